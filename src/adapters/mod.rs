@@ -1,0 +1,15 @@
+//! One module per outside system: each does what it is told, and none knows another.
+//!
+//! Invariant: every call is bounded in time and size, and an error names what it is about without a
+//! secret. What is absent: decisions.
+
+pub mod artifacts;
+pub mod cluster;
+pub mod git;
+pub mod metrics;
+pub mod notify;
+pub mod probe;
+pub mod registry;
+pub mod tag_store;
+pub mod telemetry;
+pub mod tls;

@@ -1,0 +1,36 @@
+//! Values in, values out: everything highwater decides.
+//!
+//! Invariant: nothing here reads a clock, the environment, the network, files or a cluster; time is
+//! an argument. The lints below and `tests/it/architecture.rs` hold it to that.
+
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod backoff;
+pub mod change;
+pub mod conditions;
+pub mod diff;
+pub mod docker_config;
+pub mod drift;
+pub mod duration;
+pub mod git_ref;
+pub mod health;
+pub mod http_field;
+pub mod ignore;
+pub mod image;
+pub mod inventory;
+pub mod kustomize;
+pub mod manifest;
+pub mod marker;
+pub mod message;
+pub mod object;
+pub mod outcome;
+pub mod pattern;
+pub mod policy;
+pub mod redact;
+pub mod rewrite;
+pub mod scan;
+pub mod stage;
+pub mod tags;
+pub mod tree;
+pub mod version;
+pub mod yaml;
