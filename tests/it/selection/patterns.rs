@@ -1,0 +1,285 @@
+//! Patterns and templates against Go's regexp.
+
+use super::random::Random;
+use crate::support::oracle::ask;
+use highwater::domain::pattern::{Pattern, Template};
+use serde::Deserialize;
+use serde_json::json;
+
+#[derive(Deserialize)]
+struct PatternAnswer {
+    error: Option<String>,
+    values: Option<Vec<Option<String>>>,
+}
+
+const MEMBERS: &[&str] = &[
+    "a",
+    "b-d",
+    "0-9",
+    ".",
+    "-",
+    "_",
+    r"\d",
+    r"\W",
+    r"\s",
+    "[:alpha:]",
+    "[:^word:]",
+    "[:foo:]",
+    r"\pL",
+    r"\PN",
+    r"\p{Greek}",
+    r"\p{^Lu}",
+    "[",
+    "&&",
+    "~~",
+    "--",
+    "^",
+    r"\]",
+    r"\x41",
+    r"\x{10FFFF}",
+    r"\x{D800}",
+    "é",
+    r"\n",
+    r"\b",
+    "z-a",
+    "]",
+    r"\p{Old_Foo}",
+    "A-Z",
+    r"\Q",
+    "|",
+];
+
+fn class_case(random: &mut Random) -> String {
+    let negated = if random.one_in(4) { "^" } else { "" };
+    format!("[{negated}{}]", random.join(MEMBERS, 1, 4))
+}
+
+const ATOMS: &[&str] = &[
+    "a",
+    "b",
+    "1",
+    "v",
+    "-",
+    "rc",
+    r"\.",
+    ".",
+    r"\d",
+    r"\w",
+    r"\s",
+    r"\D",
+    r"\W",
+    r"\S",
+    "^",
+    "$",
+    r"\b",
+    r"\B",
+    r"\A",
+    r"\z",
+    r"\Z",
+    r"\C",
+    r"\pN",
+    r"\p{Lu}",
+    r"\PL",
+    r"\p{Greek}",
+    r"\p{letter}",
+    r"\p{Nope}",
+    r"\Qa.b\E",
+    r"\Q",
+    r"\E",
+    r"\Q\E",
+    r"\x61",
+    r"\x{62}",
+    r"\x6",
+    r"\x{}",
+    r"\101",
+    r"\1",
+    r"\08",
+    r"\_",
+    r"\-",
+    r"\é",
+    "é",
+    "K",
+    "k",
+    "ſ",
+    "s",
+    "{",
+    "}",
+    "{,2}",
+    "]",
+    "&",
+    "~",
+    "#",
+    " ",
+    r"\",
+    "(?i)",
+    "(?s)",
+    "(?U)",
+    "(?m)",
+    "(?-i)",
+    "(?)",
+    "(?i-s)",
+    "(?x)",
+    "(?<=a)",
+    "(?=a)",
+    "(?P=a)",
+    "(?#a)",
+    "\n",
+    r"\a",
+    r"\v",
+    r"\h",
+    r"\p",
+    r"\pé",
+    r"\p{^Greek}",
+    r"\x{110000}",
+    r"\x{D800}",
+];
+
+fn atom_case(random: &mut Random, depth: usize) -> String {
+    match random.below(12) {
+        0 => class_case(random),
+        1 | 2 if depth > 0 => {
+            let open = random.pick(&[
+                "(", "(", "(?:", "(?P<n>", "(?<m>", "(?P<1x>", "(?P<n>", "(?i:", "(?U:", "(?s-m:",
+                "(?P<>", "(?<n", "(?-:", "(?P<a-b>",
+            ]);
+            format!("{open}{})", expression_case(random, depth - 1))
+        }
+        3..=6 => random.pick(&ATOMS[..12]).to_owned(),
+        _ => random.pick(ATOMS).to_owned(),
+    }
+}
+
+const REPEATS: &[&str] = &[
+    "*", "+", "?", "*?", "+?", "??", "{2}", "{1,3}", "{0}", "{2,}", "{1,2}?", "{0,}", "{01}",
+    "{1001}", "{3,2}", "**", "{30}", "{40}", "{,3}",
+];
+
+fn expression_case(random: &mut Random, depth: usize) -> String {
+    let mut text = String::new();
+    for _ in 0..random.below(5) {
+        text += &atom_case(random, depth);
+        if random.one_in(3) {
+            let common = if random.one_in(5) { REPEATS.len() } else { 9 };
+            text += REPEATS[random.below(common)];
+        }
+        if random.one_in(8) {
+            text.push('|');
+        }
+    }
+    text
+}
+
+fn pattern_request(random: &mut Random) -> serde_json::Value {
+    let mut pattern = expression_case(random, 3);
+    if random.one_in(30) {
+        random.damage(
+            &mut pattern,
+            &["(", ")", "[", "]", "\\", "*", "?", "{", "|"],
+        );
+    }
+    let pieces = [
+        "$1",
+        "$0",
+        "$2",
+        "${1}",
+        "$n",
+        "${n}",
+        "${m}",
+        "$m.",
+        "$1x",
+        "${1x}",
+        "$$",
+        "$",
+        "-",
+        "x",
+        "${",
+        "${1",
+        "$é",
+        "$01",
+        "$100000000",
+        "$1$2",
+        "{}",
+        "$_",
+    ];
+    let characters = [
+        "a", "b", "1", "v", "-", ".", "rc", "A", "K", "k", "\u{212A}", "ſ", "s", "é", "α", " ",
+        "\n", "_", "a.b", "2", "{", "]",
+    ];
+    let texts: Vec<String> = random.cases(6, |random| random.join(&characters, 0, 7));
+    json!({ "pattern": pattern, "template": random.join(&pieces, 1, 4), "texts": texts })
+}
+
+#[test]
+fn patterns_match_and_expand_as_in_go() {
+    let mut random = Random::new();
+    let requests = random.cases(12_000, pattern_request);
+    let answers: Vec<PatternAnswer> = ask("pattern", &requests);
+    let mut valid = 0;
+    for (request, answer) in requests.iter().zip(answers) {
+        let (pattern, template) = (
+            request["pattern"].as_str().unwrap(),
+            request["template"].as_str().unwrap(),
+        );
+        let context = format!("{request} (seed {})", random.seed);
+        match (Pattern::new(pattern), answer.error, answer.values) {
+            (Ok(pattern), None, Some(values)) => {
+                valid += 1;
+                let template = Template::new(template, &pattern);
+                let mut expansion = pattern.expansion(&template);
+                for (text, value) in request["texts"].as_array().unwrap().iter().zip(values) {
+                    let text = text.as_str().unwrap();
+                    let mut ours = String::new();
+                    let ours = expansion.expand(text, &mut ours).then_some(ours);
+                    assert_eq!(ours, value, "{text:?} in {context}");
+                    assert_eq!(
+                        pattern.matches(text),
+                        ours.is_some(),
+                        "{text:?} in {context}"
+                    );
+                }
+            }
+            (Err(ours), Some(error), _) => assert_eq!(ours.to_string(), error, "{context}"),
+            (ours, error, _) => panic!("{context}: {ours:?}, but Go: {error:?}"),
+        }
+    }
+    assert!(valid > 3000, "only {valid} patterns were valid");
+}
+
+/// Every class name that the table of the pattern module has works on both sides, unless Go lost it.
+#[test]
+fn names_of_unicode_classes_are_those_of_go() {
+    let names = "L Lu LC Lc lu Nd Zs Cs Co Cn Cc Any any Assigned ASCII ascii Letter Lowercase_Letter lowercaseletter Cased_Letter Mark Combining_Mark \
+                 Decimal_Number digit punct cntrl Surrogate Private_Use Unassigned Other Greek greek Han Latin Latn Hani Cyrillic Thai Lao Yi Nko \
+                 Vai Modi Kawi Toto Newa Common Inherited Unknown Zzzz X Xx LU ^Lu ^^Lu White_Space Alphabetic Emoji L& gc=L sc=Greek Greek_";
+    let texts = [
+        "a", "A", "1", "α", "中", "-", " ", "\u{7}", "\u{e000}", "\u{378}", "ก", "é",
+    ];
+    let requests: Vec<_> = names
+        .split_whitespace()
+        .flat_map(|name| {
+            [
+                format!(r"\p{{{name}}}"),
+                format!(r"[^\P{{{name}}}x]"),
+                format!(r"(?i)\P{{{name}}}"),
+            ]
+        })
+        .map(|pattern| json!({ "pattern": pattern, "template": "$0", "texts": texts }))
+        .collect();
+    let answers: Vec<PatternAnswer> = ask("pattern", &requests);
+    for (request, answer) in requests.iter().zip(answers) {
+        let pattern = Pattern::new(request["pattern"].as_str().expect("a string"));
+        let ours = pattern
+            .as_ref()
+            .map(|pattern| texts.map(|text| pattern.matches(text)));
+        let real: Vec<bool> = answer
+            .values
+            .into_iter()
+            .flatten()
+            .map(|value| value.is_some())
+            .collect();
+        match ours {
+            Ok(matches) => assert_eq!(matches.to_vec(), real, "{request}"),
+            Err(error) => assert_eq!(Some(error.to_string()), answer.error, "{request}"),
+        }
+    }
+}
