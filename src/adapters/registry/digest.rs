@@ -1,0 +1,128 @@
+//! The digest a tag points to.
+//!
+//! Invariant: what comes back is a well-formed digest, and of an index the index's own, because all four
+//! kinds of manifest are accepted. What is absent: reading manifests for what they say.
+
+use super::body;
+use super::error::{AnswerProblem, ErrorClass, RegistryError};
+use super::session::{Request, Session};
+use crate::domain::image::ImageName;
+use crate::domain::tags::is_tag;
+use reqwest::{Method, Response};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// OCI's and docker's indexes and manifests. Without the indexes a registry would pick one platform.
+const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json, \
+    application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json";
+
+/// Largest manifest, in bytes: what the distribution specification asks registries to allow.
+const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
+
+/// Asks with HEAD, and reads the manifest where that gives no digest.
+pub(super) async fn resolve(
+    session: &mut Session<'_>,
+    image: &ImageName,
+    tag: &str,
+) -> Result<String, RegistryError> {
+    let what = format!("{}:{tag}", image.canonical());
+    // `.` and `..` would mean another path.
+    if !is_tag(tag) || tag.starts_with('.') {
+        return Err(RegistryError::Settings {
+            setting: "the tag",
+            reason: "it is not one by the distribution specification".to_owned(),
+        });
+    }
+    let url = session.url(&format!("manifests/{tag}"));
+    let head = Request {
+        method: &Method::HEAD,
+        url: &url,
+        accept: MANIFESTS,
+        what: &what,
+    };
+    match session.send(head).await {
+        Ok(response) => {
+            if let Some(digest) =
+                digest_field(&response).map_err(|problem| session.problem(problem))?
+            {
+                return Ok(digest);
+            }
+        }
+        // Registries that know no HEAD: 405 and the like.
+        Err(error) if error.class() == ErrorClass::Invalid => {}
+        Err(error) => return Err(error),
+    }
+    let get = Request {
+        method: &Method::GET,
+        ..head
+    };
+    let response = session.send(get).await?;
+    let field = digest_field(&response).map_err(|problem| session.problem(problem))?;
+    let manifest = body::read(response, session.host(), LARGEST_MANIFEST).await?;
+    if manifest.is_empty() {
+        return Err(session.problem(AnswerProblem::Empty));
+    }
+    Ok(field.unwrap_or_else(|| sha256(&manifest)))
+}
+
+/// `Docker-Content-Digest`, when it is there.
+fn digest_field(response: &Response) -> Result<Option<String>, AnswerProblem> {
+    let Some(field) = response.headers().get("docker-content-digest") else {
+        return Ok(None);
+    };
+    let digest = field.to_str().unwrap_or_default();
+    if !is_digest(digest) {
+        return Err(AnswerProblem::Digest);
+    }
+    Ok(Some(digest.to_owned()))
+}
+
+/// Whether a text is a digest of one of the two algorithms that OCI registers.
+fn is_digest(text: &str) -> bool {
+    let length = match text.split_once(':') {
+        Some(("sha256", _)) => 64,
+        Some(("sha512", _)) => 128,
+        _ => return false,
+    };
+    let hex = &text["sha256:".len()..];
+    hex.len() == length
+        && hex
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let mut digest = "sha256:".to_owned();
+    for byte in Sha256::digest(bytes) {
+        // Writing to a `String` cannot fail.
+        let _ = write!(digest, "{byte:02x}");
+    }
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_checked() {
+        // The digest of no bytes, as every SHA-256 implementation gives it.
+        let empty = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(sha256(b""), empty);
+        for (text, valid) in [
+            (empty, true),
+            (&empty.to_uppercase(), false),
+            (&empty[..70], false),
+            (&format!("{empty}0"), false),
+            (&format!("sha512:{}", "0".repeat(128)), true),
+            (&format!("sha512:{}", "0".repeat(64)), false),
+            (&format!("md5:{}", "0".repeat(64)), false),
+            ("", false),
+            ("sha256:", false),
+        ] {
+            assert_eq!(is_digest(text), valid, "{text}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The OCI registry client: tag lists and digests over the distribution API.
+//!
+//! Invariants: a tag list is whole or an error, never a part; a secret goes only to the registry it
+//! was given for and to the token server which that registry names over https (or on its own
+//! host); nothing a registry answers can exhaust memory or time; one client serves the whole process, and
+//! what it remembers (tokens, challenges, connections) is never shared between requests that
+//! differ in credentials, trust or proxy. What is absent: pulling and pushing content, request
+//! budgets, cloud logins.
+
+mod access;
+mod answer;
+mod body;
+mod connection;
+mod credential_helper;
+mod digest;
+mod endpoint;
+mod error;
+mod listing;
+mod origin;
+mod session;
+mod tag_page;
+mod token;
+mod token_cache;
+
+pub use access::{Access, ClientCertificate, Proxy, Tls};
+pub use credential_helper::{CredentialHelper, CredentialHelperError};
+pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
+pub use listing::{Limits, Listing};
+
+use crate::domain::image::ImageName;
+use connection::Connections;
+use endpoint::Endpoints;
+use session::Session;
+use std::future::Future;
+use token_cache::TokenCache;
+
+/// The client of every registry. Share one per process: it holds connections and tokens.
+#[derive(Default)]
+pub struct RegistryClient {
+    connections: Connections,
+    endpoints: Endpoints,
+    tokens: TokenCache,
+    limits: Limits,
+}
+
+impl RegistryClient {
+    /// A client with the default [`Limits`].
+    pub fn new() -> Self {
+        Self::with_limits(Limits::default())
+    }
+
+    /// A client that gives up on lists beyond other bounds.
+    pub fn with_limits(limits: Limits) -> Self {
+        crate::adapters::tls::install_provider();
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// Every tag of an image for which `keep` says yes, from all pages.
+    ///
+    /// `keep` sees each tag once per page on which it stands; what it drops costs no memory.
+    /// `access.timeout` spans the whole: finding the scheme, authentication and all pages.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; then there is no list at all, also when only the last page failed.
+    pub async fn list_tags(
+        &self,
+        image: &ImageName,
+        access: &Access,
+        keep: &(dyn Fn(&str) -> bool + Send + Sync),
+    ) -> Result<Listing, RegistryError> {
+        self.within(image, access, async |session| {
+            listing::list(session, image, &self.limits, keep).await
+        })
+        .await
+    }
+
+    /// The digest a tag points to now, `sha256:<hex>`; of an index, the index's own.
+    ///
+    /// It asks with HEAD, which registries do not count as a pull, and reads the manifest only where
+    /// the answer lacks the digest.
+    ///
+    /// # Errors
+    /// [`RegistryError`], with [`ErrorClass::NotFound`] when the tag is gone.
+    pub async fn resolve_digest(
+        &self,
+        image: &ImageName,
+        tag: &str,
+        access: &Access,
+    ) -> Result<String, RegistryError> {
+        self.within(image, access, async |session| {
+            digest::resolve(session, image, tag).await
+        })
+        .await
+    }
+
+    /// Runs one operation against the registry of an image, all of it within the timeout.
+    async fn within<T>(
+        &self,
+        image: &ImageName,
+        access: &Access,
+        operation: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let registry = image.registry();
+        let (key, client) = self.connections.get(access, registry)?;
+        let endpoint = self.endpoints.get(key, registry);
+        let whole = async {
+            let base = endpoint.base(&client, registry, access.insecure).await?;
+            let mut session =
+                Session::new(client, key, &endpoint, base, image, access, &self.tokens);
+            operation(&mut session).await
+        };
+        let outcome = timed(access, registry, whole).await;
+        if outcome.as_ref().is_err_and(RegistryError::doubts_endpoint) {
+            self.endpoints.forget(key, registry);
+        }
+        outcome
+    }
+}
+
+/// Ends an operation that takes longer than the access allows.
+async fn timed<T>(
+    access: &Access,
+    registry: &str,
+    operation: impl Future<Output = Result<T, RegistryError>>,
+) -> Result<T, RegistryError> {
+    tokio::time::timeout(access.timeout, operation)
+        .await
+        .unwrap_or_else(|_| {
+            Err(RegistryError::Timeout {
+                host: registry.to_owned(),
+                after: access.timeout,
+            })
+        })
+}

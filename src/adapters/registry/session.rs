@@ -1,0 +1,232 @@
+//! One operation's requests to one registry: authorization, redirects, and the second try after a 401.
+//!
+//! Invariant: credentials and tokens go to the registry's own origin and nowhere else, whatever it
+//! redirects to; a 401 is answered once. What is absent: how tokens are got and kept.
+
+use super::access::{Access, Fingerprint};
+use super::answer::{Question, success};
+use super::body::unreachable;
+use super::endpoint::Endpoint;
+use super::error::{AnswerProblem, RegistryError};
+use super::origin::token_server;
+use super::token::{TokenRequest, basic, bearer};
+use super::token_cache::{TokenCache, TokenKey};
+use crate::domain::docker_config::Credentials;
+use crate::domain::http_field::{Challenge, parse_challenges};
+use crate::domain::image::ImageName;
+use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use reqwest::{Client, Method, Response, StatusCode, Url};
+use std::sync::Arc;
+
+/// Most redirects followed for one request.
+const MOST_REDIRECTS: usize = 5;
+
+/// One operation in progress.
+pub(super) struct Session<'a> {
+    client: Client,
+    key: Fingerprint,
+    endpoint: &'a Endpoint,
+    base: Url,
+    image: &'a ImageName,
+    access: &'a Access,
+    tokens: &'a TokenCache,
+    /// What the last request was authorized with. It outlives the cache's own idea of how long a
+    /// token is good, because a server with a wrong clock may hand out tokens that look expired.
+    held: Option<HeaderValue>,
+}
+
+/// A request that differs from others of its session only in these.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    /// GET or HEAD.
+    pub(super) method: &'a Method,
+    /// Where to.
+    pub(super) url: &'a Url,
+    /// Which media types.
+    pub(super) accept: &'static str,
+    /// What a 404 is about.
+    pub(super) what: &'a str,
+}
+
+impl<'a> Session<'a> {
+    /// Begins an operation. Nothing is sent yet.
+    pub(super) fn new(
+        client: Client,
+        key: Fingerprint,
+        endpoint: &'a Endpoint,
+        base: Url,
+        image: &'a ImageName,
+        access: &'a Access,
+        tokens: &'a TokenCache,
+    ) -> Self {
+        Self {
+            client,
+            key,
+            endpoint,
+            base,
+            image,
+            access,
+            tokens,
+            held: None,
+        }
+    }
+
+    /// Scheme, host and port of the registry.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// The registry's name, for messages.
+    pub(super) fn host(&self) -> &'a str {
+        self.image.registry()
+    }
+
+    /// `/v2/<repository>/<rest>` on the registry.
+    pub(super) fn url(&self, rest: &str) -> Url {
+        let mut url = self.base.clone();
+        url.set_path(&format!("/v2/{}/{rest}", self.image.repository()));
+        url
+    }
+
+    /// An answer that cannot be used, as an error.
+    pub(super) fn problem(&self, problem: AnswerProblem) -> RegistryError {
+        RegistryError::Answer {
+            host: self.host().to_owned(),
+            problem,
+        }
+    }
+
+    /// Sends a request and gives its successful answer.
+    pub(super) async fn send(&mut self, request: Request<'_>) -> Result<Response, RegistryError> {
+        let question = Question {
+            host: self.host(),
+            what: request.what,
+            credentials: &self.access.credentials,
+        };
+        if self.held.is_none() {
+            self.held = match self.endpoint.challenge() {
+                Some(challenge) => self.authorization(&challenge, None).await?,
+                None => None,
+            };
+        }
+        let (response, own) = self.follow(request).await?;
+        if response.status() != StatusCode::UNAUTHORIZED || !own {
+            return success(response, question).await;
+        }
+        let Some(challenge) = chosen_challenge(&response) else {
+            return success(response, question).await;
+        };
+        let stale = self.held.take();
+        self.held = self.authorization(&challenge, stale.as_ref()).await?;
+        self.endpoint.set_challenge(challenge);
+        if self.held.is_none() || self.held == stale {
+            // There is nothing else to say than what was refused.
+            return success(response, question).await;
+        }
+        drop(response);
+        let (response, _) = self.follow(request).await?;
+        success(response, question).await
+    }
+
+    /// The `Authorization` field that answers a challenge; `None` when there is nothing to show.
+    async fn authorization(
+        &self,
+        challenge: &Challenge,
+        stale: Option<&HeaderValue>,
+    ) -> Result<Option<HeaderValue>, RegistryError> {
+        match (challenge.scheme(), &self.access.credentials) {
+            ("bearer", Credentials::RegistryToken(token)) => Ok(bearer(token.expose())),
+            ("bearer", _) => self.token(challenge, stale).await.map(Some),
+            ("basic", Credentials::Basic { username, password }) => {
+                Ok(Some(basic(username, password.expose())))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A token for reading this repository, from the cache or from the token server.
+    async fn token(
+        &self,
+        challenge: &Challenge,
+        stale: Option<&HeaderValue>,
+    ) -> Result<HeaderValue, RegistryError> {
+        let realm = challenge.parameter("realm").unwrap_or_default();
+        let realm = token_server(&self.base, realm)?;
+        let service = challenge.parameter("service");
+        let key = TokenKey {
+            connection: self.key,
+            registry: self.base.to_string(),
+            realm: realm.to_string(),
+            service: service.unwrap_or_default().to_owned(),
+            repository: self.image.repository().to_owned(),
+            credentials: Fingerprint::of_credentials(&self.access.credentials),
+        };
+        let request = TokenRequest {
+            client: &self.client,
+            realm,
+            service,
+            repository: self.image.repository(),
+            credentials: &self.access.credentials,
+        };
+        self.tokens.get(key, stale, request.send()).await
+    }
+
+    /// Sends a request and follows its redirects. Also says whether the answer is the registry's own.
+    async fn follow(&self, request: Request<'_>) -> Result<(Response, bool), RegistryError> {
+        let mut url = request.url.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let own = url.origin() == self.base.origin();
+            let mut built = self
+                .client
+                .request(request.method.clone(), url.clone())
+                .header(ACCEPT, request.accept);
+            if let (true, Some(held)) = (own, &self.held) {
+                built = built.header(AUTHORIZATION, held.clone());
+            }
+            let sent = built.send().await;
+            let response = sent.map_err(|error| {
+                unreachable(url.host_str().unwrap_or_else(|| self.host()), error)
+            })?;
+            if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED
+            {
+                return Ok((response, own));
+            }
+            url = self.redirected(&url, &response)?;
+        }
+        Err(self.problem(AnswerProblem::Redirect("too often")))
+    }
+
+    /// Where a redirect leads. Never from https to http.
+    fn redirected(&self, from: &Url, response: &Response) -> Result<Url, RegistryError> {
+        let refuse = |reason| self.problem(AnswerProblem::Redirect(reason));
+        let location = response.headers().get(LOCATION);
+        let to = location
+            .and_then(|location| location.to_str().ok())
+            .and_then(|location| from.join(location).ok())
+            .ok_or_else(|| refuse("to nowhere"))?;
+        match (from.scheme(), to.scheme()) {
+            (_, "https") | ("http", "http") => Ok(to),
+            _ => Err(refuse("from https to another scheme")),
+        }
+    }
+}
+
+/// The challenge to answer: the first that can be, token before password.
+fn chosen_challenge(response: &Response) -> Option<Arc<Challenge>> {
+    let challenges: Vec<_> = response
+        .headers()
+        .get_all(WWW_AUTHENTICATE)
+        .iter()
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(parse_challenges)
+        .collect();
+    let of_scheme = |scheme| {
+        challenges
+            .iter()
+            .find(|challenge| challenge.scheme() == scheme)
+    };
+    of_scheme("bearer")
+        .or_else(|| of_scheme("basic"))
+        .cloned()
+        .map(Arc::new)
+}
