@@ -1,0 +1,213 @@
+//! ImagePolicy: which of the scanned tags is the one to run.
+//!
+//! Invariant: fields, defaults, bounds and rules are Flux's; its schema lets a policy choose in
+//! several ways or in none, and so does this one. What is absent: the choosing.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::common::{
+    Condition, DURATION, ImageReference, NamespacedObjectReference, is_false, is_zero, optional,
+    text,
+};
+use super::resource::{AGE, READY, STATUS, column, custom_resource};
+use super::schema;
+use super::words::words;
+use crate::domain::duration::DurationError;
+
+custom_resource! {
+    /// Selects one tag of an ImageRepository.
+    ImagePolicy { ImagePolicySpec, ImagePolicyStatus }
+    group: "image.toolkit.fluxcd.io",
+    plural: "imagepolicies",
+    singular: "imagepolicy",
+    short: ["imgpol", "imagepol"],
+    category: "fluxcd-images",
+    columns: [
+        column("Image", ".status.latestRef.name"),
+        column("Tag", ".status.latestRef.tag"),
+        READY,
+        STATUS,
+        AGE,
+    ],
+    about: "Selects one tag of an ImageRepository.",
+}
+
+words! {
+    /// Whether the digest of the selected tag is looked up.
+    DigestReflection {
+        /// At every reconciliation, so that a tag that moved is noticed.
+        Always = "Always",
+        /// Once for each selected tag.
+        IfNotPresent = "IfNotPresent",
+        /// Not at all.
+        #[default]
+        Never = "Never",
+    }
+}
+
+words! {
+    /// Which end of an ordered list is the newest.
+    SortOrder {
+        /// The last in ascending order is selected.
+        #[default]
+        Ascending = "asc",
+        /// The last in descending order, that is the smallest, is selected.
+        Descending = "desc",
+    }
+}
+
+/// Which tags stand for election, and how the one is chosen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!has(self.interval) || (has(self.digestReflectionPolicy) && self.digestReflectionPolicy == 'Always')",
+        "message": "spec.interval is only accepted when spec.digestReflectionPolicy is set to 'Always'",
+    },
+    {
+        "rule": "has(self.interval) || !has(self.digestReflectionPolicy) || self.digestReflectionPolicy != 'Always'",
+        "message": "spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'",
+    },
+]))]
+pub struct ImagePolicySpec {
+    /// The ImageRepository whose tags stand for election.
+    pub image_repository_ref: NamespacedObjectReference,
+    /// How the tag is chosen.
+    pub policy: PolicyChoice,
+    /// Which tags stand for election; absent means all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_tags: Option<TagFilter>,
+    /// Whether the status carries the digest of the selected tag.
+    #[serde(default)]
+    pub digest_reflection_policy: DigestReflection,
+    /// How often the digest is looked up again. It goes with `digestReflectionPolicy: Always`, and
+    /// only with it.
+    #[schemars(regex(pattern = DURATION))]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub interval: Option<String>,
+    /// Whether to leave this object alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub suspend: bool,
+}
+
+/// One way of choosing; when several are set the first of semver, alphabetical, numerical counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyChoice {
+    /// The highest version within a range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub semver: Option<SemVerChoice>,
+    /// The last in the order of the tags' text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alphabetical: Option<OrderChoice>,
+    /// The last in the order of the tags' numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numerical: Option<OrderChoice>,
+}
+
+/// The highest version within a range.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SemVerChoice {
+    /// The range, such as `^1.2` or `>=1.0.0 <2.0.0`.
+    pub range: String,
+}
+
+/// The last in some order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OrderChoice {
+    /// The direction: `asc` selects the greatest, `desc` the smallest.
+    #[serde(default)]
+    pub order: SortOrder,
+}
+
+/// Which tags stand for election, and what of them is compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TagFilter {
+    /// A regular expression that a tag must match.
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pattern: Option<String>,
+    /// What is compared in place of the tag: groups of the pattern, such as `$ts` or `$1`.
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub extract: Option<String>,
+}
+
+/// What was selected.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ImagePolicyStatus {
+    /// The state in conditions, `Ready` first of all.
+    #[schemars(schema_with = "schema::conditions")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// The generation that was reconciled last.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub observed_generation: i64,
+    /// The image with the selected tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest_ref: Option<ImageReference>,
+    /// What `latestRef` was before it changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_previous_ref: Option<ImageReference>,
+    /// The value of the reconcile request that was handled last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_handled_reconcile_at: Option<String>,
+}
+
+impl ImagePolicySpec {
+    /// How often the digest is looked up again, if it is.
+    ///
+    /// # Errors
+    /// When `interval` is no duration, or longer than Go's durations go.
+    pub fn interval(&self) -> Result<Option<Duration>, DurationError> {
+        optional(self.interval.as_ref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_word_of_a_newer_flux_reads_and_is_written_back_as_it_stood() {
+        let written = json!({
+            "imageRepositoryRef": {"name": "app"},
+            "policy": {"numerical": {"order": "sideways"}},
+            "digestReflectionPolicy": "OnTuesdays",
+        });
+        let spec: ImagePolicySpec = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(
+            spec.digest_reflection_policy,
+            DigestReflection::Other("OnTuesdays".to_owned())
+        );
+        assert_eq!(serde_json::to_value(&spec).unwrap(), written);
+    }
+
+    #[test]
+    fn orders_ascend_and_digests_are_left_alone_unless_told() {
+        let spec: ImagePolicySpec = serde_json::from_value(json!({
+            "imageRepositoryRef": {"name": "app"},
+            "policy": {"alphabetical": {}},
+        }))
+        .unwrap();
+        assert_eq!(
+            spec.policy.alphabetical.unwrap().order,
+            SortOrder::Ascending
+        );
+        assert_eq!(spec.digest_reflection_policy, DigestReflection::Never);
+    }
+}
