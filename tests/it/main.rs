@@ -1,0 +1,10 @@
+//! The one integration test program: real servers behind it, one module per area.
+
+mod crds;
+mod deploy;
+mod git;
+mod registry;
+mod rewrite;
+mod selection;
+mod servers;
+mod support;

@@ -1,0 +1,11 @@
+//! What the tests stand on: real servers, fakes for what cannot be had, and how processes end.
+
+pub mod build;
+pub mod control_plane;
+pub mod fake_registry;
+pub mod git_http;
+pub mod highwater;
+pub mod oracle;
+pub mod process;
+pub mod programs;
+pub mod registry_server;
