@@ -1,0 +1,179 @@
+//! Paths into objects of certain kinds, and walking them.
+//!
+//! Invariant: a path element ending in `[]` only goes into what is there; sequences on the way are
+//! walked item by item whether the path says so or not. What is absent: what is done at the end.
+
+use super::resource::Gvk;
+use crate::domain::manifest::{Mapping, Node};
+use std::borrow::Cow;
+
+/// Which field of which kinds. An empty group, version or kind fits every object.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct FieldSpec {
+    pub(super) group: Cow<'static, str>,
+    pub(super) version: Cow<'static, str>,
+    pub(super) kind: Cow<'static, str>,
+    /// Elements divided by `/`; `\/` is a `/` inside an element.
+    pub(super) path: Cow<'static, str>,
+    /// Whether missing elements are made.
+    pub(super) create: bool,
+}
+
+/// What stands at the end of a path that is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Create {
+    Nothing,
+    Text,
+    Mapping,
+}
+
+/// What is done at the end of a path. The error says what is wrong there.
+pub(super) type Set<'a> = dyn FnMut(&mut Node) -> Result<(), String> + 'a;
+
+impl FieldSpec {
+    pub(super) const fn new(
+        group: &'static str,
+        version: &'static str,
+        kind: &'static str,
+        path: &'static str,
+        create: bool,
+    ) -> Self {
+        Self {
+            group: Cow::Borrowed(group),
+            version: Cow::Borrowed(version),
+            kind: Cow::Borrowed(kind),
+            path: Cow::Borrowed(path),
+            create,
+        }
+    }
+
+    pub(super) fn fits(&self, gvk: &Gvk) -> bool {
+        (self.kind.is_empty() || self.kind == gvk.kind)
+            && (self.group.is_empty() || self.group == gvk.group)
+            && (self.version.is_empty() || self.version == gvk.version)
+    }
+
+    /// Calls `set` for every node the path leads to.
+    pub(super) fn visit(
+        &self,
+        root: &mut Node,
+        create: Create,
+        set: &mut Set<'_>,
+    ) -> Result<(), String> {
+        let create = if self.create { create } else { Create::Nothing };
+        walk(root, &split(&self.path), create, set)
+    }
+
+    /// Whether an entry for `other` would be this one.
+    fn covers(&self, other: &Self) -> bool {
+        let selects = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
+        selects(&other.group, &self.group)
+            && selects(&other.version, &self.version)
+            && selects(&other.kind, &self.kind)
+            && self.path == other.path
+    }
+}
+
+/// Adds what is not there yet. The error names the path two entries disagree on.
+pub(super) fn extend(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<(), String> {
+    for spec in more {
+        match specs.iter().find(|known| known.covers(spec)) {
+            None => specs.push(spec.clone()),
+            Some(known) if known.create == spec.create => {}
+            Some(_) => {
+                return Err(format!(
+                    "`{}` is there already with another `create`",
+                    spec.path
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The elements of a path.
+pub(super) fn split(path: &str) -> Vec<String> {
+    let mut elements: Vec<String> = Vec::new();
+    let path = match path.strip_prefix('/') {
+        Some(rest) => rest,
+        None => path,
+    };
+    let mut open = false;
+    for part in path.split('/') {
+        let (text, escaped) = match part.strip_suffix('\\') {
+            Some(text) => (text, true),
+            None => (part, false),
+        };
+        match elements.last_mut() {
+            Some(last) if open => {
+                last.push('/');
+                last.push_str(text);
+            }
+            _ => elements.push(text.to_owned()),
+        }
+        open = escaped;
+    }
+    elements
+}
+
+fn walk(
+    node: &mut Node,
+    path: &[String],
+    create: Create,
+    set: &mut Set<'_>,
+) -> Result<(), String> {
+    let Some((first, rest)) = path.split_first() else {
+        return set(node);
+    };
+    if node.is_null() {
+        return Ok(());
+    }
+    match node {
+        Node::Sequence(items) => items
+            .iter_mut()
+            .try_for_each(|item| walk(item, path, create, set)),
+        Node::Mapping(mapping) => enter(mapping, first, rest, create, set),
+        Node::Scalar(_) => Err(format!(
+            "expected a mapping or a list where `{first}` is looked for"
+        )),
+    }
+}
+
+fn enter(
+    mapping: &mut Mapping,
+    element: &str,
+    rest: &[String],
+    create: Create,
+    set: &mut Set<'_>,
+) -> Result<(), String> {
+    let (field, list) = match element.strip_suffix("[]") {
+        Some(field) => (field, true),
+        None => (element, false),
+    };
+    if field.is_empty() {
+        return Err("a path cannot have an empty element".to_owned());
+    }
+    let make = || match create {
+        Create::Text if rest.is_empty() => Node::text(""),
+        _ => Node::mapping(),
+    };
+    let node = if create == Create::Nothing || list {
+        match mapping.get_mut(field) {
+            None => return Ok(()),
+            Some(node) => {
+                if list && node.is_null() {
+                    *node = Node::Sequence(Vec::new());
+                }
+                node
+            }
+        }
+    } else {
+        let node = mapping.get_or_insert_with(field, make);
+        if node.is_null() {
+            *node = make();
+        }
+        node
+    };
+    walk(node, rest, create, set)
+}
+

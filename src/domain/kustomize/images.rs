@@ -1,0 +1,161 @@
+//! The `images` step: names, tags and digests of container images.
+//!
+//! Invariant: an image is changed where its name without tag and digest is the entry's `name`;
+//! custom resource definitions are left alone. What is absent: asking a registry.
+
+use super::Image;
+use super::decode::Located;
+use super::error::BuildError;
+use super::field_spec::{Create, FieldSpec};
+use super::resource::Resource;
+use crate::domain::manifest::Node;
+use regex::Regex;
+
+const STEP: &str = "images";
+
+static FIELDS: [FieldSpec; 6] = [
+    FieldSpec::new("", "", "", "spec/containers[]/image", true),
+    FieldSpec::new("", "", "", "spec/initContainers[]/image", true),
+    FieldSpec::new("", "", "", "spec/volumes[]/image/reference", true),
+    FieldSpec::new("", "", "", "spec/template/spec/containers[]/image", true),
+    FieldSpec::new("", "", "", "spec/template/spec/initContainers[]/image", true),
+    FieldSpec::new("", "", "", "spec/template/spec/volumes[]/image/reference", true),
+];
+
+/// Carries out one entry of `images`.
+pub(super) fn apply(resources: &mut [Resource], image: &Located<Image>) -> Result<(), BuildError> {
+    let pattern = format!(
+        "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
+        image.value.name
+    );
+    let pattern = Regex::new(&pattern)
+        .map_err(|error| image.error(format!("`name` is not an expression: {error}")))?;
+    let change = Change {
+        image: &image.value,
+        pattern,
+    };
+    for resource in resources.iter_mut() {
+        if resource.text("kind") == "CustomResourceDefinition" {
+            continue;
+        }
+        change
+            .anywhere(&mut resource.root)
+            .map_err(|reason| resource.error(STEP, "containers", reason))?;
+    }
+    for resource in resources.iter_mut() {
+        if resource.text("kind") == "CustomResourceDefinition" {
+            continue;
+        }
+        for spec in &FIELDS {
+            spec.visit(&mut resource.root, Create::Nothing, &mut |node| {
+                change.set(node)
+            })
+            .map_err(|reason| resource.error(STEP, &spec.path, reason))?;
+        }
+    }
+    Ok(())
+}
+
+struct Change<'a> {
+    image: &'a Image,
+    pattern: Regex,
+}
+
+impl Change<'_> {
+    /// Goes through every `containers` and `initContainers`, wherever they are.
+    fn anywhere(&self, node: &mut Node) -> Result<(), String> {
+        match node {
+            Node::Sequence(items) => items.iter_mut().try_for_each(|item| self.anywhere(item)),
+            Node::Mapping(mapping) => mapping.entries.iter_mut().try_for_each(|entry| {
+                self.anywhere(&mut entry.value)?;
+                match (&mut entry.value, entry.key.as_str()) {
+                    (Node::Sequence(items), "containers" | "initContainers") => {
+                        items.iter_mut().try_for_each(|item| self.container(item))
+                    }
+                    _ => Ok(()),
+                }
+            }),
+            Node::Scalar(_) => Ok(()),
+        }
+    }
+
+    fn container(&self, container: &mut Node) -> Result<(), String> {
+        match container {
+            Node::Mapping(container) => container
+                .get_mut("image")
+                .map_or(Ok(()), |image| self.set(image)),
+            node if node.is_null() => Ok(()),
+            _ => Err("expected every container to be a mapping".to_owned()),
+        }
+    }
+
+    fn set(&self, node: &mut Node) -> Result<(), String> {
+        let Some(scalar) = node.as_scalar() else {
+            return Err("expected an image reference".to_owned());
+        };
+        if self.pattern.is_match(&scalar.text) {
+            *node = Node::text(self.renamed(&scalar.text));
+        }
+        Ok(())
+    }
+
+    fn renamed(&self, reference: &str) -> String {
+        let (name, mut tag, mut digest) = split(reference);
+        let image = self.image;
+        let name = match image.new_name.as_str() {
+            "" => name,
+            new => new,
+        };
+        let suffixed = format!("{tag}{}", image.tag_suffix);
+        if !image.new_tag.is_empty() || !image.digest.is_empty() {
+            (tag, digest) = (&image.new_tag, &image.digest);
+        } else if !image.tag_suffix.is_empty() {
+            (tag, digest) = (&suffixed, "");
+        }
+        let part = |mark: &str, text: &str| match text {
+            "" => String::new(),
+            text => format!("{mark}{text}"),
+        };
+        format!("{name}{}{}", part(":", tag), part("@", digest))
+    }
+}
+
+/// Name, tag and digest; a port of the registry belongs to the name.
+fn split(reference: &str) -> (&str, &str, &str) {
+    let path = match reference.find('/') {
+        Some(at) if at > 0 => at,
+        _ => 0,
+    };
+    let find = |mark: char| reference[path..].find(mark).map(|at| at + path);
+    match (find(':'), find('@')) {
+        (None, None) => (reference, "", ""),
+        (Some(colon), None) => (&reference[..colon], &reference[colon + 1..], ""),
+        (Some(colon), Some(at)) if colon < at => (
+            &reference[..colon],
+            &reference[colon + 1..at],
+            &reference[at + 1..],
+        ),
+        (_, Some(at)) => (&reference[..at], "", &reference[at + 1..]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn a_port_of_the_registry_is_not_a_tag() {
+        for (reference, parts) in [
+            ("nginx", ("nginx", "", "")),
+            ("nginx:1.27", ("nginx", "1.27", "")),
+            ("localhost:5000/nginx", ("localhost:5000/nginx", "", "")),
+            (
+                "localhost:5000/nginx:1@sha256:ab",
+                ("localhost:5000/nginx", "1", "sha256:ab"),
+            ),
+            ("nginx@sha256:ab", ("nginx", "", "sha256:ab")),
+        ] {
+            assert_eq!(split(reference), parts, "{reference}");
+        }
+    }
+}

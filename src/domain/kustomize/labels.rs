@@ -1,0 +1,168 @@
+//! The `labels`, `commonLabels` and `commonAnnotations` steps.
+//!
+//! Invariant: without `includeSelectors` no selector changes. What is absent: removing labels.
+
+use super::decode::Located;
+use super::error::BuildError;
+use super::field_spec::{Create, FieldSpec, extend};
+use super::file::Label;
+use super::resource::Resource;
+use super::ties;
+use std::collections::BTreeMap;
+
+const METADATA: FieldSpec = FieldSpec::new("", "", "", "metadata/labels", true);
+
+/// Carries out one entry of `labels`.
+pub(super) fn apply(resources: &mut [Resource], label: &Located<Label>) -> Result<(), BuildError> {
+    let mut specs = label.value.fields.clone();
+    let built_in: Vec<FieldSpec> = if label.value.include_selectors {
+        SELECTORS.iter().chain(TEMPLATES).cloned().collect()
+    } else if label.value.include_templates {
+        TEMPLATES.iter().cloned().chain([METADATA]).collect()
+    } else {
+        vec![METADATA]
+    };
+    extend(&mut specs, &built_in).map_err(|reason| label.error(reason))?;
+    set(resources, "labels", &specs, &label.value.pairs)
+}
+
+/// Sets `commonLabels`, selectors and templates included.
+pub(super) fn apply_common(
+    resources: &mut [Resource],
+    pairs: &BTreeMap<String, String>,
+) -> Result<(), BuildError> {
+    let specs: Vec<FieldSpec> = SELECTORS.iter().chain(TEMPLATES).cloned().collect();
+    set(resources, "commonLabels", &specs, pairs)
+}
+
+/// Sets `commonAnnotations`, templates included.
+pub(super) fn apply_annotations(
+    resources: &mut [Resource],
+    pairs: &BTreeMap<String, String>,
+) -> Result<(), BuildError> {
+    set(resources, "commonAnnotations", ANNOTATIONS, pairs)
+}
+
+fn set(
+    resources: &mut [Resource],
+    step: &'static str,
+    specs: &[FieldSpec],
+    pairs: &BTreeMap<String, String>,
+) -> Result<(), BuildError> {
+    for resource in resources.iter_mut() {
+        let gvk = resource.gvk();
+        for (key, value) in pairs {
+            resource.ties += 1;
+            let tie = resource.ties;
+            for spec in specs.iter().filter(|spec| spec.fits(&gvk)) {
+                spec.visit(&mut resource.root, Create::Mapping, &mut |node| {
+                    ties::set_entry(node, key, value, tie)
+                })
+                .map_err(|reason| resource.error(step, &spec.path, reason))?;
+            }
+            ties::settle(&mut resource.root);
+        }
+    }
+    Ok(())
+}
+
+/// Where pods of a workload are selected: its own selector, affinities, spread.
+const SELECTORS: &[FieldSpec] = &[
+    FieldSpec::new("", "v1", "Service", "spec/selector", true),
+    FieldSpec::new("", "v1", "ReplicationController", "spec/selector", true),
+    FieldSpec::new("", "", "Deployment", "spec/selector/matchLabels", true),
+    scheduling("Deployment", PREFERRED_NEAR),
+    scheduling("Deployment", REQUIRED_NEAR),
+    scheduling("Deployment", PREFERRED_APART),
+    scheduling("Deployment", REQUIRED_APART),
+    scheduling("Deployment", SPREAD),
+    FieldSpec::new("", "", "ReplicaSet", "spec/selector/matchLabels", true),
+    FieldSpec::new("", "", "DaemonSet", "spec/selector/matchLabels", true),
+    FieldSpec::new("apps", "", "StatefulSet", "spec/selector/matchLabels", true),
+    scheduling("StatefulSet", PREFERRED_NEAR),
+    scheduling("StatefulSet", REQUIRED_NEAR),
+    scheduling("StatefulSet", PREFERRED_APART),
+    scheduling("StatefulSet", REQUIRED_APART),
+    scheduling("StatefulSet", SPREAD),
+    FieldSpec::new("batch", "", "Job", "spec/selector/matchLabels", false),
+    FieldSpec::new(
+        "batch",
+        "",
+        "CronJob",
+        "spec/jobTemplate/spec/selector/matchLabels",
+        false,
+    ),
+    FieldSpec::new(
+        "policy",
+        "",
+        "PodDisruptionBudget",
+        "spec/selector/matchLabels",
+        false,
+    ),
+    network("spec/podSelector/matchLabels"),
+    network("spec/ingress/from/podSelector/matchLabels"),
+    network("spec/egress/to/podSelector/matchLabels"),
+];
+
+const PREFERRED_NEAR: &str = "spec/template/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels";
+const REQUIRED_NEAR: &str = "spec/template/spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels";
+const PREFERRED_APART: &str = "spec/template/spec/affinity/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels";
+const REQUIRED_APART: &str = "spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels";
+const SPREAD: &str = "spec/template/spec/topologySpreadConstraints/labelSelector/matchLabels";
+
+const fn scheduling(kind: &'static str, path: &'static str) -> FieldSpec {
+    FieldSpec::new("apps", "", kind, path, false)
+}
+
+const fn network(path: &'static str) -> FieldSpec {
+    FieldSpec::new("networking.k8s.io", "", "NetworkPolicy", path, false)
+}
+
+const TEMPLATE: &str = "spec/template/metadata/labels";
+
+/// The object's own labels and those of the templates in it.
+const TEMPLATES: &[FieldSpec] = &[
+    METADATA,
+    FieldSpec::new("", "v1", "ReplicationController", TEMPLATE, true),
+    FieldSpec::new("", "", "Deployment", TEMPLATE, true),
+    FieldSpec::new("", "", "ReplicaSet", TEMPLATE, true),
+    FieldSpec::new("", "", "DaemonSet", TEMPLATE, true),
+    FieldSpec::new("apps", "", "StatefulSet", TEMPLATE, true),
+    FieldSpec::new(
+        "apps",
+        "",
+        "StatefulSet",
+        "spec/volumeClaimTemplates[]/metadata/labels",
+        true,
+    ),
+    FieldSpec::new("batch", "", "Job", TEMPLATE, true),
+    FieldSpec::new("batch", "", "CronJob", "spec/jobTemplate/metadata/labels", true),
+    FieldSpec::new(
+        "batch",
+        "",
+        "CronJob",
+        "spec/jobTemplate/spec/template/metadata/labels",
+        true,
+    ),
+];
+
+const NOTED_TEMPLATE: &str = "spec/template/metadata/annotations";
+
+/// The object's own annotations and those of the templates in it.
+const ANNOTATIONS: &[FieldSpec] = &[
+    FieldSpec::new("", "", "", "metadata/annotations", true),
+    FieldSpec::new("", "v1", "ReplicationController", NOTED_TEMPLATE, true),
+    FieldSpec::new("", "", "Deployment", NOTED_TEMPLATE, true),
+    FieldSpec::new("", "", "ReplicaSet", NOTED_TEMPLATE, true),
+    FieldSpec::new("", "", "DaemonSet", NOTED_TEMPLATE, true),
+    FieldSpec::new("", "", "StatefulSet", NOTED_TEMPLATE, true),
+    FieldSpec::new("batch", "", "Job", NOTED_TEMPLATE, true),
+    FieldSpec::new("batch", "", "CronJob", "spec/jobTemplate/metadata/annotations", true),
+    FieldSpec::new(
+        "batch",
+        "",
+        "CronJob",
+        "spec/jobTemplate/spec/template/metadata/annotations",
+        true,
+    ),
+];

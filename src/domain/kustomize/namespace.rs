@@ -1,0 +1,90 @@
+//! The `namespace` step: where namespaced objects go, and the references that must go along.
+//!
+//! Invariant: no cluster-wide kind gets a namespace; kinds the table does not know do. A core
+//! `Namespace` is renamed. Only subjects named `default` are touched here; subjects that name a
+//! service account of the build follow by reference. What is absent: `unsetOnly`.
+
+use super::error::BuildError;
+use super::field_spec::{Create, FieldSpec};
+use super::resource::{Resource, check_unique};
+use crate::domain::manifest::Node;
+
+const STEP: &str = "namespace";
+
+static OWN: FieldSpec = FieldSpec::new("", "", "", "metadata/namespace", true);
+
+static REFERENCES: [FieldSpec; 2] = [
+    FieldSpec::new(
+        "apiregistration.k8s.io",
+        "",
+        "APIService",
+        "spec/service/namespace",
+        true,
+    ),
+    FieldSpec::new(
+        "apiextensions.k8s.io",
+        "",
+        "CustomResourceDefinition",
+        "spec/conversion/webhook/clientConfig/service/namespace",
+        false,
+    ),
+];
+
+static NAME_OF_NAMESPACE: FieldSpec = FieldSpec::new("", "", "Namespace", "metadata/name", true);
+
+/// Moves every object to `namespace`.
+pub(super) fn apply(resources: &mut [Resource], namespace: &str) -> Result<(), BuildError> {
+    if namespace.is_empty() {
+        return Ok(());
+    }
+    for resource in resources.iter_mut() {
+        resource.remember();
+        if !resource.gvk().is_cluster_wide() {
+            set(resource, &OWN, namespace)?;
+        }
+        if matches!(resource.text("kind"), "RoleBinding" | "ClusterRoleBinding") {
+            subjects(resource, namespace)?;
+        }
+        if resource.text("apiVersion") == "v1" {
+            set(resource, &NAME_OF_NAMESPACE, namespace)?;
+        }
+        for spec in &REFERENCES {
+            set(resource, spec, namespace)?;
+        }
+    }
+    check_unique(resources)
+}
+
+fn set(resource: &mut Resource, spec: &FieldSpec, namespace: &str) -> Result<(), BuildError> {
+    if !spec.fits(&resource.gvk()) {
+        return Ok(());
+    }
+    let done = spec.visit(&mut resource.root, Create::Text, &mut |node| match node {
+        Node::Scalar(_) => {
+            *node = Node::text(namespace);
+            Ok(())
+        }
+        _ => Err("expected a string".to_owned()),
+    });
+    done.map_err(|reason| resource.error(STEP, &spec.path, reason))
+}
+
+fn subjects(resource: &mut Resource, namespace: &str) -> Result<(), BuildError> {
+    let Some(subjects) = resource
+        .root
+        .as_mapping_mut()
+        .and_then(|root| root.get_mut("subjects"))
+        .filter(|subjects| !subjects.is_null())
+    else {
+        return Ok(());
+    };
+    let Node::Sequence(subjects) = subjects else {
+        return Err(resource.error(STEP, "subjects", "expected a list".to_owned()));
+    };
+    for subject in subjects.iter_mut().filter_map(Node::as_mapping_mut) {
+        if subject.text("name") == Some("default") {
+            subject.set("namespace", Node::text(namespace));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,136 @@
+//! The order objects come out in.
+//!
+//! Invariant: the legacy order is that of `kubectl kustomize`: by kind from two lists, then by
+//! group, version, kind, then by name. What is absent: the order of applying; that is `stage`.
+
+use super::file::Sort;
+use super::resource::{Gvk, Resource};
+use std::cmp::Ordering;
+
+const FIRST: [&str; 22] = [
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
+];
+
+const LAST: [&str; 2] = [
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+struct Key {
+    rank: i64,
+    gvk: Gvk,
+    kind_text: String,
+    name_text: String,
+}
+
+/// Sorts `resources` as `sort` says.
+pub(super) fn apply(resources: &mut [Resource], sort: &Sort) {
+    match sort {
+        Sort::Listed => {}
+        Sort::Legacy(None) => legacy(resources, &FIRST, &LAST),
+        Sort::Legacy(Some((first, last))) => {
+            let texts = |names: &[String]| -> Vec<String> { names.to_vec() };
+            let (first, last) = (texts(first), texts(last));
+            let first: Vec<&str> = first.iter().map(String::as_str).collect();
+            let last: Vec<&str> = last.iter().map(String::as_str).collect();
+            legacy(resources, &first, &last);
+        }
+    }
+}
+
+fn legacy(resources: &mut [Resource], first: &[&str], last: &[&str]) {
+    resources.sort_by_cached_key(|resource| Ranked(key(resource, first, last)));
+}
+
+fn key(resource: &Resource, first: &[&str], last: &[&str]) -> Key {
+    let gvk = resource.gvk();
+    let or = |text: &str, other: &str| {
+        if text.is_empty() {
+            other.to_owned()
+        } else {
+            text.to_owned()
+        }
+    };
+    let place = |names: &[&str]| {
+        names
+            .iter()
+            .rposition(|name| *name == gvk.kind)
+            .and_then(|place| i64::try_from(place).ok())
+    };
+    let length = i64::try_from(first.len()).unwrap_or(i64::MAX);
+    let rank = match (place(last), place(first)) {
+        (Some(place), _) => place + 1,
+        (None, Some(place)) => place - length,
+        (None, None) => 0,
+    };
+    Key {
+        rank,
+        kind_text: format!(
+            "{}_{}_{}",
+            or(&gvk.group, "~G"),
+            or(&gvk.version, "~V"),
+            or(&gvk.kind, "~K")
+        ),
+        name_text: format!(
+            "{}|{}",
+            or(resource.namespace(), "~X"),
+            or(resource.name(), "~N")
+        ),
+        gvk,
+    }
+}
+
+struct Ranked(Key);
+
+impl Ord for Ranked {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (one, other) = (&self.0, &other.0);
+        if one.gvk == other.gvk {
+            return one.name_text.cmp(&other.name_text);
+        }
+        let namespaces = one.gvk.kind == "Namespace"
+            && other.gvk.kind == "Namespace"
+            && (one.gvk.group.is_empty() || other.gvk.group.is_empty());
+        let by_kind = one.kind_text.cmp(&other.kind_text);
+        one.rank.cmp(&other.rank).then(if namespaces {
+            by_kind.reverse()
+        } else {
+            by_kind
+        })
+    }
+}
+
+impl PartialOrd for Ranked {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Ranked {}

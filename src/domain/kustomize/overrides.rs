@@ -1,0 +1,106 @@
+//! What a Flux `Kustomization` object adds to the kustomization file of its path.
+//!
+//! Invariant: the same as Flux writes into the file before it builds. What is absent: the object
+//! itself; its fields come as [`Options`].
+
+use super::decode::Located;
+use super::error::BuildError;
+use super::file::Kustomization;
+use super::resource::Resource;
+use super::{Image, Options};
+use crate::domain::manifest::Node;
+use std::collections::BTreeMap;
+
+/// Changes `kustomization`, which stands in `file`, as `options` say.
+pub(super) fn apply(
+    file: &str,
+    kustomization: &mut Kustomization,
+    options: &Options,
+) -> Result<(), BuildError> {
+    refuse(file, options)?;
+    if let Some(namespace) = &options.target_namespace {
+        kustomization.namespace.clone_from(namespace);
+    }
+    let place = |field: &str, index: usize| format!("spec.{field}[{index}]");
+    for (index, patch) in options.patches.iter().enumerate() {
+        let mut patch = patch.clone();
+        patch.patch = patch.patch.trim().to_owned();
+        kustomization.patches.push(Located {
+            file: file.to_owned(),
+            field: place("patches", index),
+            line: 0,
+            value: patch,
+        });
+    }
+    for (index, image) in options.images.iter().enumerate() {
+        let known = kustomization
+            .images
+            .iter_mut()
+            .find(|known| known.value.name == image.name);
+        match known {
+            Some(known) => merge_image(&mut known.value, image),
+            None => kustomization.images.push(Located {
+                file: file.to_owned(),
+                field: place("images", index),
+                line: 0,
+                value: image.clone(),
+            }),
+        }
+    }
+    Ok(())
+}
+
+fn refuse(file: &str, options: &Options) -> Result<(), BuildError> {
+    let not_yet = [
+        ("spec.namePrefix", options.name_prefix.is_some()),
+        ("spec.nameSuffix", options.name_suffix.is_some()),
+        ("spec.components", !options.components.is_empty()),
+    ];
+    match not_yet.into_iter().find(|(_, set)| *set) {
+        None => Ok(()),
+        Some((field, _)) => Err(BuildError::Unsupported {
+            file: file.to_owned(),
+            line: 0,
+            field: field.to_owned(),
+        }),
+    }
+}
+
+/// Tag and digest choose the version together: setting one clears the other.
+fn merge_image(known: &mut Image, image: &Image) {
+    if !image.new_name.is_empty() {
+        known.new_name.clone_from(&image.new_name);
+    }
+    if !image.new_tag.is_empty() || !image.digest.is_empty() {
+        known.new_tag.clone_from(&image.new_tag);
+        known.digest.clone_from(&image.digest);
+    }
+}
+
+/// Sets `spec.commonMetadata` on an object.
+pub(super) fn set_common(resource: &mut Resource, options: &Options) {
+    for (field, pairs) in [
+        ("labels", &options.common_labels),
+        ("annotations", &options.common_annotations),
+    ] {
+        set_texts(resource, field, pairs);
+    }
+}
+
+fn set_texts(resource: &mut Resource, field: &str, pairs: &BTreeMap<String, String>) {
+    if pairs.is_empty() {
+        return;
+    }
+    let Some(metadata) = resource.metadata_mut() else {
+        return;
+    };
+    let node = metadata.get_or_insert_with(field, Node::mapping);
+    if node.as_mapping().is_none() {
+        *node = Node::mapping();
+    }
+    if let Some(mapping) = node.as_mapping_mut() {
+        for (key, value) in pairs {
+            mapping.set(key, Node::text(value.as_str()));
+        }
+    }
+}

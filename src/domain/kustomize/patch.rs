@@ -1,0 +1,250 @@
+//! The `patches` step: strategic merge and JSON patches, inline or from a file.
+//!
+//! Invariant: a patch without a target changes exactly one object, the one it names; a patch with
+//! a target changes every object that matches, also none. What is absent: how a merge is done.
+
+use super::accumulate::Context;
+use super::decode::Located;
+use super::error::BuildError;
+use super::json_patch::{self, Operation};
+use super::resource::{Resource, check_unique};
+use super::selector::Selector;
+use super::strategic;
+use super::ties;
+use super::{Patch, PatchTarget};
+use crate::domain::manifest::{Document, Node, Rules, Source, documents, expand_lists};
+
+/// Carries out one entry of `patches`.
+pub(super) fn apply(
+    context: &Context<'_>,
+    resources: &mut Vec<Resource>,
+    patch: &Located<Patch>,
+) -> Result<(), BuildError> {
+    let (file, text) = text(context, patch)?;
+    match read(&file, &text, patch)? {
+        Content::Nothing => Ok(()),
+        Content::Json(operations) => match &patch.value.target {
+            None => Err(patch.patch_error("a JSON patch needs a `target`")),
+            Some(target) => apply_json(resources, patch, target, &operations),
+        },
+        Content::Strategic(patches) => match &patch.value.target {
+            None => patches
+                .into_iter()
+                .try_for_each(|overlay| apply_named(resources, patch, overlay)),
+            Some(target) => apply_selected(resources, patch, target, patches),
+        },
+    }
+}
+
+enum Content {
+    Nothing,
+    Json(Vec<Operation>),
+    Strategic(Vec<Resource>),
+}
+
+fn text(context: &Context<'_>, patch: &Located<Patch>) -> Result<(String, String), BuildError> {
+    if patch.value.path.is_empty() {
+        return Ok((patch.file.clone(), patch.value.patch.clone()));
+    }
+    let place = Located {
+        file: patch.file.clone(),
+        field: format!("{}.path", patch.field),
+        line: patch.line,
+        value: patch.value.path.clone(),
+    };
+    let (path, bytes) = context.read(&place)?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((path, text)),
+        Err(_) => Err(place.error(format!("`{path}` is not UTF-8"))),
+    }
+}
+
+/// Decides what kind of patch it is: a list is a JSON patch, objects are a strategic merge.
+fn read(file: &str, text: &str, patch: &Located<Patch>) -> Result<Content, BuildError> {
+    let not_objects = match strategic_patches(file, text, patch) {
+        Ok(patches) if patches.is_empty() => return Ok(Content::Nothing),
+        Ok(patches) => return Ok(Content::Strategic(patches)),
+        Err(reason) => reason,
+    };
+    match json_patch::parse(file, text) {
+        Ok(None) => Ok(Content::Nothing),
+        Ok(Some(operations)) => Ok(Content::Json(operations)),
+        Err(not_json) => Err(patch.patch_error(format!(
+            "neither a strategic merge patch ({not_objects}) nor a JSON patch ({not_json})"
+        ))),
+    }
+}
+
+fn strategic_patches(
+    file: &str,
+    text: &str,
+    patch: &Located<Patch>,
+) -> Result<Vec<Resource>, String> {
+    let documents = documents(file, text.as_bytes(), Rules::Kustomize)
+        .and_then(|documents| expand_lists(file, documents))
+        .map_err(|error| error.to_string())?;
+    documents
+        .into_iter()
+        .filter(|document| !document.root.is_empty())
+        .map(|document| strategic_patch(file, document, patch))
+        .collect()
+}
+
+fn strategic_patch(
+    file: &str,
+    document: Document,
+    patch: &Located<Patch>,
+) -> Result<Resource, String> {
+    if document.root.as_mapping().is_none() {
+        return Err("a document is not a mapping".to_owned());
+    }
+    let mut resource = Resource {
+        root: document.root,
+        source: Source {
+            file: file.to_owned(),
+            line: document.line as usize,
+        },
+        previous: Vec::new(),
+        ties: 0,
+    };
+    for (field, value) in [("kind", resource.text("kind")), ("metadata.name", resource.name())] {
+        if value.is_empty() {
+            return Err(format!("line {}: `{field}` is missing", document.line));
+        }
+    }
+    if patch.value.has_options {
+        resource.texts_only("annotations");
+    }
+    Ok(resource)
+}
+
+fn apply_json(
+    resources: &mut [Resource],
+    patch: &Located<Patch>,
+    target: &PatchTarget,
+    operations: &[Operation],
+) -> Result<(), BuildError> {
+    let selector = selector(patch, target)?;
+    for resource in resources.iter_mut().filter(|resource| selector.selects(resource)) {
+        resource.remember();
+        // kustomize keeps what it remembers among the annotations, so they are always there.
+        if let Some(metadata) = resource.metadata_mut() {
+            let annotations = metadata.get_or_insert_with("annotations", Node::mapping);
+            if annotations.is_null() {
+                *annotations = Node::mapping();
+            }
+        }
+        let refuse = |resource: &Resource, reason: String| {
+            patch.patch_error(format!("{}: {reason}", resource.identity()))
+        };
+        let mut object = resource
+            .root
+            .to_json()
+            .map_err(|error| refuse(resource, error.to_string()))?;
+        json_patch::apply(&mut object, operations).map_err(|reason| refuse(resource, reason))?;
+        if !object.is_object() {
+            return Err(refuse(resource, "the result is no object".to_owned()));
+        }
+        resource.root = Node::from_json(&object);
+        resource.texts_only("annotations");
+    }
+    Ok(())
+}
+
+fn selector(patch: &Located<Patch>, target: &PatchTarget) -> Result<Selector, BuildError> {
+    Selector::new(target).map_err(|reason| patch.patch_error(format!("target: {reason}")))
+}
+
+/// Merges `overlay` into the one object it names.
+fn apply_named(
+    resources: &mut Vec<Resource>,
+    patch: &Located<Patch>,
+    overlay: Resource,
+) -> Result<(), BuildError> {
+    let identity = overlay.identity();
+    let mut matching = (0..resources.len()).filter(|index| resources[*index].was(&identity));
+    let index = match (matching.next(), matching.next()) {
+        (Some(index), None) => index,
+        (None, _) => return Err(patch.patch_error(format!("no object is `{identity}`"))),
+        (Some(_), Some(_)) => {
+            return Err(patch.patch_error(format!("several objects are or were `{identity}`")));
+        }
+    };
+    merge(resources, index, patch, overlay.root)?;
+    resources.retain(|resource| !resource.root.is_empty());
+    Ok(())
+}
+
+/// Merges the only overlay into every object `target` selects.
+fn apply_selected(
+    resources: &mut Vec<Resource>,
+    patch: &Located<Patch>,
+    target: &PatchTarget,
+    overlays: Vec<Resource>,
+) -> Result<(), BuildError> {
+    let [overlay] = overlays.as_slice() else {
+        return Err(patch.patch_error("several patches in one entry cannot have a `target`"));
+    };
+    let selector = selector(patch, target)?;
+    let mut overlay = overlay.clone();
+    overlay.texts_only("labels");
+    overlay.texts_only("annotations");
+    for index in 0..resources.len() {
+        if !selector.selects(&resources[index]) {
+            continue;
+        }
+        let mut root = overlay.root.clone();
+        if let Some(mapping) = root.as_mapping_mut() {
+            mapping.set("apiVersion", Node::text(resources[index].text("apiVersion")));
+        }
+        merge(resources, index, patch, root)?;
+    }
+    resources.retain(|resource| !resource.root.is_empty());
+    check_unique(resources)
+}
+
+/// Merges `overlay` into one object; name, namespace and kind stay unless a change is allowed.
+fn merge(
+    resources: &mut [Resource],
+    index: usize,
+    patch: &Located<Patch>,
+    overlay: Node,
+) -> Result<(), BuildError> {
+    let resource = &mut resources[index];
+    let identity = resource.identity();
+    let keep = |text: &str| Node::text(text.to_owned());
+    let (name, namespace, kind) = (
+        keep(resource.name()),
+        resource.namespace().to_owned(),
+        keep(resource.text("kind")),
+    );
+    if patch.value.allow_name_change || patch.value.allow_kind_change {
+        resource.remember();
+    }
+    let object = std::mem::replace(&mut resource.root, Node::null());
+    let merged = strategic::merge(object, overlay)
+        .map_err(|reason| patch.patch_error(format!("{identity}: {reason}")))?;
+    let Some(root) = merged else {
+        return Ok(());
+    };
+    resource.root = root;
+    if resource.ties > 0 {
+        ties::settle(&mut resource.root);
+    }
+    if let Some(mapping) = resource.root.as_mapping_mut()
+        && !patch.value.allow_kind_change
+    {
+        mapping.set("kind", kind);
+    }
+    if let Some(metadata) = resource.metadata_mut() {
+        if !patch.value.allow_name_change {
+            metadata.set("name", name);
+        }
+        if namespace.is_empty() {
+            metadata.remove("namespace");
+        } else {
+            metadata.set("namespace", Node::text(namespace));
+        }
+    }
+    Ok(())
+}

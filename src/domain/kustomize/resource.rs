@@ -1,0 +1,268 @@
+//! Objects on their way through a build: the tree, where it was read, and what it was called before.
+//!
+//! Invariant: a [`Resource`]'s root is a mapping; [`Resource::previous`] has one entry for each
+//! step that may have renamed it, oldest first. What is absent: deciding what to change.
+
+use super::error::BuildError;
+use super::scope::is_cluster_wide;
+use crate::domain::manifest::{Mapping, Node, Source};
+use std::collections::HashMap;
+use std::fmt;
+
+/// Stands for the namespace of an object that cannot have one.
+pub(super) const NO_NAMESPACE: &str = "_non_namespaceable_";
+
+/// Group, version and kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Gvk {
+    pub(super) group: String,
+    pub(super) version: String,
+    pub(super) kind: String,
+}
+
+/// A name an object has or had.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Name {
+    pub(super) kind: String,
+    /// The namespace as comparisons see it: `default` when none is stated.
+    pub(super) namespace: String,
+    pub(super) name: String,
+}
+
+/// One object.
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    pub(super) root: Node,
+    pub(super) source: Source,
+    pub(super) previous: Vec<Name>,
+    /// How many groups of scalars of this object change as one.
+    pub(super) ties: u32,
+}
+
+/// A full identity to compare and to print.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Identity {
+    pub(super) gvk: Gvk,
+    pub(super) name: String,
+    pub(super) namespace: String,
+}
+
+impl Gvk {
+    pub(super) fn new(api_version: &str, kind: &str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+        }
+    }
+
+    pub(super) fn is_cluster_wide(&self) -> bool {
+        is_cluster_wide(&self.group, &self.version, &self.kind)
+    }
+}
+
+impl Resource {
+    pub(super) fn mapping(&self) -> &Mapping {
+        static EMPTY: Mapping = Mapping {
+            entries: Vec::new(),
+        };
+        self.root.as_mapping().unwrap_or(&EMPTY)
+    }
+
+    pub(super) fn text(&self, key: &str) -> &str {
+        self.mapping().text(key).unwrap_or_default()
+    }
+
+    pub(super) fn gvk(&self) -> Gvk {
+        Gvk::new(self.text("apiVersion"), self.text("kind"))
+    }
+
+    fn meta(&self, key: &str) -> &str {
+        let field = self
+            .mapping()
+            .get("metadata")
+            .and_then(|metadata| metadata.get(key));
+        field
+            .filter(|node| !node.is_null())
+            .and_then(Node::as_text)
+            .unwrap_or_default()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.meta("name")
+    }
+
+    /// The namespace the object states; empty for none.
+    pub(super) fn namespace(&self) -> &str {
+        self.meta("namespace")
+    }
+
+    /// The namespace as comparisons see it.
+    pub(super) fn effective_namespace(&self) -> String {
+        if self.gvk().is_cluster_wide() {
+            return NO_NAMESPACE.to_owned();
+        }
+        match self.namespace() {
+            "" => "default".to_owned(),
+            stated => stated.to_owned(),
+        }
+    }
+
+    pub(super) fn current(&self) -> Name {
+        Name {
+            kind: self.text("kind").to_owned(),
+            namespace: self.effective_namespace(),
+            name: self.name().to_owned(),
+        }
+    }
+
+    /// The name it was read with.
+    pub(super) fn original(&self) -> Name {
+        self.previous
+            .first()
+            .cloned()
+            .unwrap_or_else(|| self.current())
+    }
+
+    /// Remembers the present name before a step that may change it.
+    pub(super) fn remember(&mut self) {
+        let name = self.current();
+        self.previous.push(name);
+    }
+
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            gvk: self.gvk(),
+            name: self.name().to_owned(),
+            namespace: self.effective_namespace(),
+        }
+    }
+
+    /// Whether this is, or once was, the object `identity`.
+    pub(super) fn was(&self, identity: &Identity) -> bool {
+        let gvk = self.gvk();
+        gvk.group == identity.gvk.group
+            && gvk.version == identity.gvk.version
+            && self
+                .previous
+                .iter()
+                .chain(std::iter::once(&self.current()))
+                .any(|name| {
+                    name.kind == identity.gvk.kind
+                        && name.name == identity.name
+                        && name.namespace == identity.namespace
+                })
+    }
+
+    pub(super) fn metadata_mut(&mut self) -> Option<&mut Mapping> {
+        let root = self.root.as_mapping_mut()?;
+        let metadata = root.get_or_insert_with("metadata", Node::mapping);
+        if metadata.is_null() {
+            *metadata = Node::mapping();
+        }
+        metadata.as_mapping_mut()
+    }
+
+    /// The texts of `metadata.labels` or `metadata.annotations`.
+    pub(super) fn texts(&self, field: &str) -> Vec<(&str, &str)> {
+        let node = self
+            .mapping()
+            .get("metadata")
+            .and_then(|metadata| metadata.get(field));
+        let Some(mapping) = node.and_then(Node::as_mapping) else {
+            return Vec::new();
+        };
+        mapping
+            .entries
+            .iter()
+            .map(|entry| {
+                let text = entry.value.as_text().unwrap_or_default();
+                (entry.key.as_str(), text)
+            })
+            .collect()
+    }
+
+    /// Makes every value of `metadata.labels` or `metadata.annotations` a string; drops the field
+    /// when nothing is in it.
+    pub(super) fn texts_only(&mut self, field: &str) {
+        let Some(Node::Mapping(metadata)) = self
+            .root
+            .as_mapping_mut()
+            .and_then(|root| root.get_mut("metadata"))
+        else {
+            return;
+        };
+        match metadata.get_mut(field) {
+            None => {}
+            Some(Node::Mapping(mapping)) if !mapping.entries.is_empty() => {
+                for entry in &mut mapping.entries {
+                    let text = entry.value.as_text().unwrap_or_default().to_owned();
+                    entry.value = Node::text(text);
+                }
+            }
+            Some(_) => {
+                metadata.remove(field);
+            }
+        }
+    }
+
+    /// An error of `transformer` at `field` of this object.
+    pub(super) fn error(
+        &self,
+        transformer: &'static str,
+        field: &str,
+        reason: String,
+    ) -> BuildError {
+        BuildError::Transform {
+            transformer,
+            object: self.identity().to_string(),
+            at: self.source.clone(),
+            field: field.to_owned(),
+            reason,
+        }
+    }
+}
+
+/// As kustomize prints identities: `Kind.version.group/name.namespace`.
+impl fmt::Display for Identity {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or = |text: &str, other: &'static str| {
+            if text.is_empty() {
+                other.to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        write!(
+            formatter,
+            "{}.{}.{}/{}.{}",
+            or(&self.gvk.kind, "[noKind]"),
+            or(&self.gvk.version, "[noVer]"),
+            or(&self.gvk.group, "[noGrp]"),
+            or(&self.name, "[noName]"),
+            if self.namespace == NO_NAMESPACE {
+                "[noNs]"
+            } else {
+                self.namespace.as_str()
+            }
+        )
+    }
+}
+
+/// Refuses two objects with one identity.
+pub(super) fn check_unique(resources: &[Resource]) -> Result<(), BuildError> {
+    let mut seen: HashMap<Identity, &Source> = HashMap::with_capacity(resources.len());
+    for resource in resources {
+        let id = resource.identity();
+        if let Some(first) = seen.get(&id) {
+            return Err(BuildError::Duplicate {
+                id: id.to_string(),
+                first: (*first).clone(),
+                second: resource.source.clone(),
+            });
+        }
+        seen.insert(id, &resource.source);
+    }
+    Ok(())
+}

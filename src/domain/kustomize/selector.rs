@@ -1,0 +1,67 @@
+//! Which objects a patch is for: regular expressions on identity, selectors on labels.
+//!
+//! Invariant: an expression matches the whole of a name; an empty one matches all. Name and
+//! namespace match as they were read or as they are now. What is absent: fields of the spec.
+
+use super::PatchTarget;
+use super::label_selector::LabelSelector;
+use super::resource::Resource;
+use regex::Regex;
+
+/// A parsed [`PatchTarget`].
+pub(super) struct Selector {
+    group: Option<Regex>,
+    version: Option<Regex>,
+    kind: Option<Regex>,
+    name: Option<Regex>,
+    namespace: Option<Regex>,
+    labels: LabelSelector,
+    annotations: LabelSelector,
+}
+
+impl Selector {
+    /// Parses `target`. The error names the field and what is wrong with it.
+    pub(super) fn new(target: &PatchTarget) -> Result<Self, String> {
+        Ok(Self {
+            group: whole("group", &target.group)?,
+            version: whole("version", &target.version)?,
+            kind: whole("kind", &target.kind)?,
+            name: whole("name", &target.name)?,
+            namespace: whole("namespace", &target.namespace)?,
+            labels: LabelSelector::parse(&target.label_selector)
+                .map_err(|reason| format!("labelSelector: {reason}"))?,
+            annotations: LabelSelector::parse(&target.annotation_selector)
+                .map_err(|reason| format!("annotationSelector: {reason}"))?,
+        })
+    }
+
+    pub(super) fn selects(&self, resource: &Resource) -> bool {
+        let gvk = resource.gvk();
+        let (original, current) = (resource.original(), resource.current());
+        let either = |pattern: &Option<Regex>, first: &str, second: &str| {
+            fits(pattern, first) || fits(pattern, second)
+        };
+        either(&self.namespace, &original.namespace, &current.namespace)
+            && either(&self.name, &original.name, &current.name)
+            && fits(&self.group, &gvk.group)
+            && fits(&self.version, &gvk.version)
+            && fits(&self.kind, &gvk.kind)
+            && self.labels.matches(&resource.texts("labels"))
+            && self.annotations.matches(&resource.texts("annotations"))
+    }
+}
+
+fn fits(pattern: &Option<Regex>, text: &str) -> bool {
+    pattern
+        .as_ref()
+        .is_none_or(|pattern| pattern.is_match(text))
+}
+
+fn whole(field: &str, pattern: &str) -> Result<Option<Regex>, String> {
+    if pattern.is_empty() {
+        return Ok(None);
+    }
+    Regex::new(&format!("^(?:{pattern})$"))
+        .map(Some)
+        .map_err(|error| format!("{field}: not a regular expression: {error}"))
+}

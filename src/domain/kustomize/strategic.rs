@@ -1,0 +1,270 @@
+//! Strategic merge: a partial object laid over a whole one, list items matched by their keys.
+//!
+//! Invariant: the answers are those of kustomize v5.8.1, also where they surprise: items of the
+//! patch come first, `null` removes, an item whose key the patch lacks is matched by what it has.
+//! What is absent: `$setElementOrder`, `$deleteFromPrimitiveList` and `$retainKeys`; kustomize
+//! treats them as ordinary fields, and so does this.
+
+use super::associative;
+use super::merge_keys::Schema;
+use super::ties;
+use crate::domain::manifest::{Mapping, Node};
+
+const DIRECTIVE: &str = "$patch";
+
+/// What a `$patch` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Directive {
+    Merge,
+    Replace,
+    Delete,
+}
+
+/// What stands at a place after the merge.
+#[derive(Debug)]
+pub(super) enum Merged {
+    /// Nothing: the field goes.
+    Absent,
+    /// This value. `null` goes like [`Merged::Absent`].
+    Value(Node),
+    /// A null that the object states and the patch does not mention: it stays.
+    Null(Node),
+}
+
+impl Merged {
+    fn from_option(node: Option<Node>) -> Self {
+        node.map_or(Self::Absent, Self::Value)
+    }
+
+    /// The value, unless it is absent or null.
+    pub(super) fn value(self) -> Option<Node> {
+        match self {
+            Self::Value(node) if !node.is_null() => Some(node),
+            _ => None,
+        }
+    }
+}
+
+/// Merges `patch` into `object`. `None` when the patch deletes it.
+///
+/// # Errors
+/// In words, with the path: two kinds of node at one place, or an unknown directive.
+pub(super) fn merge(object: Node, patch: Node) -> Result<Option<Node>, String> {
+    // Replacing a whole object changes nothing in kustomize: its caller drops the new root.
+    if patch.get(DIRECTIVE).and_then(Node::as_text) == Some("replace") {
+        return Ok(Some(object));
+    }
+    let merged = at(Some(object), Some(patch), Schema::Unknown)?;
+    Ok(merged.value().filter(|node| !node.is_empty()))
+}
+
+/// Merges what stands at one place.
+pub(super) fn at(
+    dest: Option<Node>,
+    patch: Option<Node>,
+    schema: Schema,
+) -> Result<Merged, String> {
+    let schema = known(known(schema, dest.as_ref()), patch.as_ref());
+    let shape = [&dest, &patch]
+        .into_iter()
+        .flatten()
+        .find(|node| !node.is_null())
+        .map(shape_of);
+    for node in [&dest, &patch].into_iter().flatten() {
+        if !node.is_null() && Some(shape_of(node)) != shape {
+            return Err(format!(
+                "the object has {} where the patch has {}",
+                dest.as_ref().map_or("nothing", shape_of),
+                patch.as_ref().map_or("nothing", shape_of),
+            ));
+        }
+    }
+    match shape {
+        None | Some("a mapping") => mapping(dest, patch, schema),
+        Some("a list") => match schema.merge_keys() {
+            Some(keys) => associative::merge(dest, patch, keys, schema),
+            None => Ok(Merged::from_option(patch.or(dest))),
+        },
+        Some(_) => Ok(Merged::from_option(match (dest, patch) {
+            (Some(Node::Scalar(dest)), Some(Node::Scalar(patch))) => {
+                Some(Node::Scalar(ties::replace(&dest, patch)))
+            }
+            (dest, patch) => patch.or(dest),
+        })),
+    }
+}
+
+fn shape_of(node: &Node) -> &'static str {
+    match node {
+        Node::Scalar(_) => "a single value",
+        Node::Sequence(_) => "a list",
+        Node::Mapping(_) => "a mapping",
+    }
+}
+
+/// An object inside a place nothing is known of brings its own schema.
+fn known(schema: Schema, node: Option<&Node>) -> Schema {
+    let Some(mapping) = node.and_then(Node::as_mapping) else {
+        return schema;
+    };
+    if schema != Schema::Unknown {
+        return schema;
+    }
+    let text = |key| mapping.text(key).filter(|text| !text.is_empty());
+    match (text("apiVersion"), text("kind")) {
+        (Some(api_version), Some(kind)) => Schema::of_kind(api_version, kind),
+        _ => schema,
+    }
+}
+
+fn mapping(dest: Option<Node>, patch: Option<Node>, schema: Schema) -> Result<Merged, String> {
+    let dest = match dest {
+        Some(Node::Mapping(dest)) => dest,
+        missing => return added_mapping(missing, patch, schema),
+    };
+    let mut patch = match patch {
+        None => Mapping::default(),
+        Some(Node::Mapping(patch)) => patch,
+        Some(_) => return Ok(Merged::Absent),
+    };
+    match directive(&mut patch)? {
+        Directive::Delete => Ok(Merged::Absent),
+        Directive::Replace => fields_added(patch, schema),
+        Directive::Merge => fields(dest, patch, schema),
+    }
+}
+
+/// The object has nothing, or null, where the patch has a mapping or nothing.
+fn added_mapping(
+    dest: Option<Node>,
+    patch: Option<Node>,
+    schema: Schema,
+) -> Result<Merged, String> {
+    match patch {
+        Some(Node::Mapping(mut patch)) => match directive(&mut patch) {
+            Ok(Directive::Delete) => Ok(Merged::Absent),
+            _ => fields_added(patch, schema),
+        },
+        Some(other) => Ok(Merged::Value(other)),
+        // An explicit null stays, one that is only a missing value goes.
+        None => Ok(match dest {
+            Some(null) if null.as_text().is_some_and(|text| !text.is_empty()) => Merged::Null(null),
+            _ => Merged::Absent,
+        }),
+    }
+}
+
+fn fields(mut dest: Mapping, patch: Mapping, schema: Schema) -> Result<Merged, String> {
+    let mut additions = Vec::new();
+    let mut overlay: std::collections::HashMap<String, Node> = std::collections::HashMap::new();
+    for entry in patch.entries {
+        if dest.get(&entry.key).is_none() {
+            additions.push(entry.key.clone());
+        }
+        overlay.insert(entry.key, entry.value);
+    }
+    let mut entries = Vec::with_capacity(dest.entries.len() + additions.len());
+    for mut entry in std::mem::take(&mut dest.entries) {
+        let patch = overlay.remove(&entry.key);
+        let merged = at(Some(entry.value), patch, schema.field(&entry.key))
+            .map_err(|reason| below(&entry.key, &reason))?;
+        match merged {
+            Merged::Null(node) => entry.value = node,
+            Merged::Value(node) if !node.is_null() => entry.value = node,
+            _ => continue,
+        }
+        entries.push(entry);
+    }
+    dest.entries = entries;
+    for key in additions {
+        let patch = overlay.remove(&key);
+        let merged =
+            at(None, patch, schema.field(&key)).map_err(|reason| below(&key, &reason))?;
+        if let Some(node) = merged.value() {
+            dest.set(&key, node);
+        }
+    }
+    Ok(Merged::Value(Node::Mapping(dest)))
+}
+
+/// A mapping that only the patch has: its directives are carried out, its nulls go.
+fn fields_added(mut patch: Mapping, schema: Schema) -> Result<Merged, String> {
+    let schema = match schema {
+        Schema::Unknown => known_mapping(&patch),
+        known => known,
+    };
+    let mut entries = Vec::with_capacity(patch.entries.len());
+    for mut entry in std::mem::take(&mut patch.entries) {
+        let merged = added(entry.value, schema.field(&entry.key))
+            .map_err(|reason| below(&entry.key, &reason))?;
+        if let Some(node) = merged.value() {
+            entry.value = node;
+            entries.push(entry);
+        }
+    }
+    patch.entries = entries;
+    Ok(Merged::Value(Node::Mapping(patch)))
+}
+
+fn known_mapping(mapping: &Mapping) -> Schema {
+    let text = |key| mapping.text(key).unwrap_or_default();
+    Schema::of_kind(text("apiVersion"), text("kind"))
+}
+
+/// A node that only the patch has, merged with itself.
+pub(super) fn added(node: Node, schema: Schema) -> Result<Merged, String> {
+    match node {
+        Node::Mapping(mut mapping) => match directive(&mut mapping)? {
+            Directive::Delete => Ok(Merged::Absent),
+            _ => fields_added(mapping, schema),
+        },
+        Node::Sequence(items) => match schema.merge_keys() {
+            Some(keys) => associative::merge_with_itself(items, keys, schema),
+            None => Ok(Merged::Value(Node::Sequence(items))),
+        },
+        scalar => Ok(Merged::Value(scalar)),
+    }
+}
+
+fn below(key: &str, reason: &str) -> String {
+    format!("{key}: {reason}")
+}
+
+/// Takes the directive out of a mapping of the patch.
+fn directive(patch: &mut Mapping) -> Result<Directive, String> {
+    let Some(node) = patch.get(DIRECTIVE) else {
+        return Ok(Directive::Merge);
+    };
+    let directive = parse_directive(node)?;
+    patch.remove(DIRECTIVE);
+    Ok(directive)
+}
+
+fn parse_directive(node: &Node) -> Result<Directive, String> {
+    match node.as_text() {
+        Some("merge") => Ok(Directive::Merge),
+        Some("replace") => Ok(Directive::Replace),
+        Some("delete") => Ok(Directive::Delete),
+        other => Err(format!(
+            "`{DIRECTIVE}` is `{}`, expected `merge`, `replace` or `delete`",
+            other.unwrap_or("a collection")
+        )),
+    }
+}
+
+/// Takes the directive for a whole list out of a list of the patch: an item with nothing else.
+pub(super) fn list_directive(items: &mut Vec<Node>) -> Result<Directive, String> {
+    let found = items
+        .iter()
+        .filter_map(Node::as_mapping)
+        .find_map(|item| item.get(DIRECTIVE).map(|value| (item.entries.len(), value)));
+    let Some((1, value)) = found else {
+        return Ok(Directive::Merge);
+    };
+    let directive = parse_directive(value)?;
+    let text = value.as_text().unwrap_or_default().to_owned();
+    items.retain(|item| {
+        !item.is_empty() && item.get(DIRECTIVE).and_then(Node::as_text) != Some(text.as_str())
+    });
+    Ok(directive)
+}

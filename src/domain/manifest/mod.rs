@@ -1,0 +1,191 @@
+//! Manifests: Kubernetes objects as they stand in YAML files, with where they stand.
+//!
+//! [`parse_documents`] reads a file as `kubectl apply` would and gives objects; [`to_yaml`] prints
+//! them so that reading the print gives the same objects. Below both lie [`Node`] trees
+//! ([`documents`]) that keep each scalar's text and line, which the kustomize build works on.
+//! Invariant: every [`Manifest`] this module makes has `apiVersion`, `kind` and `metadata.name`
+//! as non-empty strings. What is absent: what a kind means, and the cluster.
+
+mod expand;
+mod node;
+mod parse;
+mod print;
+mod scalar;
+mod time;
+
+pub use expand::{expand_lists, is_list};
+pub use node::{Entry, Mapping, Node, Scalar, ScalarKind};
+pub use parse::{Document, LIMITS, Limits, documents};
+pub use print::to_yaml;
+pub use scalar::{Rules, ScalarError, classify, from_f64};
+
+use super::object::ObjectId;
+use serde_json::Value;
+use std::fmt;
+use thiserror::Error;
+
+/// Where an object was read.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Source {
+    /// The file's path as it was given.
+    pub file: String,
+    /// The line its document starts on, counted from 1.
+    pub line: usize,
+}
+
+/// `file:line`.
+impl fmt::Display for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}:{}", self.file, self.line)
+    }
+}
+
+/// One Kubernetes object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// The object, keys in the order of the file.
+    pub object: Value,
+    /// Where it was read; `None` for one that was made.
+    pub source: Option<Source>,
+}
+
+impl Manifest {
+    /// Wraps `object`.
+    ///
+    /// # Errors
+    /// [`ManifestError::NotAnObject`] when `apiVersion`, `kind` or `metadata.name` is missing.
+    pub fn new(object: Value, source: Option<Source>) -> Result<Self, ManifestError> {
+        match missing_field(&object) {
+            None => Ok(Self { object, source }),
+            Some(field) => {
+                let source = source.unwrap_or(Source {
+                    file: "(made)".to_owned(),
+                    line: 0,
+                });
+                Err(ManifestError::NotAnObject {
+                    file: source.file,
+                    line: u32::try_from(source.line).unwrap_or(u32::MAX),
+                    field,
+                })
+            }
+        }
+    }
+
+    /// The object's identity.
+    pub fn id(&self) -> ObjectId {
+        ObjectId::from_value(&self.object).unwrap_or_else(|| ObjectId {
+            api_version: String::new(),
+            kind: String::new(),
+            namespace: None,
+            name: String::new(),
+        })
+    }
+}
+
+/// The first of the fields every object has that `object` lacks.
+fn missing_field(object: &Value) -> Option<&'static str> {
+    let present = |value: Option<&Value>| {
+        value
+            .and_then(Value::as_str)
+            .is_some_and(|text| !text.is_empty())
+    };
+    let name = object
+        .get("metadata")
+        .and_then(|metadata| metadata.get("name"));
+    [
+        ("apiVersion", object.get("apiVersion")),
+        ("kind", object.get("kind")),
+        ("metadata.name", name),
+    ]
+    .into_iter()
+    .find(|(_, value)| !present(*value))
+    .map(|(field, _)| field)
+}
+
+/// Why a file gives no objects.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ManifestError {
+    /// The bytes are not text.
+    #[error("{file}: not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// The file.
+        file: String,
+        /// The first byte that fits no character.
+        offset: usize,
+    },
+    /// The text is not YAML.
+    #[error("{file}:{line}:{column}: not valid YAML: {reason}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u32,
+        /// The column, counted from 1.
+        column: u32,
+        /// What the parser found.
+        reason: String,
+    },
+    /// The text is YAML, but nothing Kubernetes can hold.
+    #[error("{file}:{line}: {reason}")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// The line, counted from 1.
+        line: u32,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The file is beyond what is read.
+    #[error("{file}:{line}: {what}, which is more than is read from one file")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// The line where the bound was passed; 0 when it is the size of the file.
+        line: u32,
+        /// What there is too much of.
+        what: String,
+    },
+    /// A document is not an object.
+    #[error("{file}:{line}: not a Kubernetes object: `{field}` is missing")]
+    NotAnObject {
+        /// The file.
+        file: String,
+        /// The line the document starts on, counted from 1.
+        line: u32,
+        /// The field that every object has.
+        field: &'static str,
+    },
+}
+
+/// Reads the objects of a file as the API machinery reads manifests: documents without content are
+/// skipped, lists are replaced by their items.
+///
+/// # Errors
+/// [`ManifestError`], with `file` and the line.
+pub fn parse_documents(file: &str, bytes: &[u8]) -> Result<Vec<Manifest>, ManifestError> {
+    let documents = expand_lists(file, documents(file, bytes, Rules::Kubernetes)?)?;
+    documents
+        .into_iter()
+        .filter(|document| !document.root.is_empty())
+        .map(|document| manifest(file, &document))
+        .collect()
+}
+
+fn manifest(file: &str, document: &Document) -> Result<Manifest, ManifestError> {
+    let object = document
+        .root
+        .to_json()
+        .map_err(|error| ManifestError::Invalid {
+            file: file.to_owned(),
+            line: document.line,
+            reason: error.to_string(),
+        })?;
+    let source = Source {
+        file: file.to_owned(),
+        line: document.line as usize,
+    };
+    Manifest::new(object, Some(source))
+}
+
+#[cfg(test)]
+mod tests;

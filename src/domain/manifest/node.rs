@@ -1,0 +1,262 @@
+//! The tree a YAML document becomes: scalars keep their text beside their type.
+//!
+//! Invariant: a scalar's text is what the document says after unescaping, so `1.10` stays `1.10`
+//! until somebody asks for a value; a mapping keeps the order of its keys and has each key once.
+//! What is absent: comments, styles and anchors (aliases are already expanded).
+
+use super::scalar::{self, ScalarError};
+use serde_json::{Map, Value};
+
+/// What a scalar means under the rules it was read with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalarKind {
+    /// No value.
+    Null,
+    /// `true` or `false`, in any accepted spelling.
+    Bool,
+    /// A whole number, in any accepted base.
+    Integer,
+    /// A number with a fraction, an exponent, or too large for 64 bits.
+    Float,
+    /// A date or a time.
+    Timestamp,
+    /// Everything else.
+    Text,
+}
+
+/// One scalar.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scalar {
+    /// The text, unescaped.
+    pub text: String,
+    /// What it means.
+    pub kind: ScalarKind,
+    /// The line it starts on, counted from 1; 0 when it was made by a program.
+    pub line: u32,
+    /// Ties scalars of one object together that change as one; 0 for none. Only builds use it.
+    pub tie: u32,
+}
+
+impl Scalar {
+    /// A scalar of its own.
+    pub fn new(text: impl Into<String>, kind: ScalarKind, line: u32) -> Self {
+        Self {
+            text: text.into(),
+            kind,
+            line,
+            tie: 0,
+        }
+    }
+}
+
+/// One key of a mapping with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The key's text.
+    pub key: String,
+    /// The line of the key, counted from 1; 0 when it was made by a program.
+    pub line: u32,
+    /// The value.
+    pub value: Node,
+}
+
+/// Keys and values in document order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// The entries. Each key occurs once.
+    pub entries: Vec<Entry>,
+}
+
+/// A scalar, a sequence or a mapping.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// A leaf.
+    Scalar(Scalar),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// Keys and values.
+    Mapping(Mapping),
+}
+
+impl Node {
+    /// A string that no document wrote.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Scalar(Scalar::new(text, ScalarKind::Text, 0))
+    }
+
+    /// A null that no document wrote.
+    pub fn null() -> Self {
+        Self::Scalar(Scalar::new("null", ScalarKind::Null, 0))
+    }
+
+    /// An empty mapping.
+    pub fn mapping() -> Self {
+        Self::Mapping(Mapping::default())
+    }
+
+    /// Whether this is a null scalar.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Scalar(scalar) if scalar.kind == ScalarKind::Null)
+    }
+
+    /// Whether this is null, `{}` or `[]`.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Scalar(scalar) => scalar.kind == ScalarKind::Null,
+            Self::Sequence(items) => items.is_empty(),
+            Self::Mapping(mapping) => mapping.entries.is_empty(),
+        }
+    }
+
+    /// The scalar, if this is one.
+    pub fn as_scalar(&self) -> Option<&Scalar> {
+        match self {
+            Self::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar, whatever its type; `None` for collections.
+    pub fn as_text(&self) -> Option<&str> {
+        self.as_scalar().map(|scalar| scalar.text.as_str())
+    }
+
+    /// The mapping, if this is one.
+    pub fn as_mapping(&self) -> Option<&Mapping> {
+        match self {
+            Self::Mapping(mapping) => Some(mapping),
+            _ => None,
+        }
+    }
+
+    /// The mapping, if this is one, to change it.
+    pub fn as_mapping_mut(&mut self) -> Option<&mut Mapping> {
+        match self {
+            Self::Mapping(mapping) => Some(mapping),
+            _ => None,
+        }
+    }
+
+    /// The items, if this is a sequence.
+    pub fn as_sequence(&self) -> Option<&[Node]> {
+        match self {
+            Self::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The value at `key`, if this is a mapping that has it.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.as_mapping()?.get(key)
+    }
+
+    /// The first line this node is known to touch; 0 when it was made by a program.
+    pub fn line(&self) -> u32 {
+        match self {
+            Self::Scalar(scalar) => scalar.line,
+            Self::Sequence(items) => items.first().map_or(0, Self::line),
+            Self::Mapping(mapping) => mapping.entries.first().map_or(0, |entry| entry.line),
+        }
+    }
+
+    /// The JSON value, in key order.
+    ///
+    /// # Errors
+    /// [`ScalarError`] for a scalar that JSON cannot hold, such as `.inf`.
+    pub fn to_json(&self) -> Result<Value, ScalarError> {
+        match self {
+            Self::Scalar(scalar) => scalar::to_json(scalar),
+            Self::Sequence(items) => items.iter().map(Self::to_json).collect(),
+            Self::Mapping(mapping) => mapping.to_json().map(Value::Object),
+        }
+    }
+
+    /// The node of a JSON value. Numbers keep the text JSON prints.
+    pub fn from_json(value: &Value) -> Self {
+        let scalar = |text: String, kind| Self::Scalar(Scalar::new(text, kind, 0));
+        match value {
+            Value::Null => Self::null(),
+            Value::Bool(flag) => scalar(flag.to_string(), ScalarKind::Bool),
+            Value::Number(number) if number.is_f64() => {
+                scalar(number.to_string(), ScalarKind::Float)
+            }
+            Value::Number(number) => scalar(number.to_string(), ScalarKind::Integer),
+            Value::String(text) => Self::text(text.clone()),
+            Value::Array(items) => Self::Sequence(items.iter().map(Self::from_json).collect()),
+            Value::Object(object) => Self::Mapping(Mapping {
+                entries: object
+                    .iter()
+                    .map(|(key, value)| Entry {
+                        key: key.clone(),
+                        line: 0,
+                        value: Self::from_json(value),
+                    })
+                    .collect(),
+            }),
+        }
+    }
+}
+
+impl Mapping {
+    fn position(&self, key: &str) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.key == key)
+    }
+
+    /// The value at `key`.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.position(key).map(|index| &self.entries[index].value)
+    }
+
+    /// The value at `key`, to change it.
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.position(key)
+            .map(|index| &mut self.entries[index].value)
+    }
+
+    /// The text of the scalar at `key`.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.get(key).and_then(Node::as_text)
+    }
+
+    /// Sets `key`, in its place when it is there, at the end otherwise.
+    pub fn set(&mut self, key: &str, value: Node) {
+        match self.get_mut(key) {
+            Some(old) => *old = value,
+            None => self.entries.push(Entry {
+                key: key.to_owned(),
+                line: 0,
+                value,
+            }),
+        }
+    }
+
+    /// Takes `key` out.
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        self.position(key)
+            .map(|index| self.entries.remove(index).value)
+    }
+
+    /// The value at `key`, made with `default` when it is missing.
+    pub fn get_or_insert_with(&mut self, key: &str, default: impl FnOnce() -> Node) -> &mut Node {
+        let index = self.position(key).unwrap_or_else(|| {
+            self.entries.push(Entry {
+                key: key.to_owned(),
+                line: 0,
+                value: default(),
+            });
+            self.entries.len() - 1
+        });
+        &mut self.entries[index].value
+    }
+
+    /// The JSON object, in key order.
+    ///
+    /// # Errors
+    /// [`ScalarError`] for a scalar that JSON cannot hold.
+    pub fn to_json(&self) -> Result<Map<String, Value>, ScalarError> {
+        self.entries
+            .iter()
+            .map(|entry| Ok((entry.key.clone(), entry.value.to_json()?)))
+            .collect()
+    }
+}
