@@ -1,0 +1,148 @@
+//! The leader lease: of several replicas, one works.
+//!
+//! Invariants: the lease is taken and renewed by replacing the version that was read, so two
+//! replicas can never both believe they took it; whether another's lease has run out is judged by
+//! this machine's clock since it was last seen to change, never by the other's clock.
+//! What is absent: what the leader does; losing the lease must end the process.
+
+use super::ClusterError;
+use crate::domain::object::ObjectKey;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::PostParams;
+use kube::{Api, Client};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Where the lease is and how long it holds: Flux's `--leader-election-*` flags.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The lease object.
+    pub lease: ObjectKey,
+    /// Who asks for it; must differ between replicas.
+    pub identity: String,
+    /// How long others wait after the last renewal.
+    pub duration: Duration,
+    /// After how long without a successful renewal the leader gives up.
+    pub renew_deadline: Duration,
+    /// How long to wait between two tries.
+    pub retry_period: Duration,
+}
+
+/// A lease, held or not.
+#[derive(Debug)]
+pub struct Election {
+    api: Api<Lease>,
+    settings: Settings,
+    seen: Option<(Option<LeaseSpec>, Instant)>,
+}
+
+impl Election {
+    /// Prepares to take part; nothing is written yet.
+    pub fn new(client: Client, settings: Settings) -> Self {
+        let api = Api::namespaced(client, &settings.lease.namespace);
+        Self { api, settings, seen: None }
+    }
+
+    /// Waits until the lease is ours.
+    pub async fn acquire(&mut self) {
+        loop {
+            match self.try_hold().await {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the leader lease could not be taken"),
+            }
+            tokio::time::sleep(self.settings.retry_period).await;
+        }
+    }
+
+    /// Renews the lease until it is lost. Then this process must not go on.
+    pub async fn hold(&mut self) {
+        let mut renewed = Instant::now();
+        while renewed.elapsed() < self.settings.renew_deadline {
+            tokio::time::sleep(self.settings.retry_period).await;
+            match tokio::time::timeout(self.settings.renew_deadline, self.try_hold()).await {
+                Ok(Ok(true)) => renewed = Instant::now(),
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => tracing::warn!(%error, "the leader lease could not be renewed"),
+                Err(_) => tracing::warn!("the leader lease could not be renewed in time"),
+            }
+        }
+    }
+
+    /// Gives the lease back, so that another need not wait for it to run out.
+    pub async fn release(&mut self) {
+        let Ok(Some(mut lease)) = self.api.get_opt(&self.settings.lease.name).await else {
+            return;
+        };
+        let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.settings.identity)) else {
+            return;
+        };
+        spec.holder_identity = Some(String::new());
+        spec.lease_duration_seconds = Some(1);
+        if let Err(error) = self.api.replace(&self.settings.lease.name, &PostParams::default(), &lease).await {
+            tracing::warn!(%error, "the leader lease could not be given back");
+        }
+    }
+
+    /// Takes or renews the lease if that is allowed; `false` when another holds it.
+    async fn try_hold(&mut self) -> Result<bool, ClusterError> {
+        let key = self.settings.lease.clone();
+        let about = |error| ClusterError::of("Lease", &key, error);
+        let name = &key.name;
+        let now = Timestamp::now();
+        let Some(mut lease) = self.api.get_opt(name).await.map_err(about)? else {
+            let lease = Lease { metadata: self.metadata(), spec: Some(self.claim(None, now)) };
+            return won(self.api.create(&PostParams::default(), &lease).await).map_err(about);
+        };
+        let spec = lease.spec.take();
+        if !self.may_take(spec.as_ref()) {
+            return Ok(false);
+        }
+        lease.spec = Some(self.claim(spec, now));
+        won(self.api.replace(name, &PostParams::default(), &lease).await).map_err(about)
+    }
+
+    /// Whether the lease is ours, free, or was not renewed for as long as it holds.
+    fn may_take(&mut self, spec: Option<&LeaseSpec>) -> bool {
+        let changed = self.seen.as_ref().is_none_or(|(seen, _)| seen.as_ref() != spec);
+        if changed {
+            self.seen = Some((spec.cloned(), Instant::now()));
+        }
+        let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+        let since = self.seen.as_ref().map(|(_, since)| since.elapsed()).unwrap_or_default();
+        let lasts = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
+        holder.is_empty() || holder == self.settings.identity || since >= Duration::from_secs(lasts.max(0).unsigned_abs().into())
+    }
+
+    fn claim(&self, before: Option<LeaseSpec>, now: Timestamp) -> LeaseSpec {
+        let before = before.unwrap_or_default();
+        let ours = before.holder_identity.as_ref() == Some(&self.settings.identity);
+        LeaseSpec {
+            holder_identity: Some(self.settings.identity.clone()),
+            lease_duration_seconds: i32::try_from(self.settings.duration.as_secs()).ok(),
+            acquire_time: if ours { before.acquire_time } else { Some(MicroTime(now)) },
+            renew_time: Some(MicroTime(now)),
+            lease_transitions: Some(before.lease_transitions.unwrap_or_default() + i32::from(!ours)),
+            ..LeaseSpec::default()
+        }
+    }
+
+    fn metadata(&self) -> ObjectMeta {
+        ObjectMeta {
+            name: Some(self.settings.lease.name.clone()),
+            namespace: Some(self.settings.lease.namespace.clone()),
+            ..ObjectMeta::default()
+        }
+    }
+}
+
+/// A conflict means that another was quicker, which is an answer and not an error.
+fn won<T>(written: Result<T, kube::Error>) -> Result<bool, kube::Error> {
+    match written {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Err(error) => Err(error),
+    }
+}
