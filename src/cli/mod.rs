@@ -1,0 +1,75 @@
+//! The command line: one file per verb, one printer, one kind of failure.
+//!
+//! Invariant: a verb reads its arguments, calls what the controllers call, and prints. What is
+//! absent: decisions of the domain.
+
+pub mod crds;
+pub mod failure;
+pub mod output;
+pub mod run;
+
+use clap::{Parser, Subcommand};
+use failure::Failure;
+use output::Printer;
+use std::process::ExitCode;
+
+/// keeps Git at the newest image your policy allows, and the cluster at Git
+#[derive(Debug, Parser)]
+#[command(name = "highwater", version, arg_required_else_help = true, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// run the controllers, in a cluster or beside it
+    Run(Box<run::Flags>),
+    /// print the custom resource definitions
+    Crds(crds::Flags),
+    /// print the version
+    Version,
+}
+
+/// Reads the arguments of the process and does what they ask for.
+pub async fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // Help and version are no failures; clap knows which is which, and where each goes.
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut printer = Printer::new();
+    match dispatch(arguments.verb, &mut printer).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let error = printer.paint(output::Colour::Red, "error:");
+            printer.talk(&format!("{error} {}", failure.message));
+            if let Some(hint) = &failure.hint {
+                printer.talk(&format!("hint: {hint}"));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
+    match verb {
+        Verb::Run(flags) => run::run(*flags).await,
+        Verb::Crds(flags) => crds::run(&flags, printer),
+        Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,224 @@
+//! The flags of `highwater run`, by Flux's names.
+//!
+//! Invariant: a Deployment of Flux needs only another image and command, so every flag of its four
+//! controllers is taken. A flag that has nothing to do here is in [`Compatibility`], and setting it is
+//! said in the log. What is absent: what the flags do.
+
+use crate::adapters::telemetry::{Encoding, Level};
+use crate::domain::duration::parse_duration;
+use clap::{ArgAction, Args};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One group of controllers: one of Flux's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
+pub enum Group {
+    /// ImageRepository and ImagePolicy.
+    ImageReflector,
+    /// ImageUpdateAutomation.
+    ImageAutomation,
+    /// GitRepository.
+    Source,
+    /// Kustomization.
+    Kustomize,
+}
+
+/// What `highwater run` takes.
+#[derive(Clone, Debug, Args)]
+pub struct Flags {
+    /// which controllers to run, named as Flux's
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["image-reflector", "image-automation", "source", "kustomize"])]
+    pub controllers: Vec<Group>,
+    /// use this kubeconfig file instead of the service account or kubectl's own choice
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// serve metrics at this address
+    #[arg(long, value_name = "ADDRESS", default_value = ":8080")]
+    pub metrics_addr: String,
+    /// serve /healthz and /readyz at this address
+    #[arg(long, value_name = "ADDRESS", default_value = ":9440")]
+    pub health_addr: String,
+    /// post events to this URL, such as Flux's notification-controller
+    #[arg(long, value_name = "URL", default_value = "")]
+    pub events_addr: String,
+    /// keep artifacts and the Git object cache in this folder
+    #[arg(long, value_name = "DIR", default_value = "/data")]
+    pub storage_path: PathBuf,
+    /// serve artifacts at this address
+    #[arg(long, value_name = "ADDRESS", default_value = ":9090")]
+    pub storage_addr: String,
+    /// the host that artifact URLs name [default: the address served at]
+    #[arg(long, value_name = "HOST", default_value = "")]
+    pub storage_adv_addr: String,
+    /// how many older artifacts of a source are kept
+    #[arg(long, value_name = "NUMBER", default_value_t = 2)]
+    pub artifact_retention_records: usize,
+    /// how long older artifacts are kept at least
+    #[arg(long, value_name = "DURATION", default_value = "1m", value_parser = parse_duration)]
+    pub artifact_retention_ttl: Duration,
+    /// how many objects of a kind are worked on at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 4)]
+    pub concurrent: usize,
+    /// how long to wait for a dependency that is not ready
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub requeue_dependency: Duration,
+    /// how far intervals are spread, in percent either way
+    #[arg(long, value_name = "PERCENT", default_value_t = 0)]
+    pub interval_jitter_percentage: u8,
+    /// the wait after a first failure
+    #[arg(long, value_name = "DURATION", default_value = "750ms", value_parser = parse_duration)]
+    pub min_retry_delay: Duration,
+    /// the longest wait after failures in a row
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = parse_duration)]
+    pub max_retry_delay: Duration,
+    /// refuse references to objects of other namespaces
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
+    pub no_cross_namespace_refs: bool,
+    /// the service account Kustomizations apply as when they name none
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub default_service_account: String,
+    /// watch all namespaces, or else only that of RUNTIME_NAMESPACE
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub watch_all_namespaces: bool,
+    /// watch only objects with these labels
+    #[arg(long, value_name = "SELECTOR", default_value = "")]
+    pub watch_label_selector: String,
+    /// the namespace this process runs in
+    #[arg(long, value_name = "NAMESPACE", env = "RUNTIME_NAMESPACE", default_value = "highwater-system")]
+    pub runtime_namespace: String,
+    /// debug, info or error
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = |text: &str| text.parse::<Level>())]
+    pub log_level: Level,
+    /// json or console
+    #[arg(long, value_name = "ENCODING", default_value = "json", value_parser = |text: &str| text.parse::<Encoding>())]
+    pub log_encoding: Encoding,
+    /// How leaders are elected.
+    #[command(flatten)]
+    pub election: Election,
+    /// Flags of Flux that have nothing to do here.
+    #[command(flatten)]
+    pub compatibility: Compatibility,
+}
+
+/// How leaders are elected.
+#[derive(Clone, Debug, Args)]
+pub struct Election {
+    /// work only while holding the leader lease
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
+    pub enable_leader_election: bool,
+    /// give the lease back on the way out
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
+    pub leader_election_release_on_cancel: bool,
+    /// how long others wait after the last renewal
+    #[arg(long, value_name = "DURATION", default_value = "35s", value_parser = parse_duration)]
+    pub leader_election_lease_duration: Duration,
+    /// how long the leader tries to renew
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
+    pub leader_election_renew_deadline: Duration,
+    /// the pause between tries
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    pub leader_election_retry_period: Duration,
+}
+
+/// Declares flags that are taken and do nothing, with the reason that the log gives.
+macro_rules! without_effect {
+    ($($field:ident: $reason:literal,)+) => {
+        /// Flags of Flux's controllers that have nothing to do here.
+        #[derive(Clone, Debug, Default, Args)]
+        pub struct Compatibility {
+            $(
+                #[doc = $reason]
+                #[arg(long, hide = true, num_args = 0..=1, value_name = "VALUE")]
+                pub $field: Option<Option<String>>,
+            )+
+        }
+
+        impl Compatibility {
+            /// The flags that were set, each with the reason why it does nothing.
+            pub fn set(&self) -> Vec<(String, &'static str)> {
+                let all = [$((stringify!($field), self.$field.is_some(), $reason),)+];
+                let set = all.into_iter().filter(|(_, set, _)| *set);
+                set.map(|(field, _, reason)| (format!("--{}", field.replace('_', "-")), reason)).collect()
+            }
+        }
+    };
+}
+
+without_effect! {
+    kube_api_qps: "the API server's own priority and fairness limits requests",
+    kube_api_burst: "the API server's own priority and fairness limits requests",
+    concurrent_ssa: "dry runs go one after the other within an object's run",
+    token_cache_max_size: "there are no cloud logins yet",
+    token_cache_max_duration: "there are no cloud logins yet",
+    watch_configs_label_selector: "a changed Secret is read at the next interval",
+    feature_gates: "there are no feature gates; what differs from Flux's defaults is in the README",
+    gc_interval: "tags are kept in memory",
+    storage_value_log_file_size: "tags are kept in memory",
+    storage_compression_threshold: "tags are kept in memory",
+    artifact_digest_algo: "digests are always sha256",
+    ssh_kex_algos: "there is no ssh transport yet",
+    ssh_hostkey_algos: "there is no ssh transport yet",
+    http_retry: "an artifact that cannot be fetched is tried again with the object",
+    no_remote_bases: "remote bases are always refused",
+    override_manager: "fields of other managers are taken over when they are applied",
+    custom_apply_stage_kinds: "the stages are Flux's own",
+    default_kubeconfig_service_account: "remote clusters are not supported yet",
+    default_decryption_service_account: "decryption is not supported yet",
+    sops_age_secret: "decryption is not supported yet",
+    helm_cache_max_size: "there are no Helm kinds here",
+    helm_cache_ttl: "there are no Helm kinds here",
+    helm_cache_purge_interval: "there are no Helm kinds here",
+    helm_index_max_size: "there are no Helm kinds here",
+    helm_chart_max_size: "there are no Helm kinds here",
+    helm_chart_file_max_size: "there are no Helm kinds here",
+    git_repositories_per_namespace: "it has no effect in Flux either",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        flags: Flags,
+    }
+
+    fn parse(arguments: &[&str]) -> Flags {
+        Command::try_parse_from([&["run"], arguments].concat()).expect("the flags are known").flags
+    }
+
+    #[test]
+    fn the_arguments_of_fluxs_own_deployments_are_taken() {
+        let flags = parse(&[
+            "--events-addr=http://notification-controller.flux-system.svc.cluster.local./",
+            "--watch-all-namespaces=true",
+            "--log-level=info",
+            "--log-encoding=json",
+            "--enable-leader-election",
+            "--storage-path=/data",
+            "--storage-adv-addr=source-controller.$(RUNTIME_NAMESPACE).svc.cluster.local.",
+            "--feature-gates=GitShallowClone=true",
+            "--kube-api-qps=100",
+        ]);
+        assert!(flags.election.enable_leader_election && flags.watch_all_namespaces);
+        let set: Vec<_> = flags.compatibility.set().into_iter().map(|(flag, _)| flag).collect();
+        assert_eq!(set, ["--kube-api-qps", "--feature-gates"]);
+    }
+
+    #[test]
+    fn the_defaults_are_those_of_flux() {
+        let flags = parse(&[]);
+        assert_eq!((flags.metrics_addr.as_str(), flags.health_addr.as_str(), flags.storage_addr.as_str()), (":8080", ":9440", ":9090"));
+        assert_eq!((flags.concurrent, flags.requeue_dependency), (4, Duration::from_secs(30)));
+        assert_eq!((flags.min_retry_delay, flags.max_retry_delay), (Duration::from_millis(750), Duration::from_secs(900)));
+        assert!(flags.watch_all_namespaces && !flags.no_cross_namespace_refs);
+        assert_eq!(flags.controllers.len(), 4);
+    }
+
+    #[test]
+    fn controllers_are_picked_by_the_names_of_flux() {
+        assert_eq!(parse(&["--controllers=source,kustomize"]).controllers, [Group::Source, Group::Kustomize]);
+    }
+}

@@ -1,0 +1,177 @@
+//! `highwater run`: from flags to running controllers, and an orderly end.
+//!
+//! Invariant: losing the leader lease ends the process; a signal lets work that was begun finish.
+//! What is absent: what the controllers do.
+
+mod flags;
+
+use super::failure::Failure;
+use crate::adapters::artifacts::{self, ArtifactStore};
+use crate::adapters::cluster::impersonate::Impersonator;
+use crate::adapters::cluster::{self, lease};
+use crate::adapters::git::GitCache;
+use crate::adapters::metrics::Metrics;
+use crate::adapters::notify::Notifier;
+use crate::adapters::{probe, telemetry};
+use crate::controllers::driver::Shared;
+use crate::controllers::{Controllers, Settings, start};
+use crate::domain::backoff::Backoff;
+use crate::domain::object::ObjectKey;
+pub use flags::{Flags, Group};
+use kube::Client;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// The name of the lease that one of several replicas holds.
+const LEASE: &str = "highwater-leader-election";
+/// How long work that was begun may take to finish on the way out.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Runs until a signal comes or the leader lease is lost.
+///
+/// # Errors
+/// When an address, a folder or the cluster's configuration is unusable, or the lease is lost.
+pub async fn run(flags: Flags) -> Result<(), Failure> {
+    telemetry::start(flags.log_level, flags.log_encoding);
+    for (flag, why) in flags.compatibility.set() {
+        tracing::info!(flag, why, "the flag is accepted and has no effect");
+    }
+    let configuration = cluster::configuration(flags.kubeconfig.as_deref()).await?;
+    let impersonator = Impersonator::new(configuration.clone());
+    let client = cluster::client(configuration)?;
+    let ready = Arc::new(AtomicBool::new(false));
+    let metrics = Arc::new(Metrics::default());
+    serve_probes(&flags, &metrics, &ready).await?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let (end, ending) = watch::channel(false);
+    let mut election = flags.election.enable_leader_election.then(|| election(&client, &flags));
+    // Standing by is being ready: a roll-out must not wait for the lease.
+    ready.store(true, Ordering::Relaxed);
+    if let Some(election) = &mut election {
+        tracing::info!("waiting for the leader lease");
+        tokio::select! {
+            () = election.acquire() => tracing::info!("the leader lease is ours"),
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+        }
+    }
+    let running = start(controllers(&flags, client, impersonator, metrics, ending).await?);
+    let lost = tokio::select! {
+        () = hold(&mut election) => true,
+        _ = interrupt.recv() => false,
+        _ = terminate.recv() => false,
+    };
+    if lost {
+        // Another replica may be at work already: whatever is under way here must stop at once.
+        return Err(Failure::new("the leader lease is lost"));
+    }
+    tracing::info!("ending: work that was begun is finished first");
+    end.send_replace(true);
+    if tokio::time::timeout(DRAIN, running).await.is_err() {
+        tracing::warn!("work that was begun did not finish in time");
+    }
+    match &mut election {
+        Some(election) if flags.election.leader_election_release_on_cancel => election.release().await,
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn hold(election: &mut Option<lease::Election>) {
+    match election {
+        Some(election) => election.hold().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn serve_probes(flags: &Flags, metrics: &Arc<Metrics>, ready: &Arc<AtomicBool>) -> Result<(), Failure> {
+    for (address, router) in [
+        (&flags.metrics_addr, probe::metrics_router(Arc::clone(metrics))),
+        (&flags.health_addr, probe::health_router(Arc::clone(ready))),
+    ] {
+        // As in controller-runtime, `0` switches a server off.
+        if address != "0" {
+            tokio::spawn(probe::serve(probe::listen(address).await?, router));
+        }
+    }
+    Ok(())
+}
+
+fn election(client: &Client, flags: &Flags) -> lease::Election {
+    lease::Election::new(
+        client.clone(),
+        lease::Settings {
+            lease: ObjectKey::new(&flags.runtime_namespace, LEASE),
+            identity: instance(),
+            duration: flags.election.leader_election_lease_duration,
+            renew_deadline: flags.election.leader_election_renew_deadline,
+            retry_period: flags.election.leader_election_retry_period,
+        },
+    )
+}
+
+/// Who this process is: the pod's name, and something that differs even between two on one host.
+fn instance() -> String {
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "highwater".to_owned());
+    let started = jiff::Timestamp::now().as_nanosecond();
+    format!("{host}_{}-{started:x}", std::process::id())
+}
+
+async fn controllers(
+    flags: &Flags,
+    client: Client,
+    impersonator: Impersonator,
+    metrics: Arc<Metrics>,
+    ending: watch::Receiver<bool>,
+) -> Result<Controllers, Failure> {
+    let runs = |group| flags.controllers.contains(&group);
+    let artifacts_folder = flags.storage_path.join("artifacts");
+    let git = GitCache::open(&flags.storage_path.join("git"))?;
+    let mut advertised = flags.storage_adv_addr.clone();
+    if runs(Group::Source) {
+        let listener = probe::listen(&flags.storage_addr).await?;
+        if advertised.is_empty() {
+            advertised = advertise(&listener)?;
+        }
+        tokio::spawn(artifacts::serve(listener, artifacts_folder.clone(), std::future::pending()));
+    }
+    let artifacts = ArtifactStore::open(&artifacts_folder, &advertised)?
+        .with_retention(flags.artifact_retention_records, flags.artifact_retention_ttl);
+    let shared = Shared {
+        client,
+        impersonator,
+        metrics,
+        notifier: Notifier::start(&flags.events_addr),
+        instance: instance(),
+        backoff: Backoff { shortest: flags.min_retry_delay, longest: flags.max_retry_delay },
+        jitter_percent: flags.interval_jitter_percentage,
+        ending,
+    };
+    let settings = Settings {
+        image_reflector: runs(Group::ImageReflector),
+        image_automation: runs(Group::ImageAutomation),
+        source: runs(Group::Source),
+        kustomize: runs(Group::Kustomize),
+        concurrent: flags.concurrent,
+        requeue_dependency: flags.requeue_dependency,
+        no_cross_namespace_refs: flags.no_cross_namespace_refs,
+        default_service_account: flags.default_service_account.clone(),
+        namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
+        label_selector: flags.watch_label_selector.clone(),
+    };
+    Ok(Controllers { shared: Arc::new(shared), settings, git, artifacts })
+}
+
+/// The host of artifact URLs when none is given: where the server listens, as this host is called.
+fn advertise(listener: &tokio::net::TcpListener) -> Result<String, Failure> {
+    let address = listener.local_addr()?;
+    if !address.ip().is_unspecified() {
+        return Ok(address.to_string());
+    }
+    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
+    Ok(format!("{host}:{}", address.port()))
+}

@@ -1,0 +1,345 @@
+//! The one loop that every controller runs in: take what is due, look at it, work, report, come back.
+//!
+//! Invariants: one object is worked on by one task at a time; a panic or an error of one object
+//! holds up no other; what is written follows from the report alone; on the way out, work that was
+//! begun is finished. What is absent: anything of a kind.
+
+use super::queue::Queue;
+use super::report::{self, Report, Subject};
+use crate::adapters::cluster::events::{self, Told};
+use crate::adapters::cluster::impersonate::Impersonator;
+use crate::adapters::cluster::status::{patch_status, set_finalizers};
+use crate::adapters::cluster::watch::Cache;
+use crate::adapters::metrics::Metrics;
+use crate::adapters::notify::{InvolvedObject, Notification, Notifier, severity};
+use crate::api::{CustomObject, FINALIZER, has_finalizer, requested_at};
+use crate::domain::backoff::Backoff;
+use crate::domain::conditions::Notice;
+use crate::domain::object::ObjectKey;
+use crate::domain::outcome::{Outcome, reason};
+use jiff::Timestamp;
+use k8s_openapi::{Metadata, Resource};
+use kube::{Client, ResourceExt};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+/// What one kind does.
+pub trait Controller: Send + Sync + 'static {
+    /// The kind.
+    type Kind: CustomObject;
+    /// The name of Flux's controller: who reports and owns fields.
+    const NAME: &'static str;
+
+    /// Brings one object to what its specification wants, as far as that goes now.
+    fn reconcile(&self, object: Arc<Self::Kind>, run: Run) -> impl Future<Output = Report<<Self::Kind as CustomObject>::Status>> + Send;
+
+    /// Undoes what exists because of an object that is to be deleted. An error is tried again.
+    fn finalize(&self, object: Arc<Self::Kind>) -> impl Future<Output = Result<(), String>> + Send;
+}
+
+/// What a reconciliation may know besides its object.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The object's name.
+    pub key: ObjectKey,
+    /// The time, in whole seconds, as statuses have it.
+    pub now: Timestamp,
+    /// The value of the `requestedAt` annotation, if it was not handled yet.
+    pub requested_at: Option<String>,
+}
+
+/// What all controllers share.
+pub struct Shared {
+    /// The API server.
+    pub client: Client,
+    /// The API server, as somebody else.
+    pub impersonator: Impersonator,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Who hears of it.
+    pub notifier: Notifier,
+    /// Who is the reporting instance.
+    pub instance: String,
+    /// How failures in a row are spaced.
+    pub backoff: Backoff,
+    /// How far intervals are spread.
+    pub jitter_percent: u8,
+    /// Turns true when the process is to end.
+    pub ending: watch::Receiver<bool>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Shared").field("instance", &self.instance).finish_non_exhaustive()
+    }
+}
+
+/// The loop of one kind.
+pub struct Driver<C: Controller> {
+    controller: C,
+    cache: Arc<Cache<C::Kind>>,
+    queue: Arc<Queue<ObjectKey>>,
+    shared: Arc<Shared>,
+    objects: Mutex<HashMap<ObjectKey, Memory<C::Kind>>>,
+}
+
+/// What is remembered of one object.
+#[derive(Debug)]
+struct Memory<K> {
+    failures: u32,
+    /// What the API server answered to the last write: newer than the cache for a moment.
+    written: Option<Arc<K>>,
+}
+
+impl<K> Default for Memory<K> {
+    fn default() -> Self {
+        Self { failures: 0, written: None }
+    }
+}
+
+impl<C: Controller> Driver<C> {
+    /// A loop that works on `queue`.
+    pub fn new(controller: C, cache: Arc<Cache<C::Kind>>, queue: Arc<Queue<ObjectKey>>, shared: Arc<Shared>) -> Self {
+        Self { controller, cache, queue, shared, objects: Mutex::new(HashMap::new()) }
+    }
+
+    /// Works until the process is to end, on at most `concurrent` objects at once.
+    pub async fn run(self, concurrent: usize) {
+        let driver = Arc::new(self);
+        let concurrent = concurrent.clamp(1, 10_000);
+        let places = Arc::new(Semaphore::new(concurrent));
+        let mut ending = driver.shared.ending.clone();
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let key = tokio::select! {
+                key = driver.queue.next() => key,
+                _ = ending.wait_for(|ending| *ending) => break,
+            };
+            let driver = Arc::clone(&driver);
+            tokio::spawn(async move {
+                driver.work(&key).await;
+                drop(place);
+            });
+        }
+        // All places free again: nothing is at work any more.
+        let _ = places.acquire_many(u32::try_from(concurrent).unwrap_or_default()).await;
+    }
+
+    async fn work(self: &Arc<Self>, key: &ObjectKey) {
+        let driver = Arc::clone(self);
+        let at = key.clone();
+        // A task of its own, so that a panic ends this object's run and nothing else.
+        let worked = tokio::spawn(async move { driver.process(&at).await }).await;
+        let again = worked.unwrap_or_else(|error| {
+            tracing::error!(kind = C::Kind::KIND, object = %key, %error, "the reconciliation panicked, please report this");
+            Some(self.shared.backoff.longest)
+        });
+        self.queue.done(key, again.map(|delay| Instant::now() + delay));
+    }
+
+    /// One run: when to come back, if at all.
+    async fn process(&self, key: &ObjectKey) -> Option<Duration> {
+        let object = self.latest(key)?;
+        if object.metadata().deletion_timestamp.is_some() {
+            return self.delete(key, object).await;
+        }
+        if object.suspended() {
+            return None;
+        }
+        match self.begin(key, object).await {
+            Ok(object) => self.reconcile(key, object).await,
+            Err(delay) => delay,
+        }
+    }
+
+    /// The newest version that is known; `None` when the object is gone.
+    fn latest(&self, key: &ObjectKey) -> Option<Arc<C::Kind>> {
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(cached) = self.cache.get(key) else {
+            objects.remove(key);
+            self.shared.metrics.forget(C::Kind::KIND, key);
+            return None;
+        };
+        let written = objects.get(key).and_then(|memory| memory.written.clone());
+        // Resource versions of one kind are numbers that grow, which Kubernetes guarantees since 1.35.
+        let version = |object: &C::Kind| object.resource_version().and_then(|version| version.parse::<u64>().ok());
+        match written {
+            Some(written) if written.uid() == cached.uid() && version(&written) > version(&cached) => Some(written),
+            _ => Some(cached),
+        }
+    }
+
+    fn remember(&self, key: &ObjectKey, written: C::Kind) -> Arc<C::Kind> {
+        let written = Arc::new(written);
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        objects.entry(key.clone()).or_default().written = Some(Arc::clone(&written));
+        written
+    }
+
+    /// Adds the finalizer and marks a new generation as being worked on.
+    async fn begin(&self, key: &ObjectKey, mut object: Arc<C::Kind>) -> Result<Arc<C::Kind>, Option<Duration>> {
+        let retry = |error: crate::adapters::cluster::ClusterError| {
+            if error.is_not_found() {
+                return None;
+            }
+            tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the object could not be written");
+            Some(self.shared.backoff.shortest)
+        };
+        if !has_finalizer(&*object) {
+            let mut finalizers = object.finalizers().to_vec();
+            finalizers.push(FINALIZER.to_owned());
+            let written = set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await.map_err(retry)?;
+            object = self.remember(key, written);
+        }
+        let before = status_of(&*object);
+        let subject = Subject { status: &before, generation: object.metadata().generation.unwrap_or_default(), requested_at: None };
+        if let Some(after) = report::in_progress(&subject, now()) {
+            let written = patch_status(&self.shared.client, &*object, C::NAME, &before, &after).await.map_err(retry)?;
+            if let Some(written) = written {
+                object = self.remember(key, written);
+            }
+        }
+        Ok(object)
+    }
+
+    async fn reconcile(&self, key: &ObjectKey, object: Arc<C::Kind>) -> Option<Duration> {
+        let started = Instant::now();
+        let requested = requested_at(&*object).filter(|token| object.last_handled_reconcile_at() != Some(*token));
+        let run = Run { key: key.clone(), now: now(), requested_at: requested.map(str::to_owned) };
+        let report = self.controller.reconcile(Arc::clone(&object), run).await;
+        self.count(key, &report.outcome, started.elapsed());
+        let failures = self.count_failure(key, &report.outcome);
+        let again = report::come_back(&report.outcome, failures, self.shared.backoff, self.shared.jitter_percent, key);
+        match self.write(key, &object, report).await {
+            Ok(()) => again,
+            Err(delay) => delay,
+        }
+    }
+
+    async fn write(&self, key: &ObjectKey, object: &C::Kind, report: Report<<C::Kind as CustomObject>::Status>) -> Result<(), Option<Duration>> {
+        let before = status_of(object);
+        let subject = Subject {
+            status: &before,
+            generation: object.metadata().generation.unwrap_or_default(),
+            requested_at: requested_at(object),
+        };
+        let status = serde_json::to_value(&report.status).unwrap_or_default();
+        let written = report::write(&subject, status, &report.outcome, &report.further, report.told, now());
+        match patch_status(&self.shared.client, object, C::NAME, &before, &written.status).await {
+            Ok(Some(patched)) => {
+                self.remember(key, patched);
+            }
+            Ok(None) => {}
+            Err(error) if error.is_not_found() => return Err(None),
+            Err(error) => {
+                tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the status could not be written");
+                return Err(Some(self.shared.backoff.shortest));
+            }
+        }
+        for (notice, told) in &written.told {
+            self.tell(key, object, *notice, told).await;
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, key: &ObjectKey, object: &C::Kind, notice: Notice, told: &Told) {
+        let kind = C::Kind::KIND;
+        match notice {
+            Notice::Error => tracing::error!(kind, object = %key, reason = told.reason, "{}", told.message),
+            _ => tracing::info!(kind, object = %key, reason = told.reason, "{}", told.message),
+        }
+        let told = with_annotations(object, told);
+        events::record(&self.shared.client, object, C::NAME, &told, Timestamp::now()).await;
+        if let Some(severity) = severity(notice) {
+            let reference = events::reference(object);
+            self.shared.notifier.send(Notification {
+                involved_object: InvolvedObject {
+                    kind: kind.to_owned(),
+                    namespace: key.namespace.clone(),
+                    name: key.name.clone(),
+                    uid: reference.uid.unwrap_or_default(),
+                    api_version: reference.api_version.unwrap_or_default(),
+                    resource_version: reference.resource_version.unwrap_or_default(),
+                },
+                severity,
+                timestamp: Timestamp::now(),
+                message: told.message,
+                reason: told.reason,
+                metadata: told.metadata,
+                reporting_controller: C::NAME.to_owned(),
+                reporting_instance: self.shared.instance.clone(),
+            });
+        }
+    }
+
+    async fn delete(&self, key: &ObjectKey, object: Arc<C::Kind>) -> Option<Duration> {
+        if !has_finalizer(&*object) {
+            return None;
+        }
+        if let Err(message) = self.controller.finalize(Arc::clone(&object)).await {
+            let outcome = Outcome::failed(reason::FAILED, &message);
+            let failures = self.count_failure(key, &outcome);
+            let told = Told { warning: true, reason: reason::FAILED.to_owned(), message, metadata: Default::default() };
+            if failures == 1 {
+                self.tell(key, &object, Notice::Error, &told).await;
+            }
+            return Some(self.shared.backoff.delay(failures));
+        }
+        let finalizers: Vec<String> = object.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+        match set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await {
+            Ok(_) => None,
+            Err(error) if error.is_not_found() => None,
+            Err(error) => {
+                tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the finalizer could not be removed");
+                Some(self.shared.backoff.shortest)
+            }
+        }
+    }
+
+    /// Counts failures in a row; a run that is merely unfinished ends no such row.
+    fn count_failure(&self, key: &ObjectKey, outcome: &Outcome) -> u32 {
+        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
+        let memory = objects.entry(key.clone()).or_default();
+        match outcome {
+            Outcome::Ready { .. } | Outcome::Stalled { .. } => memory.failures = 0,
+            Outcome::Failed { .. } => memory.failures = memory.failures.saturating_add(1),
+            Outcome::InProgress { .. } => {}
+        }
+        memory.failures
+    }
+
+    fn count(&self, key: &ObjectKey, outcome: &Outcome, duration: Duration) {
+        let result = match outcome {
+            Outcome::Ready { .. } | Outcome::InProgress { .. } => "success",
+            Outcome::Failed { .. } => "error",
+            Outcome::Stalled { .. } => "stalled",
+        };
+        self.shared.metrics.reconciled(C::Kind::KIND, C::NAME, key, duration, result);
+    }
+}
+
+/// The time in whole seconds, as the API server keeps it.
+fn now() -> Timestamp {
+    let now = Timestamp::now();
+    Timestamp::from_second(now.as_second()).unwrap_or(now)
+}
+
+fn status_of<K: CustomObject>(object: &K) -> Value {
+    serde_json::to_value(object.status()).unwrap_or_default()
+}
+
+/// Annotations of the object that are meant for its events.
+fn with_annotations<K: CustomObject>(object: &K, told: &Told) -> Told {
+    const PREFIX: &str = "event.toolkit.fluxcd.io/";
+    let mut told = told.clone();
+    for (name, value) in object.annotations() {
+        if let Some(field) = name.strip_prefix(PREFIX) {
+            told.metadata.insert(format!("{}/{field}", K::GROUP), value.clone());
+        }
+    }
+    told
+}

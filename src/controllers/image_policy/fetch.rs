@@ -1,0 +1,86 @@
+//! Finds the repository of a policy, and whether the policy may use it.
+
+use super::Settings;
+use crate::adapters::cluster::objects::namespace_labels;
+use crate::api::image_repository::AccessFrom;
+use crate::api::{ImagePolicy, ImageRepository};
+use crate::controllers::triggers::{Caches, within};
+use crate::domain::object::ObjectKey;
+use crate::domain::outcome::{Outcome, reason};
+use kube::Client;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A repository and its name.
+#[derive(Debug)]
+pub(super) struct Repository {
+    pub(super) key: ObjectKey,
+    pub(super) object: Arc<ImageRepository>,
+}
+
+/// The repository `policy` refers to, if it may.
+pub(super) async fn repository(
+    client: &Client,
+    caches: &Caches,
+    policy: &ImagePolicy,
+    own: &ObjectKey,
+    settings: &Settings,
+) -> Result<Repository, Outcome> {
+    let reference = &policy.spec.image_repository_ref;
+    let key = within(own, reference.namespace.as_deref(), &reference.name);
+    let foreign = key.namespace != own.namespace;
+    if foreign && settings.no_cross_namespace_refs {
+        let message = format!("can't access '{key}', cross-namespace references have been disabled");
+        return Err(Outcome::failed(reason::ACCESS_DENIED, message));
+    }
+    let Some(object) = caches.image_repositories.get(&key) else {
+        return Err(Outcome::Failed {
+            reason: reason::DEPENDENCY_NOT_READY,
+            message: format!("referenced ImageRepository does not exist: ImageRepository '{key}' not found"),
+            next: Some(settings.requeue_dependency),
+        });
+    };
+    if foreign {
+        let labels = namespace_labels(client, &own.namespace).await.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
+        if !allows(object.spec.access_from.as_ref(), &labels) {
+            let message = format!(
+                "access denied to '{key}': its `spec.accessFrom` does not select the namespace '{}'",
+                own.namespace
+            );
+            return Err(Outcome::failed(reason::ACCESS_DENIED, message));
+        }
+    }
+    Ok(Repository { key, object })
+}
+
+/// Whether an access list selects a namespace with these labels: any selector is enough, each label
+/// of it must match, and an empty selector matches everything.
+fn allows(list: Option<&AccessFrom>, labels: &BTreeMap<String, String>) -> bool {
+    let selectors = list.map(|list| list.namespace_selectors.as_slice()).unwrap_or_default();
+    selectors.iter().any(|selector| selector.match_labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::image_repository::NamespaceSelector;
+
+    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn list(selectors: &[&[(&str, &str)]]) -> AccessFrom {
+        let selectors = selectors.iter().map(|pairs| NamespaceSelector { match_labels: labels(pairs) });
+        AccessFrom { namespace_selectors: selectors.collect() }
+    }
+
+    #[test]
+    fn a_foreign_namespace_needs_a_selector_that_matches_it() {
+        let team = labels(&[("team", "shop"), ("stage", "dev")]);
+        assert!(!allows(None, &team));
+        assert!(!allows(Some(&list(&[])), &team));
+        assert!(allows(Some(&list(&[&[]])), &team));
+        assert!(allows(Some(&list(&[&[("team", "other")], &[("team", "shop")]])), &team));
+        assert!(!allows(Some(&list(&[&[("team", "shop"), ("stage", "prod")]])), &team));
+    }
+}

@@ -1,0 +1,76 @@
+//! ImagePolicy: selects one tag of a repository, and its digest if asked to.
+//!
+//! Invariant: a failure of any kind keeps the last selection. What is absent: scanning.
+
+mod execute;
+mod fetch;
+mod plan;
+
+use super::driver::{Controller, Run, Shared};
+use super::report::Report;
+use super::triggers::Caches;
+use crate::adapters::registry::RegistryClient;
+use crate::adapters::tag_store::TagStore;
+use crate::api::ImagePolicy;
+use crate::api::image_policy::ImagePolicyStatus;
+use crate::domain::outcome::Outcome;
+use std::sync::Arc;
+
+pub use plan::policy;
+
+/// The controller of ImagePolicy.
+pub struct ImagePolicies {
+    /// What all controllers share.
+    pub shared: Arc<Shared>,
+    /// The registries, for digests.
+    pub registry: Arc<RegistryClient>,
+    /// The tags of the last scans.
+    pub tags: Arc<TagStore>,
+    /// The repositories.
+    pub caches: Arc<Caches>,
+    /// What flags decide.
+    pub settings: Settings,
+}
+
+/// What flags decide for policies.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether repositories of other namespaces are out of reach: `--no-cross-namespace-refs`.
+    pub no_cross_namespace_refs: bool,
+    /// How long to wait for a repository that is not ready: `--requeue-dependency`.
+    pub requeue_dependency: std::time::Duration,
+}
+
+impl Controller for ImagePolicies {
+    type Kind = ImagePolicy;
+    const NAME: &'static str = "image-reflector-controller";
+
+    async fn reconcile(&self, object: Arc<ImagePolicy>, run: Run) -> Report<ImagePolicyStatus> {
+        match self.select(&object, &run).await {
+            Ok(report) => report,
+            Err(outcome) => Report::new(object.status.clone(), outcome),
+        }
+    }
+
+    async fn finalize(&self, _: Arc<ImagePolicy>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl ImagePolicies {
+    async fn select(&self, object: &ImagePolicy, run: &Run) -> Result<Report<ImagePolicyStatus>, Outcome> {
+        let policy = plan::policy(&object.spec)?;
+        let pinning = plan::pinning(&object.spec)?;
+        let repository = fetch::repository(&self.shared.client, &self.caches, object, &run.key, &self.settings).await?;
+        let Some(tags) = self.tags.get(&repository.key).filter(|tags| !tags.is_empty()) else {
+            return plan::without_tags(object, &repository, &self.settings);
+        };
+        let selected = policy.select(&tags).map_err(|error| plan::no_match(&error))?;
+        let latest = plan::latest(object, &repository, &selected);
+        let digest = match plan::wants_digest(&pinning, object, &latest) {
+            true => Some(execute::digest(&self.shared.client, &self.registry, &repository, &latest.tag).await?),
+            false => plan::kept_digest(&pinning, object),
+        };
+        Ok(plan::report(object, latest, digest, &pinning))
+    }
+}

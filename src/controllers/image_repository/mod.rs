@@ -1,0 +1,76 @@
+//! ImageRepository: lists the tags of one image and keeps them for the policies.
+//!
+//! Invariant: the kept tags are those of one complete listing. What is absent: choosing among them.
+
+mod execute;
+mod fetch;
+mod plan;
+
+use super::driver::{Controller, Run, Shared};
+use super::report::Report;
+use super::triggers::{Caches, Queues, scanned};
+use crate::adapters::registry::RegistryClient;
+use crate::adapters::tag_store::TagStore;
+use crate::api::ImageRepository;
+use crate::api::image_repository::ImageRepositoryStatus;
+use crate::domain::object::ObjectKey;
+use std::sync::Arc;
+
+pub use execute::scan;
+
+/// The controller of ImageRepository.
+pub struct ImageRepositories {
+    /// What all controllers share.
+    pub shared: Arc<Shared>,
+    /// The registries.
+    pub registry: Arc<RegistryClient>,
+    /// Where the tags are kept.
+    pub tags: Arc<TagStore>,
+    /// Whom to wake.
+    pub queues: Arc<Queues>,
+    /// Where to find them.
+    pub caches: Arc<Caches>,
+}
+
+impl Controller for ImageRepositories {
+    type Kind = ImageRepository;
+    const NAME: &'static str = "image-reflector-controller";
+
+    async fn reconcile(&self, object: Arc<ImageRepository>, run: Run) -> Report<ImageRepositoryStatus> {
+        let target = match plan::target(&object.spec) {
+            Ok(target) => target,
+            Err(outcome) => return Report::new(object.status.clone(), outcome),
+        };
+        // An access that cannot work is told at once, also when no scan is due: as Flux does.
+        let access = match fetch::access(&self.shared.client, &object, &target).await {
+            Ok(access) => access,
+            Err(outcome) => return Report::new(object.status.clone(), outcome),
+        };
+        let had_tags = self.tags.get(&run.key).is_some();
+        let why = match plan::due(&object, &target, had_tags, &run) {
+            Ok(why) => why,
+            Err(outcome) => return Report::new(object.status.clone(), outcome),
+        };
+        tracing::debug!(object = %run.key, "scanning: {why}");
+        let scanned_tags = scan(&self.registry, &target.image, &access, &target.exclusions).await;
+        self.shared.metrics.scanned(if scanned_tags.is_ok() { "success" } else { "error" });
+        match scanned_tags {
+            Ok(tags) => {
+                let report = plan::scanned(&object, &target, &tags, run.now);
+                self.tags.put(run.key.clone(), tags);
+                if !had_tags {
+                    scanned(&self.caches, &self.queues, &run.key);
+                }
+                report
+            }
+            Err(error) => Report::new(object.status.clone(), plan::failed(&error)),
+        }
+    }
+
+    async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
+        let metadata = &object.metadata;
+        let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
+        self.tags.remove(&ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default()));
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! ImageUpdateAutomation: writes the selected images into Git.
+//!
+//! Invariants: a commit is made on the tip it replaces and holds only marked scalars; what was
+//! pushed is never pushed twice, also when the process dies in between, since the repository itself
+//! says what is still to do. What is absent: signatures, message templates and pull requests.
+
+mod execute;
+mod fetch;
+mod plan;
+
+use super::driver::{Controller, Run, Shared};
+use super::report::Report;
+use super::triggers::{Caches, Queues, pushed};
+use crate::adapters::git::GitCache;
+use crate::api::ImageUpdateAutomation;
+use crate::api::image_update_automation::ImageUpdateAutomationStatus;
+use crate::domain::outcome::{Outcome, reason};
+use std::sync::Arc;
+
+pub use execute::{Edits, rewrite_files};
+
+/// The controller of ImageUpdateAutomation.
+pub struct ImageUpdates {
+    /// What all controllers share.
+    pub shared: Arc<Shared>,
+    /// The object caches of all repositories.
+    pub git: GitCache,
+    /// The policies and the sources.
+    pub caches: Arc<Caches>,
+    /// Whom to wake after a push.
+    pub queues: Arc<Queues>,
+    /// Whether sources of other namespaces are out of reach: `--no-cross-namespace-refs`.
+    pub no_cross_namespace_refs: bool,
+}
+
+impl Controller for ImageUpdates {
+    type Kind = ImageUpdateAutomation;
+    const NAME: &'static str = "image-automation-controller";
+
+    async fn reconcile(&self, object: Arc<ImageUpdateAutomation>, run: Run) -> Report<ImageUpdateAutomationStatus> {
+        match self.update(&object, &run).await {
+            Ok(report) => report,
+            Err(outcome) => {
+                self.shared.metrics.updated("error");
+                Report::new(plan::started(&object, run.now), outcome)
+            }
+        }
+    }
+
+    async fn finalize(&self, _: Arc<ImageUpdateAutomation>) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+impl ImageUpdates {
+    async fn update(&self, object: &ImageUpdateAutomation, run: &Run) -> Result<Report<ImageUpdateAutomationStatus>, Outcome> {
+        let source = fetch::source(&self.caches, object, &run.key, self.no_cross_namespace_refs)?;
+        let target = plan::target(object, &source)?;
+        let policies = fetch::policies(&self.caches, object, &run.key)?;
+        let remote = fetch::remote(&self.shared.client, &source).await?;
+        let url = source.object.spec.url.clone();
+        let job = execute::Job {
+            git: self.git.clone(),
+            remote,
+            selections: plan::selections(&run.key.namespace, &policies),
+            unchanged_since: plan::unchanged_since(object, &target, &policies),
+            target: target.clone(),
+            now: run.now,
+        };
+        let done = tokio::task::spawn_blocking(move || job.run()).await;
+        let done = done.map_err(|error| Outcome::failed(reason::FAILED, error))?;
+        let done = done.inspect_err(|error| {
+            if error.is_push() {
+                self.shared.metrics.pushed("error");
+            }
+        });
+        let done = done.map_err(|error| plan::failure(&error))?;
+        if matches!(done, execute::Done::Pushed { .. }) {
+            self.shared.metrics.pushed("success");
+            pushed(&self.caches, &self.queues, &url);
+        }
+        self.shared.metrics.updated(if matches!(done, execute::Done::Pushed { .. }) { "changed" } else { "unchanged" });
+        Ok(plan::report(object, &target, &policies, done, run.now))
+    }
+}

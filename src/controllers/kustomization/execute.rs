@@ -1,0 +1,241 @@
+//! Builds, applies, prunes and looks at health.
+//!
+//! Invariant: within a stage every dry run passes before anything is applied; an error says what was
+//! applied until then, so that nothing is forgotten. What is absent: retries; the object's are enough.
+
+use super::plan::Target;
+use crate::adapters::artifacts::ArtifactTree;
+use crate::adapters::cluster::ClusterError;
+use crate::adapters::cluster::apply::Applier;
+use crate::adapters::metrics::Metrics;
+use crate::api::Kustomization;
+use crate::domain::drift::{self, Action};
+use crate::domain::health::{self, Health};
+use crate::domain::inventory::{Inventory, Owner};
+use crate::domain::kustomize;
+use crate::domain::manifest::Manifest;
+use crate::domain::object::{ObjectId, ObjectKey};
+use crate::domain::outcome::{Outcome, reason};
+use crate::domain::stage;
+use crate::domain::tree::{EntryKind, FileTree};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How many requests of one object's run are under way at once: Flux's `--concurrent-ssa`.
+const PARALLEL: usize = 4;
+/// How long definitions and namespaces may take until the API server serves them.
+const DEFINITIONS: Duration = Duration::from_secs(60);
+
+/// Builds `target` from the files of the source.
+pub(super) async fn build(tree: Arc<ArtifactTree>, target: &Target, owner: &ObjectKey) -> Result<Vec<Manifest>, Outcome> {
+    if tree.kind(&target.path) != Some(EntryKind::Directory) {
+        let message = format!("kustomization path not found: `{}` is no folder of the source", target.path);
+        return Err(Outcome::Failed { reason: reason::ARTIFACT_FAILED, message, next: Some(target.retry_interval) });
+    }
+    let failed = |message: String| Outcome::Failed { reason: reason::BUILD_FAILED, message, next: Some(target.retry_interval) };
+    let (path, options) = (target.path.clone(), target.options.clone());
+    // A build is work for the processor: it must not hold up the tasks that wait for the network.
+    let built = tokio::task::spawn_blocking(move || kustomize::build(&*tree, &path, &options)).await;
+    let built = built.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(with_source(&error)))?;
+    let owner = Owner { namespace: owner.namespace.clone(), name: owner.name.clone() };
+    Ok(built.manifests.into_iter().map(|manifest| owner.label(manifest)).collect())
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
+}
+
+/// What was done to the objects of a Kustomization.
+#[derive(Debug)]
+pub(super) struct Applied {
+    /// Every object that belongs to it now, in the order of applying.
+    pub(super) objects: Vec<ObjectId>,
+    /// The same, as the status keeps it, with what could not be removed.
+    pub(super) inventory: Inventory,
+    /// What changed.
+    pub(super) actions: Vec<(ObjectId, Action)>,
+}
+
+impl Applied {
+    /// Flux's lines: `Deployment/apps/web created`.
+    pub(super) fn change_lines(&self) -> String {
+        let changed = self.actions.iter().filter(|(_, action)| action.is_change());
+        changed.map(|(id, action)| format!("{id} {action}")).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Why not everything was done, and what was done before.
+#[derive(Debug)]
+pub(super) struct ApplyFailure {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
+    /// The inventory so far; `None` when nothing was written.
+    pub(super) inventory: Option<Inventory>,
+}
+
+impl fmt::Display for ApplyFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+/// Applies `manifests` stage by stage, then removes what went.
+pub(super) async fn apply(
+    applier: &Applier,
+    manifests: Vec<Manifest>,
+    object: &Kustomization,
+    metrics: &Metrics,
+) -> Result<Applied, ApplyFailure> {
+    let before = super::plan::inventory(object);
+    let mut applied = Applied { objects: Vec::new(), inventory: Inventory::default(), actions: Vec::new() };
+    for stage in stage::stages(manifests) {
+        if let Err(message) = apply_stage(applier, &stage, &mut applied).await {
+            count(metrics, &applied.actions);
+            let inventory = before.merged(&Inventory::of(&applied.objects));
+            return Err(ApplyFailure { reason: reason::RECONCILIATION_FAILED, message, inventory: Some(inventory) });
+        }
+    }
+    count(metrics, &applied.actions);
+    applied.inventory = Inventory::of(&applied.objects);
+    if object.spec.prune {
+        let key = ObjectKey::new(
+            object.metadata.namespace.clone().unwrap_or_default(),
+            object.metadata.name.clone().unwrap_or_default(),
+        );
+        let stale = before.stale(&applied.inventory);
+        let pruned = prune(applier, &stale, &key, metrics).await;
+        let pruned = pruned.map_err(|failure| ApplyFailure {
+            inventory: Some(applied.inventory.merged(&failure.inventory.clone().unwrap_or_default())),
+            ..failure
+        })?;
+        applied.actions.extend(pruned.into_iter().map(|id| (id, Action::Deleted)));
+    }
+    Ok(applied)
+}
+
+/// One object with what is to be done to it.
+struct Planned<'a> {
+    id: ObjectId,
+    manifest: &'a Manifest,
+    action: Action,
+}
+
+async fn apply_stage(applier: &Applier, stage: &[Manifest], applied: &mut Applied) -> Result<(), String> {
+    let planning: Vec<_> = stage.iter().map(|manifest| plan_one(applier, manifest)).collect();
+    let planned: Vec<Planned<'_>> = stream::iter(planning).buffered(PARALLEL).try_collect().await?;
+    for planned in planned {
+        if planned.action.is_change() {
+            let applying = applier.apply(&planned.id, &planned.manifest.object).await;
+            applying.map_err(|error| format!("{} apply failed: {}", planned.id, words(&error)))?;
+        }
+        applied.objects.push(planned.id.clone());
+        applied.actions.push((planned.id, planned.action));
+    }
+    wait_for_definitions(applier, stage).await
+}
+
+/// Compares one object with what is there.
+async fn plan_one<'a>(applier: &Applier, manifest: &'a Manifest) -> Result<Planned<'a>, String> {
+    let id = manifest.id();
+    let live = applier.get(&id).await.map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
+    if drift::is_skipped(&manifest.object, live.as_ref()) {
+        return Ok(Planned { id, manifest, action: Action::Skipped });
+    }
+    let dry_run = applier.dry_run(&id, &manifest.object).await;
+    let dry_run = dry_run.map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
+    let action = drift::compare(live.as_ref(), &dry_run);
+    Ok(Planned { id, manifest, action })
+}
+
+/// What the API server said, without naming the object again.
+fn words(error: &ClusterError) -> String {
+    match error {
+        ClusterError::Request { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Waits until the definitions of a stage are served, for the objects of the next one.
+async fn wait_for_definitions(applier: &Applier, stage: &[Manifest]) -> Result<(), String> {
+    let deadline = Instant::now() + DEFINITIONS;
+    for manifest in stage.iter().filter(|manifest| manifest.id().kind == "CustomResourceDefinition") {
+        let id = manifest.id();
+        let mut pause = Duration::from_millis(50);
+        while !look(applier, &id).await.is_ok_and(|health| health == Health::Current) {
+            if Instant::now() >= deadline {
+                return Err(format!("{id} is not served after {} s", DEFINITIONS.as_secs()));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
+        }
+    }
+    Ok(())
+}
+
+/// Removes what `stale` names, in order, unless it belongs to somebody else or asks to stay. Gives
+/// what was removed; a failure holds what is still there.
+pub(super) async fn prune(applier: &Applier, stale: &Inventory, owner: &ObjectKey, metrics: &Metrics) -> Result<Vec<ObjectId>, ApplyFailure> {
+    let owner = Owner { namespace: owner.namespace.clone(), name: owner.name.clone() };
+    let mut deleted = Vec::new();
+    let mut left = Vec::new();
+    let mut messages = Vec::new();
+    for id in stale.objects_to_delete() {
+        match delete(applier, &id, &owner).await {
+            Ok(true) => deleted.push(id),
+            Ok(false) => {}
+            Err(error) => {
+                messages.push(format!("{id} delete failed: {}", words(&error)));
+                left.push(id);
+            }
+        }
+    }
+    metrics.applied("deleted", u64::try_from(deleted.len()).unwrap_or_default());
+    match messages.is_empty() {
+        true => Ok(deleted),
+        false => {
+            let inventory = Some(Inventory::of(&left));
+            Err(ApplyFailure { reason: reason::PRUNE_FAILED, message: messages.join("\n"), inventory })
+        }
+    }
+}
+
+async fn delete(applier: &Applier, id: &ObjectId, owner: &Owner) -> Result<bool, ClusterError> {
+    let live = match applier.get(id).await {
+        Ok(Some(live)) => live,
+        Ok(None) => return Ok(false),
+        // The kind itself is gone, and its objects with it.
+        Err(ClusterError::Request { reason, .. }) if reason.starts_with("no matches for kind") => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    if !owner.owns(&live) || drift::is_kept(&live) {
+        return Ok(false);
+    }
+    applier.delete(id).await
+}
+
+fn count(metrics: &Metrics, actions: &[(ObjectId, Action)]) {
+    for (_, action) in actions {
+        metrics.applied(action.word(), 1);
+    }
+}
+
+/// The health of each object, in order. One that is missing is not healthy yet.
+pub(super) async fn health(applier: &Applier, checks: &[ObjectId]) -> Vec<(ObjectId, Health)> {
+    let looks: Vec<_> = checks.iter().map(|id| look_or_wait(applier, id)).collect();
+    stream::iter(looks).buffered(PARALLEL).collect().await
+}
+
+/// An API server that does not answer now is no reason to call an object unhealthy.
+async fn look_or_wait(applier: &Applier, id: &ObjectId) -> (ObjectId, Health) {
+    let health = look(applier, id).await.unwrap_or_else(|error| Health::InProgress(error.to_string()));
+    (id.clone(), health)
+}
+
+async fn look(applier: &Applier, id: &ObjectId) -> Result<Health, ClusterError> {
+    let live: Option<Value> = applier.get(id).await?;
+    Ok(live.map_or_else(|| Health::InProgress("not found".to_owned()), |live| health::status(&live)))
+}

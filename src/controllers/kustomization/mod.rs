@@ -1,0 +1,146 @@
+//! Kustomization: applies a folder of a source to the cluster, removes what went, waits for health.
+//!
+//! Invariants: what was applied is in the inventory before anything else can fail; waiting holds no
+//! worker; nothing is deleted that does not carry this object's owner labels. What is absent: what
+//! `plan` refuses by name.
+
+mod execute;
+mod fetch;
+mod plan;
+mod wait;
+
+use super::Settings as AllSettings;
+use super::driver::{Controller, Run, Shared};
+use super::report::Report;
+use super::triggers::Caches;
+use crate::adapters::artifacts::ArtifactStore;
+use crate::adapters::cluster::apply::Applier;
+use crate::adapters::cluster::discovery::Discovery;
+use crate::adapters::cluster::objects;
+use crate::api::Kustomization;
+use crate::api::kustomization::KustomizationStatus;
+use crate::domain::object::ObjectKey;
+use crate::domain::outcome::{Outcome, reason};
+use std::sync::Arc;
+use std::time::Duration;
+use wait::Waiting;
+
+/// The controller of Kustomization.
+pub struct Kustomizations {
+    shared: Arc<Shared>,
+    caches: Arc<Caches>,
+    sources: fetch::Sources,
+    discovery: Arc<Discovery>,
+    waiting: Waiting,
+    settings: Settings,
+}
+
+/// What flags decide for Kustomizations.
+#[derive(Clone, Debug)]
+struct Settings {
+    no_cross_namespace_refs: bool,
+    requeue_dependency: Duration,
+    default_service_account: String,
+}
+
+impl Kustomizations {
+    /// A controller that reads artifacts from `local`, if they are made in this process, and over
+    /// HTTP otherwise.
+    pub fn new(shared: &Arc<Shared>, caches: &Arc<Caches>, local: Option<ArtifactStore>, settings: &AllSettings) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            caches: Arc::clone(caches),
+            sources: fetch::Sources::new(local),
+            discovery: Arc::new(Discovery::default()),
+            waiting: Waiting::default(),
+            settings: Settings {
+                no_cross_namespace_refs: settings.no_cross_namespace_refs,
+                requeue_dependency: settings.requeue_dependency,
+                default_service_account: settings.default_service_account.clone(),
+            },
+        }
+    }
+
+    async fn apply(&self, object: &Kustomization, run: &Run) -> Result<Report<KustomizationStatus>, Report<KustomizationStatus>> {
+        let unchanged = |outcome| Report::new(object.status.clone(), outcome);
+        let target = plan::target(&object.spec).map_err(unchanged)?;
+        let artifact = fetch::artifact(&self.caches, object, &run.key, &self.settings, &target).map_err(unchanged)?;
+        plan::dependencies(&self.caches, object, &run.key, &artifact, &self.settings).map_err(unchanged)?;
+        let applier = self.applier(object, &run.key).await.map_err(unchanged)?;
+        if let Some(begun) = self.waiting.continues(object, &artifact.revision, run) {
+            return Ok(self.look(object, &applier, begun, run).await);
+        }
+        let attempted = plan::attempted(object, &artifact.revision);
+        let failed = |outcome| Report::new(attempted.clone(), outcome);
+        let tree = self.sources.tree(&artifact, &target).await.map_err(failed)?;
+        let built = execute::build(tree, &target, &run.key).await.map_err(failed)?;
+        let applied = execute::apply(&applier, built, object, &self.shared.metrics).await;
+        let applied = applied.map_err(|failure| plan::apply_failed(&attempted, failure, &target))?;
+        let report = plan::applied(&attempted, &applied, run);
+        if let Some(checks) = plan::health_checks(&object.spec, &run.key, &applied) {
+            let begun = self.waiting.begin(object, &artifact.revision, checks, target.timeout, report, run);
+            return Ok(self.look(object, &applier, begun, run).await);
+        }
+        Ok(plan::ready(report, &artifact.revision, &target, run))
+    }
+
+    /// Looks at the health of what was applied, once. Whoever is not healthy yet is looked at again.
+    async fn look(&self, object: &Kustomization, applier: &Applier, begun: wait::Begun, run: &Run) -> Report<KustomizationStatus> {
+        let states = execute::health(applier, &begun.checks).await;
+        let verdict = wait::judge(&begun, &states);
+        let report = plan::waited(object, begun, verdict, run);
+        if !matches!(report.outcome, Outcome::InProgress { .. }) {
+            self.waiting.end(&run.key);
+        }
+        report
+    }
+
+    /// Who applies: the service account that is named, or this process.
+    async fn applier(&self, object: &Kustomization, key: &ObjectKey) -> Result<Applier, Outcome> {
+        let named = object.spec.service_account_name.as_deref().unwrap_or(&self.settings.default_service_account);
+        let client = match named {
+            "" => self.shared.client.clone(),
+            name => {
+                let account = ObjectKey::new(&key.namespace, name);
+                let failed = |error| Outcome::failed(reason::RECONCILIATION_FAILED, error);
+                objects::require_service_account(&self.shared.client, &account).await.map_err(failed)?;
+                let client = self.shared.impersonator.client(&account);
+                client.map_err(|error| Outcome::failed(reason::RECONCILIATION_FAILED, error))?
+            }
+        };
+        Ok(Applier::new(client, Arc::clone(&self.discovery), Self::NAME))
+    }
+}
+
+impl Controller for Kustomizations {
+    type Kind = Kustomization;
+    const NAME: &'static str = "kustomize-controller";
+
+    async fn reconcile(&self, object: Arc<Kustomization>, run: Run) -> Report<KustomizationStatus> {
+        match self.apply(&object, &run).await {
+            Ok(report) => report,
+            Err(report) => {
+                self.waiting.end(&run.key);
+                report
+            }
+        }
+    }
+
+    async fn finalize(&self, object: Arc<Kustomization>) -> Result<(), String> {
+        let metadata = &object.metadata;
+        let key = ObjectKey::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
+        self.waiting.end(&key);
+        if !plan::deletes_on_removal(&object) {
+            return Ok(());
+        }
+        let applier = match self.applier(&object, &key).await {
+            Ok(applier) => applier,
+            // As in Flux: when the account is gone, so is the right to delete; the object must still go.
+            Err(outcome) => {
+                tracing::error!(object = %key, "the applied objects stay: {}", outcome.message());
+                return Ok(());
+            }
+        };
+        execute::prune(&applier, &plan::inventory(&object), &key, &self.shared.metrics).await.map(drop).map_err(|failure| failure.to_string())
+    }
+}

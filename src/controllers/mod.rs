@@ -1,0 +1,215 @@
+//! The controllers: one folder per kind, one loop, one report, and who wakes whom.
+//!
+//! Invariant: work begins only when every watch has listed what there is, so that nothing is judged
+//! by half the picture. What is absent: flags; [`Settings`] are values.
+
+pub mod driver;
+mod git_remote;
+pub mod git_repository;
+pub mod image_policy;
+pub mod image_repository;
+pub mod image_update;
+pub mod kustomization;
+mod queue;
+mod registry_access;
+mod report;
+mod secrets;
+pub mod triggers;
+
+use crate::adapters::artifacts::ArtifactStore;
+use crate::adapters::cluster::watch::{Cache, Change, Watched};
+use crate::adapters::git::GitCache;
+use crate::adapters::registry::RegistryClient;
+use crate::adapters::tag_store::TagStore;
+use crate::api::CustomObject;
+use crate::domain::object::ObjectKey;
+use driver::{Driver, Shared};
+use futures::future::{BoxFuture, join_all};
+use futures::FutureExt;
+use kube::runtime::watcher;
+use kube::Api;
+use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use queue::Queue;
+use std::sync::Arc;
+use std::time::Duration;
+use triggers::{Caches, Queues};
+
+/// What is to run.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether ImageRepository and ImagePolicy run.
+    pub image_reflector: bool,
+    /// Whether ImageUpdateAutomation runs.
+    pub image_automation: bool,
+    /// Whether GitRepository runs.
+    pub source: bool,
+    /// Whether Kustomization runs.
+    pub kustomize: bool,
+    /// How many objects of a kind are worked on at once.
+    pub concurrent: usize,
+    /// How long to wait for a dependency.
+    pub requeue_dependency: Duration,
+    /// Whether other namespaces are out of reach.
+    pub no_cross_namespace_refs: bool,
+    /// Whom a Kustomization applies as when it names nobody; empty for the process itself.
+    pub default_service_account: String,
+    /// The only namespace that is watched; all when `None`.
+    pub namespace: Option<String>,
+    /// The labels that watched objects have.
+    pub label_selector: String,
+}
+
+/// Everything the controllers need.
+pub struct Controllers {
+    /// What all controllers share.
+    pub shared: Arc<Shared>,
+    /// What is to run.
+    pub settings: Settings,
+    /// The Git object caches.
+    pub git: GitCache,
+    /// The artifacts.
+    pub artifacts: ArtifactStore,
+}
+
+type Task = BoxFuture<'static, ()>;
+
+/// Starts watches and loops. The future ends when the process is to end and the loops are idle.
+pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
+    let Controllers { shared, settings, git, artifacts } = controllers;
+    let caches = Arc::new(Caches::default());
+    let queues = Arc::new(Queues::default());
+    let watches = watches(&shared, &settings, &caches, &queues);
+    let mut complete: Vec<Task> = Vec::new();
+    for (watch, listed) in watches {
+        tokio::spawn(watch);
+        complete.push(listed);
+    }
+    let loops = loops(shared, settings, &caches, &queues, git, artifacts);
+    async move {
+        join_all(complete).await;
+        tracing::info!("every watch is complete, work begins");
+        join_all(loops.into_iter().map(tokio::spawn)).await;
+    }
+}
+
+/// One watch for each kind that a running controller looks at, with a future that ends when the
+/// watch has listed what there is.
+fn watches(shared: &Arc<Shared>, settings: &Settings, caches: &Arc<Caches>, queues: &Arc<Queues>) -> Vec<(Task, Task)> {
+    let mut watches = Vec::new();
+    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
+    if settings.image_reflector {
+        watches.push(watch(shared, settings, &caches.image_repositories, &queues.image_repositories, move |change| {
+            triggers::image_repository(&all, &wake, change);
+        }));
+    }
+    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
+    if settings.image_reflector || settings.image_automation {
+        watches.push(watch(shared, settings, &caches.image_policies, &queues.image_policies, move |change| {
+            triggers::image_policy(&all, &wake, change);
+        }));
+    }
+    if settings.image_automation {
+        watches.push(watch(shared, settings, &caches.image_updates, &queues.image_updates, |_| {}));
+    }
+    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
+    if settings.image_automation || settings.source || settings.kustomize {
+        watches.push(watch(shared, settings, &caches.git_repositories, &queues.git_repositories, move |change| {
+            triggers::git_repository(&all, &wake, change);
+        }));
+    }
+    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
+    if settings.kustomize {
+        watches.push(watch(shared, settings, &caches.kustomizations, &queues.kustomizations, move |change| {
+            triggers::kustomization(&all, &wake, change);
+        }));
+    }
+    watches
+}
+
+fn watch<K: CustomObject + Watched + kube::Resource<Scope = NamespaceResourceScope>>(
+    shared: &Shared,
+    settings: &Settings,
+    cache: &Arc<Cache<K>>,
+    queue: &Arc<Queue<ObjectKey>>,
+    changed: impl Fn(&Change<K>) + Send + Sync + 'static,
+) -> (Task, Task) {
+    let api: Api<DeserializeGuard<K>> = match &settings.namespace {
+        Some(namespace) => Api::namespaced(shared.client.clone(), namespace),
+        None => Api::all(shared.client.clone()),
+    };
+    let mut config = watcher::Config::default();
+    if !settings.label_selector.is_empty() {
+        config = config.labels(&settings.label_selector);
+    }
+    let (follower, listed, queue) = (Arc::clone(cache), Arc::clone(cache), Arc::clone(queue));
+    let follow = async move {
+        let tell = |change: Change<K>| {
+            triggers::wake_self(&queue, &change);
+            changed(&change);
+        };
+        follower.follow(api, config, tell).await;
+    };
+    (follow.boxed(), async move { listed.wait_until_complete().await }.boxed())
+}
+
+/// The loops of the controllers that run.
+fn loops(
+    shared: Arc<Shared>,
+    settings: Settings,
+    caches: &Arc<Caches>,
+    queues: &Arc<Queues>,
+    git: GitCache,
+    artifacts: ArtifactStore,
+) -> Vec<Task> {
+    let mut loops: Vec<Task> = Vec::new();
+    let concurrent = settings.concurrent;
+    let (shared, caches, queues) = (&shared, Arc::clone(caches), Arc::clone(queues));
+    if settings.image_reflector {
+        let (registry, tags) = (Arc::new(RegistryClient::new()), Arc::new(TagStore::default()));
+        let repositories = image_repository::ImageRepositories {
+            shared: Arc::clone(shared),
+            registry: Arc::clone(&registry),
+            tags: Arc::clone(&tags),
+            queues: Arc::clone(&queues),
+            caches: Arc::clone(&caches),
+        };
+        loops.push(drive(repositories, &caches.image_repositories, &queues.image_repositories, shared, concurrent));
+        let policy_settings = image_policy::Settings {
+            no_cross_namespace_refs: settings.no_cross_namespace_refs,
+            requeue_dependency: settings.requeue_dependency,
+        };
+        let policies =
+            image_policy::ImagePolicies { shared: Arc::clone(shared), registry, tags, caches: Arc::clone(&caches), settings: policy_settings };
+        loops.push(drive(policies, &caches.image_policies, &queues.image_policies, shared, concurrent));
+    }
+    if settings.image_automation {
+        let updates = image_update::ImageUpdates {
+            shared: Arc::clone(shared),
+            git: git.clone(),
+            caches: Arc::clone(&caches),
+            queues: Arc::clone(&queues),
+            no_cross_namespace_refs: settings.no_cross_namespace_refs,
+        };
+        loops.push(drive(updates, &caches.image_updates, &queues.image_updates, shared, concurrent));
+    }
+    if settings.source {
+        let sources = git_repository::GitRepositories { shared: Arc::clone(shared), git, artifacts: artifacts.clone() };
+        loops.push(drive(sources, &caches.git_repositories, &queues.git_repositories, shared, concurrent));
+    }
+    if settings.kustomize {
+        let local = settings.source.then_some(artifacts);
+        let kustomizations = kustomization::Kustomizations::new(shared, &caches, local, &settings);
+        loops.push(drive(kustomizations, &caches.kustomizations, &queues.kustomizations, shared, concurrent));
+    }
+    loops
+}
+
+fn drive<C: driver::Controller>(
+    controller: C,
+    cache: &Arc<Cache<C::Kind>>,
+    queue: &Arc<Queue<ObjectKey>>,
+    shared: &Arc<Shared>,
+    concurrent: usize,
+) -> Task {
+    Driver::new(controller, Arc::clone(cache), Arc::clone(queue), Arc::clone(shared)).run(concurrent).boxed()
+}
