@@ -1,0 +1,237 @@
+//! Fetching one commit into a cache: depth 1, one round trip, only what is not known yet.
+//!
+//! The conversation is shorter than Git's: the commits whose whole trees are here are announced
+//! together with the one that is wanted, and the server answers with the difference of the trees.
+
+use super::error::GitError;
+use super::refs::{self, Resolved, object_id};
+use super::remote::Remote;
+use super::session::Session;
+use super::store::Generation;
+use crate::domain::git_ref::{CheckoutRef, CommitId};
+use gix::ObjectId;
+use gix::protocol::Handshake;
+use gix::protocol::fetch::negotiate::one_round::State;
+use gix::protocol::fetch::negotiate::{Action, Round};
+use gix::protocol::fetch::{Arguments, Context, Negotiate, Options, Response, Shallow, Tags};
+use std::io::{self, BufRead, BufReader, Read};
+use std::num::NonZeroU32;
+
+/// The most bytes one pack may have: 2 GiB.
+const PACK: u64 = 2 << 30;
+
+/// Wants one commit and announces what is known, in a single round.
+struct OneRound {
+    want: ObjectId,
+    known: Vec<ObjectId>,
+}
+
+impl Negotiate for OneRound {
+    fn mark_complete_and_common_ref(&mut self) -> gix::Result<Action> {
+        Ok(Action::MustNegotiate {
+            remote_ref_target_known: Vec::new(),
+        })
+    }
+
+    fn add_wants(&mut self, arguments: &mut Arguments, _known: &[bool]) -> bool {
+        arguments.want(self.want);
+        true
+    }
+
+    fn one_round(
+        &mut self,
+        _state: &mut State,
+        arguments: &mut Arguments,
+        _previous: Option<&Response>,
+    ) -> gix::Result<(Round, bool)> {
+        for known in &self.known {
+            arguments.have(known);
+        }
+        let round = Round {
+            haves_sent: self.known.len(),
+            in_vain: 0,
+            haves_to_send: self.known.len(),
+            previous_response_had_at_least_one_in_common: false,
+        };
+        Ok((round, true))
+    }
+}
+
+/// Makes sure that the whole tree of `resolved` is in the cache.
+pub(super) fn complete(
+    session: &mut Session,
+    handshake: &mut Handshake,
+    generation: &Generation,
+    remote: &Remote,
+    checkout: &CheckoutRef,
+    resolved: &Resolved,
+) -> Result<(), GitError> {
+    let commit = resolved.commit;
+    if generation.known().contains(&commit) {
+        return learn(generation, commit);
+    }
+    let got = download(session, handshake, generation, remote, commit, true);
+    if let Err(GitError::Protocol { reason, .. }) = &got
+        && reason.contains("not our ref")
+        && let CheckoutRef::Commit { branch, .. } = checkout
+    {
+        return Err(GitError::RefNotFound {
+            url: remote.url().clone(),
+            reference: match branch {
+                Some(branch) => format!("{checkout} of branch `{branch}`"),
+                None => checkout.to_string(),
+            },
+        });
+    }
+    got?;
+    if !is_commit(generation, commit) {
+        return Err(GitError::NotACommit {
+            url: remote.url().clone(),
+            reference: checkout.to_string(),
+        });
+    }
+    learn(generation, commit)
+}
+
+/// Fetches the whole history of a branch, for servers that hand out only what is advertised, and
+/// then expects `commit` in it.
+pub(super) fn by_history(
+    session: &mut Session,
+    handshake: &mut Handshake,
+    generation: &Generation,
+    remote: &Remote,
+    commit: CommitId,
+    branch: Option<&str>,
+) -> Result<(), GitError> {
+    let name = match branch {
+        Some(branch) => format!("refs/heads/{branch}"),
+        None => "HEAD".to_owned(),
+    };
+    let listed = refs::list(session, handshake, std::slice::from_ref(&name))?;
+    let absent = || GitError::RefNotFound {
+        url: remote.url().clone(),
+        reference: format!("commit `{commit}`"),
+    };
+    let tip = listed
+        .into_iter()
+        .find(|found| found.name == name)
+        .ok_or_else(absent)?;
+    download(session, handshake, generation, remote, tip.commit, false)?;
+    if !generation.looks_whole(commit) {
+        return Err(absent());
+    }
+    learn(generation, commit)
+}
+
+fn learn(generation: &Generation, commit: CommitId) -> Result<(), GitError> {
+    if generation.looks_whole(commit) {
+        return generation.learn(commit);
+    }
+    generation.mark_damaged();
+    Err(GitError::corrupt(format!(
+        "commit `{commit}` or its tree is missing"
+    )))
+}
+
+fn is_commit(generation: &Generation, commit: CommitId) -> bool {
+    use gix::objs::FindExt;
+    let mut buffer = Vec::new();
+    match generation.objects().find(&object_id(commit), &mut buffer) {
+        Ok(object) => object.kind == gix::objs::Kind::Commit,
+        // That it cannot be read at all is another error, found by the caller's next step.
+        Err(_) => true,
+    }
+}
+
+fn download(
+    session: &mut Session,
+    handshake: &mut Handshake,
+    generation: &Generation,
+    remote: &Remote,
+    commit: CommitId,
+    shallow: bool,
+) -> Result<(), GitError> {
+    let boundary = generation.boundary_file()?;
+    // For a whole history nothing is announced, so that the server leaves nothing out.
+    let known = if shallow {
+        generation.known()
+    } else {
+        Vec::new()
+    };
+    let mut negotiate = OneRound {
+        want: object_id(commit),
+        known: known.into_iter().map(object_id).collect(),
+    };
+    let depth = if shallow {
+        Shallow::DepthAtRemote(NonZeroU32::MIN)
+    } else {
+        Shallow::NoChange
+    };
+    let options = Options {
+        shallow_file: boundary
+            .path()
+            .join(if shallow { "shallow" } else { "none" }),
+        shallow: &depth,
+        tags: Tags::None,
+        reject_shallow_remote: false,
+    };
+    let interrupt = session.interrupt.clone();
+    let mut large = false;
+    let fetched = gix::protocol::fetch(
+        &mut negotiate,
+        |reader, _progress, interrupt| {
+            let mut pack = BufReader::new(Limited::new(reader));
+            let added = generation.add_pack(&mut pack, interrupt);
+            large = pack.get_ref().exceeded;
+            added.map(|()| true)
+        },
+        gix::progress::Discard,
+        &interrupt,
+        Context {
+            handshake,
+            transport: &mut session.transport,
+            user_agent: refs::agent(),
+            trace_packetlines: false,
+        },
+        options,
+    );
+    match fetched {
+        Ok(_) => Ok(()),
+        Err(_) if large => Err(GitError::TooLarge {
+            url: remote.url().clone(),
+            limit: PACK,
+        }),
+        Err(error) => Err(session.explain(&error)),
+    }
+}
+
+/// Fails when a pack is larger than accepted.
+struct Limited<'a> {
+    inner: &'a mut dyn BufRead,
+    left: u64,
+    exceeded: bool,
+}
+
+impl<'a> Limited<'a> {
+    fn new(inner: &'a mut dyn BufRead) -> Self {
+        Self {
+            inner,
+            left: PACK,
+            exceeded: false,
+        }
+    }
+}
+
+impl Read for Limited<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        match self.left.checked_sub(read as u64) {
+            Some(left) => self.left = left,
+            None => {
+                self.exceeded = true;
+                return Err(io::Error::other("the pack is too large"));
+            }
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,40 @@
+//! Git repositories: list, fetch, read, commit and push, without a worktree and without a shell.
+//!
+//! ```text
+//! GitCache ── session (http.rs, process.rs) ── server
+//!    │  fetch.rs: one commit, depth 1           ▲
+//!    ▼                                          │ push.rs
+//! Generation (packs on disk) ─▶ Snapshot ─▶ commit.rs ─▶ transaction.rs
+//! ```
+//!
+//! Everything here blocks: callers in asynchronous code use `spawn_blocking`. This is the only
+//! folder that names `gix`. Invariants: a shared branch is never force-pushed; a process that is
+//! killed at any point leaves a usable cache; no error holds a credential. What is absent: ssh,
+//! submodules, SHA-256 repositories.
+
+mod cache;
+mod candidates;
+mod commit;
+mod error;
+mod fetch;
+mod http;
+mod locks;
+mod pack;
+mod process;
+mod push;
+mod refs;
+mod remote;
+mod session;
+mod snapshot;
+mod store;
+mod transaction;
+
+pub use cache::{Fetched, GitCache};
+pub use candidates::{BlobId, Candidate, Candidates, SkipReason, Skipped};
+pub use commit::{Author, CommitPlan};
+pub use error::{FailureClass, GitError, PushError};
+pub use push::{Force, Push, Pushed};
+pub use refs::RemoteRef;
+pub use remote::{Auth, ClientCertificate, DEFAULT_TIMEOUT, Proxy, Remote};
+pub use snapshot::Snapshot;
+pub use transaction::{Transaction, TransactionError, TransactionOutcome};

@@ -1,0 +1,252 @@
+//! A remote repository: where it is, and with which credentials it is spoken to.
+//!
+//! Invariant: the URL held here has no user information; what stood there is the [`Auth`].
+
+use super::error::GitError;
+use crate::domain::redact::{SafeUrl, Secret};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The time one operation may take when nothing else is said: Flux's default.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How the client identifies itself to the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Auth {
+    /// Anonymously.
+    #[default]
+    None,
+    /// By user name and password, or a token in place of the password.
+    Basic {
+        /// The user name; may be empty for some token schemes.
+        user: String,
+        /// The password or token.
+        password: Secret,
+    },
+    /// By an `Authorization: Bearer` header.
+    Bearer(Secret),
+}
+
+/// A client certificate and its key, both PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate chain.
+    pub certificate_pem: Vec<u8>,
+    /// The private key.
+    pub key_pem: Secret<Vec<u8>>,
+}
+
+/// An HTTP(S) or SOCKS5 proxy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxy {
+    /// `http://`, `https://` or `socks5://` and an address.
+    pub url: SafeUrl,
+    /// User name and password, if it wants them.
+    pub credentials: Option<(String, Secret)>,
+}
+
+/// A remote repository and how to speak to it.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    url: Arc<SafeUrl>,
+    pub(super) auth: Auth,
+    pub(super) ca_pem: Option<Vec<u8>>,
+    pub(super) client_certificate: Option<ClientCertificate>,
+    pub(super) proxy: Option<Proxy>,
+    pub(super) timeout: Duration,
+}
+
+impl Remote {
+    /// A remote at `url`. User information in the URL becomes its authentication.
+    ///
+    /// # Errors
+    /// [`GitError::UnsupportedTransport`] for schemes other than `http`, `https` and `file`.
+    pub fn new(url: &SafeUrl) -> Result<Self, GitError> {
+        let mut bare = url.as_url().clone();
+        if !matches!(bare.scheme(), "http" | "https" | "file") {
+            return Err(GitError::UnsupportedTransport {
+                url: Arc::new(url.clone()),
+                scheme: bare.scheme().to_owned(),
+            });
+        }
+        let auth = user_information(url);
+        // A `file:` URL refuses to be changed, and has nothing to change.
+        let _ = bare.set_username("").and_then(|()| bare.set_password(None));
+        bare.set_fragment(None);
+        let invalid = |_| GitError::Configuration {
+            url: Arc::new(url.clone()),
+            reason: "the URL is not usable without its user information".to_owned(),
+        };
+        Ok(Self {
+            url: Arc::new(SafeUrl::parse(bare.as_str()).map_err(invalid)?),
+            auth,
+            ca_pem: None,
+            client_certificate: None,
+            proxy: None,
+            timeout: DEFAULT_TIMEOUT,
+        })
+    }
+
+    /// Uses these credentials. [`Auth::None`] leaves what the URL held.
+    #[must_use]
+    pub fn with_auth(mut self, auth: Auth) -> Self {
+        if auth != Auth::None {
+            self.auth = auth;
+        }
+        self
+    }
+
+    /// Trusts these PEM certificates in addition to the system's.
+    #[must_use]
+    pub fn with_ca(mut self, pem: Vec<u8>) -> Self {
+        self.ca_pem = Some(pem);
+        self
+    }
+
+    /// Presents a client certificate.
+    #[must_use]
+    pub fn with_client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.client_certificate = Some(certificate);
+        self
+    }
+
+    /// Goes through a proxy instead of what the environment names.
+    #[must_use]
+    pub fn with_proxy(mut self, proxy: Option<Proxy>) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// Bounds each operation (listing, fetching, pushing) to this time.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// The URL without user information.
+    pub fn url(&self) -> &Arc<SafeUrl> {
+        &self.url
+    }
+
+    /// The name of the folder that caches this repository for this identity. A renewed password or
+    /// token leaves it as it is: each use authenticates anew before anything is read.
+    pub(super) fn cache_key(&self) -> String {
+        let (kind, user) = match &self.auth {
+            Auth::None => ("none", ""),
+            Auth::Basic { user, .. } => ("basic", user.as_str()),
+            Auth::Bearer(_) => ("bearer", ""),
+        };
+        let text = format!("{}\n{kind}\n{user}", self.url.as_url());
+        hex(&Sha256::digest(text.as_bytes())[..16])
+    }
+
+    /// What the shape of the HTTP client depends on: remotes that agree in it share connections.
+    pub(super) fn client_key(&self) -> String {
+        let mut hash = Sha256::new();
+        let mut part = |bytes: &[u8]| {
+            hash.update((bytes.len() as u64).to_le_bytes());
+            hash.update(bytes);
+        };
+        part(self.ca_pem.as_deref().unwrap_or_default());
+        if let Some(certificate) = &self.client_certificate {
+            part(&certificate.certificate_pem);
+            part(certificate.key_pem.expose());
+        }
+        part(b"proxy");
+        if let Some(proxy) = &self.proxy {
+            part(proxy.url.as_url().as_str().as_bytes());
+            if let Some((user, password)) = &proxy.credentials {
+                part(user.as_bytes());
+                part(password.expose().as_bytes());
+            }
+        }
+        hex(&hash.finalize())
+    }
+}
+
+fn user_information(url: &SafeUrl) -> Auth {
+    let decode = |text: &str| {
+        let pairs = text.replace('+', "%2B");
+        url::form_urlencoded::parse(pairs.as_bytes())
+            .next()
+            .map(|(key, _)| key.into_owned())
+            .unwrap_or_default()
+    };
+    let url = url.as_url();
+    match (url.username(), url.password()) {
+        ("", None) => Auth::None,
+        (user, password) => Auth::Basic {
+            user: decode(user),
+            password: Secret::new(decode(password.unwrap_or_default())),
+        },
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remote(url: &str) -> Remote {
+        Remote::new(&SafeUrl::parse(url).expect("a URL")).expect("a supported scheme")
+    }
+
+    #[test]
+    fn user_information_moves_from_the_url_into_the_authentication() {
+        let remote = remote("https://b%40t:p%2Bq+r%3D@git.example.com/x.git");
+        assert_eq!(
+            remote.url().as_url().as_str(),
+            "https://git.example.com/x.git"
+        );
+        let expected = Auth::Basic {
+            user: "b@t".to_owned(),
+            password: Secret::new("p+q+r=".to_owned()),
+        };
+        assert_eq!(remote.auth, expected);
+        let token = Auth::Bearer(Secret::new("t".to_owned()));
+        assert_eq!(remote.clone().with_auth(Auth::None).auth, expected);
+        assert_eq!(remote.with_auth(token.clone()).auth, token);
+    }
+
+    #[test]
+    fn ssh_is_refused_with_its_name() {
+        let url = SafeUrl::parse("ssh://git@git.example.com/x.git").expect("a URL");
+        let error = Remote::new(&url).expect_err("ssh is not spoken");
+        assert_eq!(
+            error.to_string(),
+            "transport `ssh` is not supported yet for `ssh://git.example.com/x.git`: use `https`, `http` or `file`"
+        );
+    }
+
+    #[test]
+    fn the_cache_belongs_to_url_and_identity_but_not_to_the_password() {
+        let basic = |user: &str, password: &str| {
+            remote("https://git.example.com/x").with_auth(Auth::Basic {
+                user: user.to_owned(),
+                password: Secret::new(password.to_owned()),
+            })
+        };
+        assert_eq!(basic("a", "1").cache_key(), basic("a", "2").cache_key());
+        assert_ne!(basic("a", "1").cache_key(), basic("b", "1").cache_key());
+        let anonymous = remote("https://git.example.com/x");
+        assert_ne!(basic("", "").cache_key(), anonymous.cache_key());
+        let other = remote("https://git.example.com/y");
+        assert_ne!(other.cache_key(), anonymous.cache_key());
+    }
+
+    #[test]
+    fn a_debug_print_shows_no_secret() {
+        let remote = remote("https://bot:hunter2@git.example.com/x");
+        assert!(!format!("{remote:?}").contains("hunter2"));
+    }
+}
