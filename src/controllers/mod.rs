@@ -23,6 +23,7 @@ use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
 use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
+use crate::domain::stage::CustomKinds;
 use driver::{Driver, Shared};
 use futures::future::{BoxFuture, join_all};
 use futures::FutureExt;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub no_cross_namespace_refs: bool,
     /// Whom a Kustomization applies as when it names nobody; empty for the process itself.
     pub default_service_account: String,
+    /// Kinds that are applied in a stage of their own.
+    pub custom_stage_kinds: CustomKinds,
     /// The only namespace that is watched; all when `None`.
     pub namespace: Option<String>,
     /// The labels that watched objects have.

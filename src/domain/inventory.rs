@@ -3,8 +3,9 @@
 //! Invariant: an id is `<namespace>_<name>_<group>_<kind>`; colons in RBAC names are written `__`.
 //! Two entries with one id are one object, whatever their versions. What is absent: the cluster.
 
+use super::manifest::Manifest;
 use super::object::ObjectId;
-use super::stage;
+use super::stage::{self, CustomKinds, Stage};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
@@ -125,6 +126,46 @@ impl Inventory {
     }
 }
 
+/// What is to be done in a cluster: apply, stage by stage, then delete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApplyPlan {
+    /// The objects to apply, with owner labels.
+    pub stages: Vec<Stage>,
+    /// What the status records when all went well.
+    pub inventory: Inventory,
+    /// The objects to delete, in order. Whether they may be deleted shows the cluster.
+    pub stale: Vec<ObjectId>,
+    /// Entries of the old inventory that name no object.
+    pub unreadable: Vec<EntryError>,
+}
+
+impl ApplyPlan {
+    /// Plans the step from `old` to `manifests`, owned by the Kustomization `namespace/name`.
+    pub fn new(
+        mut manifests: Vec<Manifest>,
+        old: &Inventory,
+        (namespace, name): (&str, &str),
+        custom: &CustomKinds,
+    ) -> Self {
+        for manifest in &mut manifests {
+            stage::set_owner(&mut manifest.object, namespace, name);
+        }
+        let stages = stage::stages(manifests, custom);
+        let ids: Vec<ObjectId> = stages
+            .iter()
+            .flat_map(|stage| stage.manifests.iter().map(Manifest::id))
+            .collect();
+        let inventory = Inventory::new(&ids);
+        let (stale, unreadable) = old.stale(&inventory);
+        Self {
+            stages,
+            inventory,
+            stale,
+            unreadable,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +230,28 @@ mod tests {
         let other_version = object("apps/v2", "Deployment", Some("shop"), "web");
         let new = Inventory::new([&namespace, &other_version]);
         assert_eq!(old.stale(&new), (vec![settings], Vec::new()));
+    }
+
+    #[test]
+    fn a_plan_applies_with_owner_labels_and_deletes_what_is_left() {
+        let manifest = |kind: &str, name: &str| {
+            let object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
+            Manifest::new(object, None).expect("it is an object")
+        };
+        let gone = object("v1", "Secret", None, "gone");
+        let plan = ApplyPlan::new(
+            vec![manifest("ConfigMap", "b"), manifest("Namespace", "a")],
+            &Inventory::new([&gone]),
+            ("flux-system", "apps"),
+            &CustomKinds::default(),
+        );
+        assert_eq!(plan.stages.len(), 2);
+        assert!(plan.stages.iter().flat_map(|stage| &stage.manifests).all(|manifest| {
+            stage::is_owned_by(&manifest.object, "flux-system", "apps")
+        }));
+        let ids: Vec<&str> = plan.inventory.entries.iter().map(|entry| entry.id.as_str()).collect();
+        assert_eq!(ids, ["_a__Namespace", "_b__ConfigMap"]);
+        assert_eq!((plan.stale, plan.unreadable), (vec![gone], Vec::new()));
     }
 
     #[test]

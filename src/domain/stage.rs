@@ -196,14 +196,13 @@ pub fn is_owned_by(object: &Value, namespace: &str, name: &str) -> bool {
 
 /// The mapping at `key`, put there when there is none.
 fn child<'a>(parent: &'a mut Map<String, Value>, key: &str) -> &'a mut Map<String, Value> {
-    let value = parent.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    let value = parent.entry(key).or_insert(Value::Null);
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
-    match value {
-        Value::Object(object) => object,
-        _ => unreachable!("it has just been made an object"),
-    }
+    value
+        .as_object_mut()
+        .expect("it was an object or has just been made one")
 }
 
 #[cfg(test)]

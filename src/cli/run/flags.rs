@@ -6,6 +6,7 @@
 
 use crate::adapters::telemetry::{Encoding, Level};
 use crate::domain::duration::parse_duration;
+use crate::domain::stage::CustomKinds;
 use clap::{ArgAction, Args};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,6 +78,9 @@ pub struct Flags {
     /// the service account Kustomizations apply as when they name none
     #[arg(long, value_name = "NAME", default_value = "")]
     pub default_service_account: String,
+    /// kinds that are applied in a stage of their own, as group/Kind
+    #[arg(long, value_name = "KINDS", default_value = "", value_parser = CustomKinds::parse)]
+    pub custom_apply_stage_kinds: CustomKinds,
     /// watch all namespaces, or else only that of RUNTIME_NAMESPACE
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
     pub watch_all_namespaces: bool,
@@ -161,7 +165,6 @@ without_effect! {
     http_retry: "an artifact that cannot be fetched is tried again with the object",
     no_remote_bases: "remote bases are always refused",
     override_manager: "fields of other managers are taken over when they are applied",
-    custom_apply_stage_kinds: "the stages are Flux's own",
     default_kubeconfig_service_account: "remote clusters are not supported yet",
     default_decryption_service_account: "decryption is not supported yet",
     sops_age_secret: "decryption is not supported yet",

@@ -160,6 +160,7 @@ async fn controllers(
         requeue_dependency: flags.requeue_dependency,
         no_cross_namespace_refs: flags.no_cross_namespace_refs,
         default_service_account: flags.default_service_account.clone(),
+        custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
     };

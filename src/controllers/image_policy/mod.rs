@@ -13,7 +13,7 @@ use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImagePolicy;
 use crate::api::image_policy::ImagePolicyStatus;
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, reason};
 use std::sync::Arc;
 
 pub use plan::policy;
@@ -65,7 +65,10 @@ impl ImagePolicies {
         let Some(tags) = self.tags.get(&repository.key).filter(|tags| !tags.is_empty()) else {
             return plan::without_tags(object, &repository, &self.settings);
         };
-        let selected = policy.select(&tags).map_err(|error| plan::no_match(&error))?;
+        // A slow pattern over very many tags must not hold up the tasks that wait for the network.
+        let selecting = tokio::task::spawn_blocking(move || policy.select(&tags)).await;
+        let selected = selecting.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
+        let selected = selected.map_err(|error| plan::no_match(&error))?;
         let latest = plan::latest(object, &repository, &selected);
         let digest = match plan::wants_digest(&pinning, object, &latest) {
             true => Some(execute::digest(&self.shared.client, &self.registry, &repository, &latest.tag).await?),

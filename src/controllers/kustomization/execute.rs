@@ -7,20 +7,21 @@ use super::plan::Target;
 use crate::adapters::artifacts::ArtifactTree;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
+use crate::adapters::cluster::watch::key_of;
 use crate::adapters::metrics::Metrics;
 use crate::api::Kustomization;
 use crate::domain::drift::{self, Action};
 use crate::domain::health::{self, Health};
-use crate::domain::inventory::{Inventory, Owner};
+use crate::domain::inventory::Inventory;
 use crate::domain::kustomize;
 use crate::domain::manifest::Manifest;
 use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::stage;
+use crate::domain::stage::{self, CustomKinds, Stage};
 use crate::domain::tree::{EntryKind, FileTree};
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use serde_json::Value;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -41,8 +42,11 @@ pub(super) async fn build(tree: Arc<ArtifactTree>, target: &Target, owner: &Obje
     // A build is work for the processor: it must not hold up the tasks that wait for the network.
     let built = tokio::task::spawn_blocking(move || kustomize::build(&*tree, &path, &options)).await;
     let built = built.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(with_source(&error)))?;
-    let owner = Owner { namespace: owner.namespace.clone(), name: owner.name.clone() };
-    Ok(built.manifests.into_iter().map(|manifest| owner.label(manifest)).collect())
+    let mut manifests = built.manifests;
+    for manifest in &mut manifests {
+        stage::set_owner(&mut manifest.object, &owner.namespace, &owner.name);
+    }
+    Ok(manifests)
 }
 
 fn with_source(error: &dyn std::error::Error) -> String {
@@ -63,9 +67,14 @@ pub(super) struct Applied {
 impl Applied {
     /// Flux's lines: `Deployment/apps/web created`.
     pub(super) fn change_lines(&self) -> String {
-        let changed = self.actions.iter().filter(|(_, action)| action.is_change());
-        changed.map(|(id, action)| format!("{id} {action}")).collect::<Vec<_>>().join("\n")
+        let changed = self.actions.iter().filter(|(_, action)| is_change(*action));
+        changed.map(|(id, action)| format!("{id} {}", action.as_str())).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Whether the cluster is other than before.
+fn is_change(action: Action) -> bool {
+    matches!(action, Action::Created | Action::Configured | Action::Deleted)
 }
 
 /// Why not everything was done, and what was done before.
@@ -77,44 +86,58 @@ pub(super) struct ApplyFailure {
     pub(super) inventory: Option<Inventory>,
 }
 
-impl fmt::Display for ApplyFailure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
-    }
-}
-
 /// Applies `manifests` stage by stage, then removes what went.
 pub(super) async fn apply(
     applier: &Applier,
     manifests: Vec<Manifest>,
     object: &Kustomization,
+    custom_kinds: &CustomKinds,
     metrics: &Metrics,
 ) -> Result<Applied, ApplyFailure> {
     let before = super::plan::inventory(object);
     let mut applied = Applied { objects: Vec::new(), inventory: Inventory::default(), actions: Vec::new() };
-    for stage in stage::stages(manifests) {
+    for stage in stage::stages(manifests, custom_kinds) {
         if let Err(message) = apply_stage(applier, &stage, &mut applied).await {
             count(metrics, &applied.actions);
-            let inventory = before.merged(&Inventory::of(&applied.objects));
+            let mut inventory = before;
+            inventory.keep(&applied.objects);
             return Err(ApplyFailure { reason: reason::RECONCILIATION_FAILED, message, inventory: Some(inventory) });
         }
     }
     count(metrics, &applied.actions);
-    applied.inventory = Inventory::of(&applied.objects);
+    applied.inventory = Inventory::new(&applied.objects);
     if object.spec.prune {
-        let key = ObjectKey::new(
-            object.metadata.namespace.clone().unwrap_or_default(),
-            object.metadata.name.clone().unwrap_or_default(),
-        );
-        let stale = before.stale(&applied.inventory);
-        let pruned = prune(applier, &stale, &key, metrics).await;
-        let pruned = pruned.map_err(|failure| ApplyFailure {
-            inventory: Some(applied.inventory.merged(&failure.inventory.clone().unwrap_or_default())),
-            ..failure
-        })?;
-        applied.actions.extend(pruned.into_iter().map(|id| (id, Action::Deleted)));
+        remove_stale(applier, &before, object, &mut applied, metrics).await?;
     }
     Ok(applied)
+}
+
+/// Removes what was applied before and is not any more. What cannot be removed stays in the inventory.
+async fn remove_stale(
+    applier: &Applier,
+    before: &Inventory,
+    object: &Kustomization,
+    applied: &mut Applied,
+    metrics: &Metrics,
+) -> Result<(), ApplyFailure> {
+    let (stale, unreadable) = before.stale(&applied.inventory);
+    for error in unreadable {
+        tracing::warn!(%error, "an entry of the inventory names no object and is dropped");
+    }
+    match prune(applier, &stale, &key_of(object), metrics).await {
+        Ok(deleted) => {
+            applied.actions.extend(deleted.into_iter().map(|id| (id, Action::Deleted)));
+            Ok(())
+        }
+        Err(failure) => {
+            applied.inventory.keep(&failure.left);
+            Err(ApplyFailure {
+                reason: reason::PRUNE_FAILED,
+                message: failure.message,
+                inventory: Some(applied.inventory.clone()),
+            })
+        }
+    }
 }
 
 /// One object with what is to be done to it.
@@ -124,18 +147,18 @@ struct Planned<'a> {
     action: Action,
 }
 
-async fn apply_stage(applier: &Applier, stage: &[Manifest], applied: &mut Applied) -> Result<(), String> {
-    let planning: Vec<_> = stage.iter().map(|manifest| plan_one(applier, manifest)).collect();
+async fn apply_stage(applier: &Applier, stage: &Stage, applied: &mut Applied) -> Result<(), String> {
+    let planning: Vec<_> = stage.manifests.iter().map(|manifest| plan_one(applier, manifest)).collect();
     let planned: Vec<Planned<'_>> = stream::iter(planning).buffered(PARALLEL).try_collect().await?;
     for planned in planned {
-        if planned.action.is_change() {
+        if is_change(planned.action) {
             let applying = applier.apply(&planned.id, &planned.manifest.object).await;
             applying.map_err(|error| format!("{} apply failed: {}", planned.id, words(&error)))?;
         }
         applied.objects.push(planned.id.clone());
         applied.actions.push((planned.id, planned.action));
     }
-    wait_for_definitions(applier, stage).await
+    if stage.kind.waits() { wait_until_served(applier, &stage.manifests).await } else { Ok(()) }
 }
 
 /// Compares one object with what is there.
@@ -147,7 +170,7 @@ async fn plan_one<'a>(applier: &Applier, manifest: &'a Manifest) -> Result<Plann
     }
     let dry_run = applier.dry_run(&id, &manifest.object).await;
     let dry_run = dry_run.map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
-    let action = drift::compare(live.as_ref(), &dry_run);
+    let action = drift::action(live.as_ref(), &dry_run);
     Ok(Planned { id, manifest, action })
 }
 
@@ -159,15 +182,14 @@ fn words(error: &ClusterError) -> String {
     }
 }
 
-/// Waits until the definitions of a stage are served, for the objects of the next one.
-async fn wait_for_definitions(applier: &Applier, stage: &[Manifest]) -> Result<(), String> {
+/// Waits until what the next stage needs is there: definitions are served, namespaces are active.
+async fn wait_until_served(applier: &Applier, manifests: &[Manifest]) -> Result<(), String> {
     let deadline = Instant::now() + DEFINITIONS;
-    for manifest in stage.iter().filter(|manifest| manifest.id().kind == "CustomResourceDefinition") {
-        let id = manifest.id();
+    for id in manifests.iter().map(Manifest::id) {
         let mut pause = Duration::from_millis(50);
-        while !look(applier, &id).await.is_ok_and(|health| health == Health::Current) {
+        while !look(applier, &id).await.is_ok_and(|health| health.is_current()) {
             if Instant::now() >= deadline {
-                return Err(format!("{id} is not served after {} s", DEFINITIONS.as_secs()));
+                return Err(format!("{id} is not ready after {} s", DEFINITIONS.as_secs()));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
@@ -176,34 +198,40 @@ async fn wait_for_definitions(applier: &Applier, stage: &[Manifest]) -> Result<(
     Ok(())
 }
 
-/// Removes what `stale` names, in order, unless it belongs to somebody else or asks to stay. Gives
-/// what was removed; a failure holds what is still there.
-pub(super) async fn prune(applier: &Applier, stale: &Inventory, owner: &ObjectKey, metrics: &Metrics) -> Result<Vec<ObjectId>, ApplyFailure> {
-    let owner = Owner { namespace: owner.namespace.clone(), name: owner.name.clone() };
+/// Why not everything was removed.
+#[derive(Debug)]
+pub(super) struct PruneFailure {
+    pub(super) message: String,
+    /// What is still there.
+    left: Vec<ObjectId>,
+}
+
+/// Removes objects, in order, unless one belongs to somebody else or asks to stay. Gives what was
+/// removed.
+pub(super) async fn prune(
+    applier: &Applier,
+    stale: &[ObjectId],
+    owner: &ObjectKey,
+    metrics: &Metrics,
+) -> Result<Vec<ObjectId>, PruneFailure> {
     let mut deleted = Vec::new();
     let mut left = Vec::new();
     let mut messages = Vec::new();
-    for id in stale.objects_to_delete() {
-        match delete(applier, &id, &owner).await {
-            Ok(true) => deleted.push(id),
+    for id in stale {
+        match delete(applier, id, owner).await {
+            Ok(true) => deleted.push(id.clone()),
             Ok(false) => {}
             Err(error) => {
                 messages.push(format!("{id} delete failed: {}", words(&error)));
-                left.push(id);
+                left.push(id.clone());
             }
         }
     }
     metrics.applied("deleted", u64::try_from(deleted.len()).unwrap_or_default());
-    match messages.is_empty() {
-        true => Ok(deleted),
-        false => {
-            let inventory = Some(Inventory::of(&left));
-            Err(ApplyFailure { reason: reason::PRUNE_FAILED, message: messages.join("\n"), inventory })
-        }
-    }
+    if messages.is_empty() { Ok(deleted) } else { Err(PruneFailure { message: messages.join("\n"), left }) }
 }
 
-async fn delete(applier: &Applier, id: &ObjectId, owner: &Owner) -> Result<bool, ClusterError> {
+async fn delete(applier: &Applier, id: &ObjectId, owner: &ObjectKey) -> Result<bool, ClusterError> {
     let live = match applier.get(id).await {
         Ok(Some(live)) => live,
         Ok(None) => return Ok(false),
@@ -211,7 +239,7 @@ async fn delete(applier: &Applier, id: &ObjectId, owner: &Owner) -> Result<bool,
         Err(ClusterError::Request { reason, .. }) if reason.starts_with("no matches for kind") => return Ok(false),
         Err(error) => return Err(error),
     };
-    if !owner.owns(&live) || drift::is_kept(&live) {
+    if !stage::is_owned_by(&live, &owner.namespace, &owner.name) || drift::is_kept(&live) {
         return Ok(false);
     }
     applier.delete(id).await
@@ -219,7 +247,7 @@ async fn delete(applier: &Applier, id: &ObjectId, owner: &Owner) -> Result<bool,
 
 fn count(metrics: &Metrics, actions: &[(ObjectId, Action)]) {
     for (_, action) in actions {
-        metrics.applied(action.word(), 1);
+        metrics.applied(action.as_str(), 1);
     }
 }
 
@@ -237,5 +265,5 @@ async fn look_or_wait(applier: &Applier, id: &ObjectId) -> (ObjectId, Health) {
 
 async fn look(applier: &Applier, id: &ObjectId) -> Result<Health, ClusterError> {
     let live: Option<Value> = applier.get(id).await?;
-    Ok(live.map_or_else(|| Health::InProgress("not found".to_owned()), |live| health::status(&live)))
+    Ok(live.map_or(Health::Unknown, |live| health::status_at(&live, Timestamp::now())))
 }

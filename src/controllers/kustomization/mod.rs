@@ -19,7 +19,9 @@ use crate::adapters::cluster::discovery::Discovery;
 use crate::adapters::cluster::objects;
 use crate::api::Kustomization;
 use crate::api::kustomization::KustomizationStatus;
+use crate::domain::inventory::Inventory;
 use crate::domain::object::ObjectKey;
+use crate::domain::stage::CustomKinds;
 use crate::domain::outcome::{Outcome, reason};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +43,7 @@ struct Settings {
     no_cross_namespace_refs: bool,
     requeue_dependency: Duration,
     default_service_account: String,
+    custom_kinds: CustomKinds,
 }
 
 impl Kustomizations {
@@ -57,6 +60,7 @@ impl Kustomizations {
                 no_cross_namespace_refs: settings.no_cross_namespace_refs,
                 requeue_dependency: settings.requeue_dependency,
                 default_service_account: settings.default_service_account.clone(),
+                custom_kinds: settings.custom_stage_kinds.clone(),
             },
         }
     }
@@ -74,7 +78,7 @@ impl Kustomizations {
         let failed = |outcome| Report::new(attempted.clone(), outcome);
         let tree = self.sources.tree(&artifact, &target).await.map_err(failed)?;
         let built = execute::build(tree, &target, &run.key).await.map_err(failed)?;
-        let applied = execute::apply(&applier, built, object, &self.shared.metrics).await;
+        let applied = execute::apply(&applier, built, object, &self.settings.custom_kinds, &self.shared.metrics).await;
         let applied = applied.map_err(|failure| plan::apply_failed(&attempted, failure, &target))?;
         let report = plan::applied(&attempted, &applied, run);
         if let Some(checks) = plan::health_checks(&object.spec, &run.key, &applied) {
@@ -141,6 +145,8 @@ impl Controller for Kustomizations {
                 return Ok(());
             }
         };
-        execute::prune(&applier, &plan::inventory(&object), &key, &self.shared.metrics).await.map(drop).map_err(|failure| failure.to_string())
+        let (everything, _) = plan::inventory(&object).stale(&Inventory::default());
+        let pruned = execute::prune(&applier, &everything, &key, &self.shared.metrics).await;
+        pruned.map(drop).map_err(|failure| failure.message)
     }
 }

@@ -14,7 +14,7 @@ use crate::controllers::report::Report;
 use crate::controllers::triggers::{Caches, within};
 use crate::domain::conditions::Statement;
 use crate::domain::duration::format_duration;
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{Entry, Inventory};
 use crate::domain::kustomize::{Image, Options, Patch, PatchTarget};
 use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::outcome::{Outcome, reason};
@@ -163,11 +163,13 @@ pub(super) fn attempted(object: &Kustomization, revision: &str) -> Kustomization
 /// The inventory of the last run.
 pub(super) fn inventory(object: &Kustomization) -> Inventory {
     let entries = object.status.inventory.iter().flat_map(|inventory| &inventory.entries);
-    Inventory::from_entries(entries.map(|entry| (entry.id.clone(), entry.version.clone())))
+    let entries = entries.map(|entry| Entry { id: entry.id.clone(), version: entry.version.clone() });
+    Inventory { entries: entries.collect() }
 }
 
 fn written(inventory: &Inventory) -> WrittenInventory {
-    let entries = inventory.entries().map(|(id, version)| InventoryEntry { id: id.to_owned(), version: version.to_owned() });
+    let entries = inventory.entries.iter();
+    let entries = entries.map(|entry| InventoryEntry { id: entry.id.clone(), version: entry.version.clone() });
     WrittenInventory { entries: entries.collect() }
 }
 

@@ -97,14 +97,14 @@ pub(super) fn judge(begun: &Begun, states: &[(ObjectId, Health)]) -> Verdict {
     let elapsed = begun.since.elapsed();
     let named = |wanted: fn(&Health) -> bool| {
         let found = states.iter().filter(|(_, health)| wanted(health));
-        found.map(|(id, health)| format!("{id} status: '{}'", health.word())).collect::<Vec<_>>()
+        found.map(|(id, health)| format!("{id} status: '{}'", health.as_str())).collect::<Vec<_>>()
     };
-    let failed = named(|health| matches!(health, Health::Failed(_)));
+    let failed = named(Health::is_failed);
     if !failed.is_empty() {
         let after = crate::domain::duration::format_duration(elapsed);
         return Verdict::Failed(format!("health check failed after {after}: failed early due to stalled resources: [{}]", failed.join(", ")));
     }
-    let pending = named(|health| !matches!(health, Health::Current));
+    let pending = named(|health| !health.is_current());
     if pending.is_empty() {
         return Verdict::Healthy;
     }
@@ -176,8 +176,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_verdict_names_what_is_not_healthy_in_the_words_of_flux() {
         let begun = begin(&Waiting::default());
-        let states = |health| vec![(deployment("web"), health), (deployment("db"), Health::Current)];
-        assert_eq!(judge(&begun, &states(Health::Current)), Verdict::Healthy);
+        let states = |health| vec![(deployment("web"), health), (deployment("db"), Health::Current(String::new()))];
+        assert_eq!(judge(&begun, &states(Health::Current(String::new()))), Verdict::Healthy);
         let waiting = states(Health::InProgress("0 of 1".to_owned()));
         assert_eq!(judge(&begun, &waiting), Verdict::NotYet);
         tokio::time::advance(Duration::from_secs(30)).await;

@@ -1,141 +1,154 @@
-//! Whether an object has become what it should be: the rules of kstatus.
+//! Whether an object of the cluster has become what it should be, read from the object alone.
 //!
-//! Invariant: the answer follows from the object alone. A Job counts when it is complete, as Flux
-//! has it, not when it has begun. What is absent: expressions that people write.
+//! The rules are those of kstatus: deletion, generation and the `Reconciling` and `Stalled`
+//! conditions first, then what is known of the kind (`workload`, `other`), then `Ready`.
+//! A running `Job` is in progress, as Flux has it.
+//! Invariant: an object of an unknown kind without conditions is current; a malformed object is
+//! [`Health::Unknown`], never an error. What is absent: waiting, and health expressions (CEL).
 
+mod other;
+mod read;
+#[cfg(test)]
+mod tests;
 mod workload;
 
+use jiff::Timestamp;
+use read::{Object, Status};
 use serde_json::Value;
+use std::fmt;
 
-/// How an object is.
+/// What an object's state says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Health {
-    /// It is as it should be.
-    Current,
-    /// It is on its way, for this reason.
+    /// It is as it should be. The message says how that shows.
+    Current(String),
+    /// It is on its way; the message says what it waits for.
     InProgress(String),
-    /// It will not get there, for this reason.
+    /// It will not get there by itself; the message says why.
     Failed(String),
     /// It is being deleted.
     Terminating,
+    /// It is not in the cluster, or its fields are not what the kind has.
+    Unknown,
 }
 
 impl Health {
-    /// The word of kstatus.
-    pub fn word(&self) -> &'static str {
+    /// The word Flux's messages use.
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Current => "Current",
+            Self::Current(_) => "Current",
             Self::InProgress(_) => "InProgress",
             Self::Failed(_) => "Failed",
             Self::Terminating => "Terminating",
+            Self::Unknown => "Unknown",
         }
     }
 
-    fn in_progress(reason: impl Into<String>) -> Self {
-        Self::InProgress(reason.into())
+    /// Whether it is as it should be.
+    pub fn is_current(&self) -> bool {
+        matches!(self, Self::Current(_))
+    }
+
+    /// Whether waiting longer makes no sense.
+    pub fn is_failed(&self) -> bool {
+        matches!(self, Self::Failed(_))
+    }
+
+    /// What the object waits for or failed of, if anything.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Current(message) | Self::InProgress(message) | Self::Failed(message) => message,
+            Self::Terminating => "Resource scheduled for deletion",
+            Self::Unknown => "",
+        }
     }
 }
 
-/// Judges a live object.
+impl fmt::Display for Health {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+/// The health of `object`. Without a clock a pod that cannot be scheduled counts as in progress.
 pub fn status(object: &Value) -> Health {
-    if !object["metadata"]["deletionTimestamp"].is_null() {
+    evaluate(object, None)
+}
+
+/// The health of `object` at `now`: a pod that cannot be scheduled fails after 15 seconds.
+pub fn status_at(object: &Value, now: Timestamp) -> Health {
+    evaluate(object, Some(now))
+}
+
+fn evaluate(object: &Value, now: Option<Timestamp>) -> Health {
+    let object = Object(object);
+    if object.0.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Health::Unknown;
+    }
+    if !object.text("/metadata/deletionTimestamp").is_empty() {
         return Health::Terminating;
     }
-    if let Some(health) = generic(object) {
-        return health;
+    generic(object)
+        .or_else(|| of_kind(object, now))
+        .or_else(|| ready(object))
+        .unwrap_or_else(|| Health::Current("Resource is current".to_owned()))
+}
+
+/// What holds for every kind: the generation seen, and the two standard conditions.
+fn generic(object: Object<'_>) -> Option<Health> {
+    let generation = object.number("/metadata/generation");
+    let observed = object.number("/status/observedGeneration");
+    if let (Some(generation), Some(observed)) = (generation, observed)
+        && generation != observed
+    {
+        return Some(Health::InProgress(format!(
+            "{} generation is {generation}, but latest observed generation is {observed}",
+            object.text("/kind")
+        )));
     }
-    let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/')).map_or("", |(group, _)| group);
-    match (group, object["kind"].as_str().unwrap_or_default()) {
+    object.conditions().find_map(|condition| {
+        let message = || condition.message.to_owned();
+        match (condition.kind, condition.status) {
+            ("Reconciling", Status::True) => Some(Health::InProgress(message())),
+            ("Stalled", Status::True) => Some(Health::Failed(message())),
+            _ => None,
+        }
+    })
+}
+
+fn of_kind(object: Object<'_>, now: Option<Timestamp>) -> Option<Health> {
+    let api_version = object.text("/apiVersion");
+    let group = api_version.split_once('/').map_or("", |(group, _)| group);
+    Some(match (group, object.text("/kind")) {
         ("apps" | "extensions", "Deployment") => workload::deployment(object),
         ("apps" | "extensions", "ReplicaSet") => workload::replica_set(object),
-        ("apps", "StatefulSet") => workload::stateful_set(object),
         ("apps" | "extensions", "DaemonSet") => workload::daemon_set(object),
-        ("", "Pod") => workload::pod(object),
+        ("apps", "StatefulSet") => workload::stateful_set(object),
         ("batch", "Job") => workload::job(object),
-        ("", "PersistentVolumeClaim") => claim(object),
-        ("", "Service") => service(object),
-        ("policy", "PodDisruptionBudget") => budget(object),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
-        _ => by_ready(object),
-    }
-}
-
-/// What counts for every kind: the observed generation, and the two conditions of kstatus.
-fn generic(object: &Value) -> Option<Health> {
-    let generation = object["metadata"]["generation"].as_i64();
-    let observed = object["status"]["observedGeneration"].as_i64();
-    if observed.is_some() && generation.is_some() && observed != generation {
-        return Some(Health::in_progress("the latest generation is not observed yet"));
-    }
-    if let Some(message) = when(object, "Reconciling", "True") {
-        return Some(Health::InProgress(message));
-    }
-    when(object, "Stalled", "True").map(Health::Failed)
-}
-
-/// A kind nobody knows is as it should be, unless its `Ready` condition says otherwise.
-fn by_ready(object: &Value) -> Health {
-    match condition(object, "Ready") {
-        Some(ready) if ready["status"] != "True" => Health::InProgress(message_of(ready)),
-        _ => Health::Current,
-    }
-}
-
-fn claim(object: &Value) -> Health {
-    match object["status"]["phase"].as_str() {
-        Some("Bound") => Health::Current,
-        phase => Health::in_progress(format!("the claim is not bound: {}", phase.unwrap_or("unknown"))),
-    }
-}
-
-fn service(object: &Value) -> Health {
-    let balanced = object["spec"]["type"] == "LoadBalancer";
-    let ingress = object["status"]["loadBalancer"]["ingress"].as_array().is_some_and(|ingress| !ingress.is_empty());
-    if balanced && !ingress {
-        return Health::in_progress("the load balancer has no address yet");
-    }
-    Health::Current
-}
-
-fn budget(object: &Value) -> Health {
-    let (healthy, desired) = (number(object, "currentHealthy"), number(object, "desiredHealthy"));
-    if object["status"]["observedGeneration"].is_null() || healthy < desired {
-        return Health::in_progress(format!("{healthy} of {desired} pods are healthy"));
-    }
-    Health::Current
-}
-
-fn definition(object: &Value) -> Health {
-    if let Some(message) = when(object, "NamesAccepted", "False") {
-        return Health::Failed(message);
-    }
-    match condition(object, "Established") {
-        Some(established) if established["status"] == "True" => Health::Current,
-        Some(established) if established["status"] == "False" && established["reason"] != "Installing" => {
-            Health::Failed(message_of(established))
+        ("", "Pod") => workload::pod(object, now),
+        ("", "Service") => other::service(object),
+        ("", "PersistentVolumeClaim") => other::claim(object),
+        ("policy", "PodDisruptionBudget") => {
+            Health::Current("AllowedDisruptions has been computed.".to_owned())
         }
-        _ => Health::in_progress("the definition is not established yet"),
-    }
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => other::definition(object),
+        ("", "ConfigMap" | "Secret") | ("batch", "CronJob") => {
+            Health::Current("Resource is always ready".to_owned())
+        }
+        _ => return None,
+    })
 }
 
-/// The condition of a type.
-fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    object["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == kind)
+/// The `Ready` condition of any kind.
+fn ready(object: Object<'_>) -> Option<Health> {
+    object
+        .conditions()
+        .filter(|condition| condition.kind == "Ready")
+        .find_map(|condition| match condition.status {
+            Status::True => Some(Health::Current("Resource is Ready".to_owned())),
+            Status::False | Status::Unknown => {
+                Some(Health::InProgress(condition.message.to_owned()))
+            }
+            Status::Other => None,
+        })
 }
-
-/// The message of a condition when it has the given status.
-fn when(object: &Value, kind: &str, status: &str) -> Option<String> {
-    condition(object, kind).filter(|condition| condition["status"] == status).map(message_of)
-}
-
-fn message_of(condition: &Value) -> String {
-    condition["message"].as_str().unwrap_or_default().to_owned()
-}
-
-/// A number of the status; missing is none.
-fn number(object: &Value, field: &str) -> i64 {
-    object["status"][field].as_i64().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests;

@@ -1,171 +1,265 @@
 use super::*;
-use proptest::prelude::*;
 use serde_json::json;
 
-fn word(object: Value) -> &'static str {
-    status(&object).word()
+fn current(message: &str) -> Health {
+    Health::Current(message.to_owned())
 }
 
-fn object(api_version: &str, kind: &str, spec: Value, status: Value) -> Value {
-    json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "generation": 2}, "spec": spec, "status": status})
+fn progress(message: &str) -> Health {
+    Health::InProgress(message.to_owned())
 }
 
-fn deployment(status: Value) -> Value {
-    object("apps/v1", "Deployment", json!({"replicas": 2, "progressDeadlineSeconds": 600}), status)
+fn failed(message: &str) -> Health {
+    Health::Failed(message.to_owned())
 }
 
-fn rolled_out() -> Value {
-    json!({
-        "observedGeneration": 2, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "readyReplicas": 2,
-        "conditions": [
-            {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
-            {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"}
-        ]
-    })
+fn of(api_version: &str, kind: &str, spec: Value, state: Value) -> Health {
+    status(&json!({
+        "apiVersion": api_version, "kind": kind,
+        "metadata": {"name": "a", "generation": 1}, "spec": spec, "status": state
+    }))
 }
 
 #[test]
-fn a_deployment_is_current_when_its_rollout_is_over() {
-    assert_eq!(word(deployment(rolled_out())), "Current");
-    assert_eq!(word(deployment(json!({}))), "InProgress");
-    for (field, value) in [
-        ("observedGeneration", json!(1)),
-        ("replicas", json!(1)),
-        ("replicas", json!(3)),
-        ("updatedReplicas", json!(1)),
-        ("availableReplicas", json!(1)),
-        ("readyReplicas", json!(1)),
-        ("conditions", json!([{"type": "Available", "status": "True"}])),
-        ("conditions", json!([{"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"}])),
-    ] {
-        let mut status = rolled_out();
-        status[field] = value;
-        assert_eq!(word(deployment(status.clone())), "InProgress", "{status}");
-    }
-}
-
-#[test]
-fn a_deployment_past_its_deadline_has_failed() {
-    let mut status = rolled_out();
-    status["conditions"] = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "too slow"}]);
-    assert_eq!(super::status(&deployment(status)), Health::Failed("too slow".to_owned()));
-}
-
-#[test]
-fn a_deployment_of_no_replicas_is_current_once_it_was_looked_at() {
-    let spec = json!({"replicas": 0, "progressDeadlineSeconds": 600});
-    assert_eq!(word(object("apps/v1", "Deployment", spec.clone(), json!({}))), "InProgress");
-    let mut status = json!({"observedGeneration": 2});
-    status["conditions"] = rolled_out()["conditions"].clone();
-    assert_eq!(word(object("apps/v1", "Deployment", spec, status)), "Current");
-}
-
-#[test]
-fn a_stateful_set_is_current_when_every_pod_has_the_new_revision() {
-    let spec = json!({"replicas": 2});
-    let whole = json!({
-        "observedGeneration": 2, "replicas": 2, "readyReplicas": 2, "updatedReplicas": 2, "currentReplicas": 2,
-        "currentRevision": "b", "updateRevision": "b"
-    });
-    assert_eq!(word(object("apps/v1", "StatefulSet", spec.clone(), whole.clone())), "Current");
-    for (field, value) in [("replicas", json!(1)), ("readyReplicas", json!(1)), ("currentReplicas", json!(1)), ("currentRevision", json!("a"))] {
-        let mut status = whole.clone();
-        status[field] = value;
-        assert_eq!(word(object("apps/v1", "StatefulSet", spec.clone(), status)), "InProgress", "{field}");
-    }
-    let held_back = json!({"replicas": 2, "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 1}}});
-    let mut half = whole;
-    half["updatedReplicas"] = json!(1);
-    half["currentRevision"] = json!("a");
-    assert_eq!(word(object("apps/v1", "StatefulSet", held_back, half)), "Current");
-    assert_eq!(word(object("apps/v1", "StatefulSet", json!({"updateStrategy": {"type": "OnDelete"}}), json!({}))), "Current");
-}
-
-#[test]
-fn a_daemon_set_is_current_when_it_runs_everywhere() {
-    let whole = json!({
-        "observedGeneration": 2, "desiredNumberScheduled": 3, "currentNumberScheduled": 3, "updatedNumberScheduled": 3,
-        "numberAvailable": 3, "numberReady": 3
-    });
-    assert_eq!(word(object("apps/v1", "DaemonSet", json!({}), whole.clone())), "Current");
-    assert_eq!(word(object("apps/v1", "DaemonSet", json!({}), json!({}))), "InProgress");
-    for field in ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady"] {
-        let mut status = whole.clone();
-        status[field] = json!(2);
-        assert_eq!(word(object("apps/v1", "DaemonSet", json!({}), status)), "InProgress", "{field}");
-    }
-}
-
-#[test]
-fn a_replica_set_a_pod_and_a_job_have_rules_of_their_own() {
-    let replicas = json!({"observedGeneration": 2, "replicas": 1, "fullyLabeledReplicas": 1, "availableReplicas": 1, "readyReplicas": 1});
-    assert_eq!(word(object("apps/v1", "ReplicaSet", json!({}), replicas)), "Current");
-    let failure = json!({"conditions": [{"type": "ReplicaFailure", "status": "True"}]});
-    assert_eq!(word(object("apps/v1", "ReplicaSet", json!({}), failure)), "InProgress");
-    let condition = |kind: &str| json!({"conditions": [{"type": kind, "status": "True"}]});
-    assert_eq!(word(object("batch/v1", "Job", json!({}), condition("Complete"))), "Current");
-    assert_eq!(word(object("batch/v1", "Job", json!({}), condition("Failed"))), "Failed");
-    assert_eq!(word(object("batch/v1", "Job", json!({}), json!({"active": 1, "startTime": "now"}))), "InProgress");
-    let pod = |status: Value| word(object("v1", "Pod", json!({}), status));
-    assert_eq!(pod(json!({"phase": "Succeeded"})), "Current");
-    assert_eq!(pod(json!({"phase": "Failed"})), "Failed");
-    assert_eq!(pod(json!({"phase": "Pending"})), "InProgress");
-    assert_eq!(pod(json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]})), "Current");
-    let crashing = json!([{"name": "app", "state": {"waiting": {"reason": "CrashLoopBackOff"}}}]);
-    assert_eq!(pod(json!({"phase": "Running", "containerStatuses": crashing})), "Failed");
-    assert_eq!(pod(json!({"phase": "Running"})), "InProgress");
-}
-
-#[test]
-fn storage_network_and_definitions_have_rules_of_their_own() {
-    let of = |api_version: &str, kind: &str, spec: Value, status: Value| word(object(api_version, kind, spec, status));
-    assert_eq!(of("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Bound"})), "Current");
-    assert_eq!(of("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Pending"})), "InProgress");
-    assert_eq!(of("v1", "Service", json!({"type": "ClusterIP"}), json!({})), "Current");
-    assert_eq!(of("v1", "Service", json!({"type": "LoadBalancer"}), json!({})), "InProgress");
-    let address = json!({"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}});
-    assert_eq!(of("v1", "Service", json!({"type": "LoadBalancer"}), address), "Current");
-    let budget = |healthy: i64| json!({"observedGeneration": 2, "currentHealthy": healthy, "desiredHealthy": 2});
-    assert_eq!(of("policy/v1", "PodDisruptionBudget", json!({}), budget(2)), "Current");
-    assert_eq!(of("policy/v1", "PodDisruptionBudget", json!({}), budget(1)), "InProgress");
-    let definition = |conditions: Value| of("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({}), json!({"conditions": conditions}));
-    assert_eq!(definition(json!([{"type": "Established", "status": "True"}])), "Current");
-    assert_eq!(definition(json!([{"type": "Established", "status": "False", "reason": "Installing"}])), "InProgress");
-    assert_eq!(definition(json!([{"type": "NamesAccepted", "status": "False"}])), "Failed");
-    assert_eq!(definition(json!([])), "InProgress");
-}
-
-#[test]
-fn any_other_kind_is_judged_by_the_conditions_of_kstatus() {
-    let of = |status: Value| word(object("example.com/v1", "Widget", json!({}), status));
-    let condition = |kind: &str, status: &str| json!({"conditions": [{"type": kind, "status": status}]});
-    assert_eq!(of(json!({})), "Current");
-    assert_eq!(of(json!({"observedGeneration": 1})), "InProgress");
-    assert_eq!(of(condition("Reconciling", "True")), "InProgress");
-    assert_eq!(of(condition("Stalled", "True")), "Failed");
-    assert_eq!(of(condition("Ready", "False")), "InProgress");
-    assert_eq!(of(condition("Ready", "Unknown")), "InProgress");
-    assert_eq!(of(condition("Ready", "True")), "Current");
-    let going = json!({"kind": "ConfigMap", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
-    assert_eq!(word(going), "Terminating");
-}
-
-fn anything() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), any::<i64>().prop_map(Value::from), "[A-Za-z]{0,6}".prop_map(Value::from)];
-    leaf.prop_recursive(4, 30, 4, |inner| {
-        let keys = "metadata|status|spec|conditions|replicas|type|phase";
-        prop_oneof![
-            proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            proptest::collection::btree_map(keys, inner, 0..5).prop_map(|map| Value::Object(map.into_iter().collect())),
-        ]
-    })
-}
-
-proptest! {
-    #[test]
-    fn no_object_makes_it_panic(status in anything(), spec in anything(), kind in "Deployment|StatefulSet|DaemonSet|Job|Pod|Service") {
-        for api_version in ["v1", "apps/v1", "batch/v1"] {
-            let _ = super::status(&object(api_version, &kind, spec.clone(), status.clone()));
+fn a_deployment_is_followed_step_by_step() {
+    let with = |changes: Value| {
+        let mut state = json!({
+            "observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2,
+            "availableReplicas": 2, "conditions": [
+                {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+                {"type": "Available", "status": "True"}
+            ]
+        });
+        for (key, value) in changes.as_object().expect("changes are fields") {
+            state[key] = value.clone();
         }
+        let spec = json!({"replicas": 2, "progressDeadlineSeconds": 600});
+        of("apps/v1", "Deployment", spec, state)
+    };
+    let exceeded = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
+    let unavailable = json!([
+        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+        {"type": "Available", "status": "False"}
+    ]);
+    for (changes, expected) in [
+        (json!({}), current("Deployment is available. Replicas: 2")),
+        (json!({"replicas": 1}), progress("Replicas: 1/2")),
+        (json!({"updatedReplicas": 1}), progress("Updated: 1/2")),
+        (json!({"replicas": 3}), progress("Pending termination: 1")),
+        (json!({"availableReplicas": 1}), progress("Available: 1/2")),
+        (json!({"readyReplicas": 0}), progress("Ready: 0/2")),
+        (json!({"conditions": []}), progress("ReplicaSet not Available")),
+        (json!({"conditions": unavailable}), progress("Deployment not Available")),
+        (json!({"conditions": exceeded}), failed("Progress deadline exceeded")),
+        (
+            json!({"observedGeneration": 0}),
+            progress("Deployment generation is 1, but latest observed generation is 0"),
+        ),
+    ] {
+        assert_eq!(with(changes.clone()), expected, "{changes}");
     }
+}
+
+#[test]
+fn a_deployment_without_status_has_no_replicas_yet() {
+    assert_eq!(of("apps/v1", "Deployment", json!({}), json!({})), progress("Replicas: 0/1"));
+    assert_eq!(
+        of("apps/v1", "Deployment", json!({"replicas": 0}), json!({"conditions": [{"type": "Available", "status": "True"}]})),
+        current("Deployment is available. Replicas: 0")
+    );
+}
+
+#[test]
+fn a_stateful_set_rolls_out_whole_or_in_part() {
+    let state = json!({"replicas": 3, "readyReplicas": 3, "currentReplicas": 3, "updatedReplicas": 1,
+                       "currentRevision": "a", "updateRevision": "a"});
+    let with = |spec: Value, key: &str, value: Value| {
+        let mut state = state.clone();
+        state[key] = value;
+        of("apps/v1", "StatefulSet", spec, state)
+    };
+    let three = || json!({"replicas": 3});
+    let partition = |from: i64| json!({"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": from}}});
+    let all = "All replicas scheduled as expected. Replicas: 3";
+    assert_eq!(with(three(), "x", json!(1)), current(all));
+    assert_eq!(with(three(), "replicas", json!(2)), progress("Replicas: 2/3"));
+    assert_eq!(with(three(), "readyReplicas", json!(2)), progress("Ready: 2/3"));
+    assert_eq!(with(three(), "replicas", json!(4)), progress("Pending termination: 1"));
+    assert_eq!(with(three(), "currentReplicas", json!(1)), progress("current: 1/3"));
+    assert_eq!(
+        with(three(), "updateRevision", json!("b")),
+        progress("Waiting for updated revision to match current")
+    );
+    assert_eq!(with(partition(1), "x", json!(1)), progress("updated: 1/2"));
+    assert_eq!(
+        with(partition(2), "x", json!(1)),
+        current("Partition rollout complete. updated: 1")
+    );
+    assert_eq!(
+        with(json!({"updateStrategy": {"type": "OnDelete"}}), "replicas", json!(0)),
+        current("StatefulSet is using the ondelete update strategy")
+    );
+}
+
+#[test]
+fn a_daemon_set_must_have_been_seen() {
+    let state = json!({"observedGeneration": 1, "desiredNumberScheduled": 2, "currentNumberScheduled": 2,
+                       "updatedNumberScheduled": 2, "numberAvailable": 2, "numberReady": 2});
+    let with = |key: &str, value: Value| {
+        let mut state = state.clone();
+        state[key] = value;
+        of("apps/v1", "DaemonSet", json!({}), state)
+    };
+    for (key, value, expected) in [
+        ("x", json!(1), current("All replicas scheduled as expected. Replicas: 2")),
+        ("observedGeneration", Value::Null, progress("DaemonSet status.observedGeneration not found")),
+        ("desiredNumberScheduled", Value::Null, progress("Missing .status.desiredNumberScheduled")),
+        ("currentNumberScheduled", json!(1), progress("Current: 1/2")),
+        ("updatedNumberScheduled", json!(1), progress("Updated: 1/2")),
+        ("numberAvailable", json!(0), progress("Available: 0/2")),
+        ("numberReady", json!(1), progress("Ready: 1/2")),
+    ] {
+        assert_eq!(with(key, value), expected, "{key}");
+    }
+}
+
+#[test]
+fn a_replica_set_counts_labelled_available_and_ready_pods() {
+    let state = json!({"replicas": 1, "readyReplicas": 1, "availableReplicas": 1, "fullyLabeledReplicas": 1});
+    let with = |key: &str, value: Value| {
+        let mut state = state.clone();
+        state[key] = value;
+        of("apps/v1", "ReplicaSet", json!({}), state)
+    };
+    let failure = json!([{"type": "ReplicaFailure", "status": "True"}]);
+    for (key, value, expected) in [
+        ("x", json!(1), current("ReplicaSet is available. Replicas: 1")),
+        ("fullyLabeledReplicas", json!(0), progress("Labelled: 0/1")),
+        ("availableReplicas", json!(0), progress("Available: 0/1")),
+        ("readyReplicas", json!(0), progress("Ready: 0/1")),
+        ("replicas", json!(2), progress("Pending termination: 1")),
+        ("conditions", failure, progress("Replica Failure condition. Check Pods")),
+    ] {
+        assert_eq!(with(key, value), expected, "{key}");
+    }
+}
+
+#[test]
+fn a_job_is_in_progress_until_it_is_complete() {
+    let job = |spec: Value, state: Value| of("batch/v1", "Job", spec, state);
+    let is = |kind: &str| json!({"conditions": [{"type": kind, "status": "True"}], "succeeded": 1, "failed": 2});
+    assert_eq!(job(json!({}), json!({})), progress("Job not started"));
+    assert_eq!(
+        job(json!({}), json!({"startTime": "2026-01-01T00:00:00Z", "active": 1})),
+        progress("Job in progress. success:0, active: 1, failed: 0")
+    );
+    assert_eq!(job(json!({"completions": 3}), is("Complete")), current("Job Completed. succeeded: 1/3"));
+    assert_eq!(job(json!({"parallelism": 2}), is("Failed")), failed("Job Failed. failed: 2/2"));
+    assert_eq!(job(json!({"suspend": true}), is("Suspended")), current("Job is suspended"));
+    assert_eq!(job(json!({}), is("Suspended")), progress("Job not started"));
+}
+
+#[test]
+fn a_pod_is_judged_by_phase_and_containers() {
+    let pod = |state: Value| of("v1", "Pod", json!({}), state);
+    let crash = json!({"phase": "Running", "containerStatuses": [
+        {"name": "a", "state": {"waiting": {"reason": "CrashLoopBackOff"}}},
+        {"name": "b", "state": {"running": {}}}]});
+    for (state, expected) in [
+        (json!({}), progress("Pod phase not available")),
+        (json!({"phase": "Succeeded"}), current("Pod has completed successfully")),
+        (json!({"phase": "Failed"}), current("Pod has completed, but not successfully")),
+        (json!({"phase": "Running"}), progress("Pod is running but is not Ready")),
+        (
+            json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}),
+            current("Pod is Ready"),
+        ),
+        (crash, failed("Containers in CrashLoop state: a")),
+        (json!({"phase": "Pending"}), progress("Pod is in the Pending phase")),
+        (json!({"phase": "Strange"}), Health::Unknown),
+    ] {
+        assert_eq!(pod(state.clone()), expected, "{state}");
+    }
+}
+
+#[test]
+fn a_pod_without_a_node_fails_after_fifteen_seconds() {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"creationTimestamp": "2026-01-01T00:00:00Z"},
+        "status": {"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}
+    });
+    let at = |second: &str| {
+        let now = format!("2026-01-01T00:00:{second}Z").parse().expect("it is a time");
+        status_at(&pod, now)
+    };
+    assert_eq!(at("14"), progress("Pod has not been scheduled"));
+    assert_eq!(at("15"), failed("Pod could not be scheduled"));
+    assert_eq!(status(&pod), progress("Pod has not been scheduled"));
+}
+
+#[test]
+fn kinds_that_run_nothing_have_rules_of_their_own() {
+    let balanced = |ip: &str| json!({"type": "LoadBalancer", "clusterIP": ip});
+    let condition = |kind: &str, status: &str, reason: &str| {
+        json!({"conditions": [{"type": kind, "status": status, "reason": reason, "message": "words"}]})
+    };
+    let crd = |state| of("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({}), state);
+    for (health, expected) in [
+        (of("v1", "Service", json!({}), json!({})), current("Service is ready")),
+        (
+            of("v1", "Service", balanced(""), json!({})),
+            progress("ClusterIP not set. Service type: LoadBalancer"),
+        ),
+        (of("v1", "Service", balanced("10.0.0.1"), json!({})), current("Service is ready")),
+        (
+            of("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Pending"})),
+            progress("PVC is not Bound. phase: Pending"),
+        ),
+        (
+            of("v1", "PersistentVolumeClaim", json!({}), json!({})),
+            progress("PVC is not Bound. phase: unknown"),
+        ),
+        (
+            of("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Bound"})),
+            current("PVC is Bound"),
+        ),
+        (
+            of("policy/v1", "PodDisruptionBudget", json!({}), json!({})),
+            current("AllowedDisruptions has been computed."),
+        ),
+        (of("v1", "ConfigMap", json!({}), json!({})), current("Resource is always ready")),
+        (crd(json!({})), progress("Install in progress")),
+        (crd(condition("Established", "True", "")), current("CRD is established")),
+        (crd(condition("Established", "False", "Installing")), progress("Install in progress")),
+        (crd(condition("Established", "False", "Other")), failed("words")),
+        (crd(condition("NamesAccepted", "False", "Conflict")), failed("words")),
+    ] {
+        assert_eq!(health, expected);
+    }
+}
+
+#[test]
+fn other_kinds_are_judged_by_standard_conditions() {
+    let gadget = |kind: &str, status: &str| {
+        of("example.com/v1", "Gadget", json!({}), json!({"conditions": [
+            {"type": kind, "status": status, "message": "words"}]}))
+    };
+    assert_eq!(gadget("Ready", "True"), current("Resource is Ready"));
+    assert_eq!(gadget("Ready", "False"), progress("words"));
+    assert_eq!(gadget("Ready", "Unknown"), progress("words"));
+    assert_eq!(gadget("Ready", "strange"), current("Resource is current"));
+    assert_eq!(gadget("Reconciling", "True"), progress("words"));
+    assert_eq!(gadget("Stalled", "True"), failed("words"));
+    assert_eq!(gadget("Stalled", "False"), current("Resource is current"));
+    assert_eq!(of("example.com/v1", "Gadget", json!({}), json!(null)), current("Resource is current"));
+}
+
+#[test]
+fn deletion_and_emptiness_come_first() {
+    let going = json!({"kind": "Pod", "metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
+    assert_eq!(status(&going), Health::Terminating);
+    assert_eq!(status(&json!({})), Health::Unknown);
+    assert_eq!(status(&Value::Null), Health::Unknown);
 }

@@ -1,128 +1,240 @@
-//! The kinds that run pods.
+//! Kinds that run pods.
 //!
-//! Invariant: the order of the tests is that of kstatus, so the reason told is the first that holds.
+//! Invariant and messages are kstatus', but for a running job, which Flux holds to be in progress.
+//! What is absent: the pods behind a workload.
 
-use super::{Health, condition, message_of, number, when};
+use super::Health;
+use super::read::{Object, Status};
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// How many replicas are wanted; one unless said.
-fn wanted(object: &Value) -> i64 {
-    object["spec"]["replicas"].as_i64().unwrap_or(1)
+/// How long a pod may wait for a node before it has failed.
+const SCHEDULING: SignedDuration = SignedDuration::from_secs(15);
+
+fn waiting(message: impl Into<String>) -> Option<Health> {
+    Some(Health::InProgress(message.into()))
 }
 
-/// The first test that fails, as a reason.
-fn first(tests: &[(bool, String)]) -> Option<Health> {
-    tests.iter().find(|(fails, _)| *fails).map(|(_, reason)| Health::in_progress(reason.clone()))
-}
-
-pub(super) fn deployment(object: &Value) -> Health {
-    let progressing = condition(object, "Progressing");
-    if let Some(exceeded) = progressing.filter(|condition| condition["reason"] == "ProgressDeadlineExceeded") {
-        return Health::Failed(message_of(exceeded));
+/// `what: have/want` when there are too few.
+fn too_few(what: &str, have: i64, want: i64) -> Option<Health> {
+    if want > have {
+        waiting(format!("{what}: {have}/{want}"))
+    } else {
+        None
     }
-    let wanted = wanted(object);
-    let [replicas, updated, available, ready] =
-        ["replicas", "updatedReplicas", "availableReplicas", "readyReplicas"].map(|field| number(object, field));
-    // Without a deadline the controller sets no such condition; a Deployment always has one by default.
-    let unbounded = object["spec"]["progressDeadlineSeconds"].as_i64().is_none_or(|seconds| seconds == i64::from(i32::MAX));
-    let rolled_out = unbounded
-        || progressing.is_some_and(|condition| condition["status"] == "True" && condition["reason"] == "NewReplicaSetAvailable");
-    let tests = [
-        (wanted > replicas, format!("replicas: {replicas}/{wanted}")),
-        (wanted > updated, format!("updated: {updated}/{wanted}")),
-        (replicas > wanted, format!("pending termination: {}", replicas - wanted)),
-        (updated > available, format!("available: {available}/{updated}")),
-        (wanted > ready, format!("ready: {ready}/{wanted}")),
-        (!rolled_out, "the new replica set is not available yet".to_owned()),
-        (when(object, "Available", "True").is_none(), "the deployment is not available yet".to_owned()),
-    ];
-    first(&tests).unwrap_or(Health::Current)
 }
 
-pub(super) fn replica_set(object: &Value) -> Health {
-    if let Some(message) = when(object, "ReplicaFailure", "True") {
-        return Health::InProgress(message);
+fn too_many(have: i64, want: i64) -> Option<Health> {
+    if have > want {
+        waiting(format!("Pending termination: {}", have - want))
+    } else {
+        None
     }
-    let wanted = wanted(object);
-    let [replicas, labelled, available, ready] =
-        ["replicas", "fullyLabeledReplicas", "availableReplicas", "readyReplicas"].map(|field| number(object, field));
-    let tests = [
-        (wanted > labelled, format!("labelled: {labelled}/{wanted}")),
-        (wanted > available, format!("available: {available}/{wanted}")),
-        (wanted > ready, format!("ready: {ready}/{wanted}")),
-        (replicas > wanted, format!("pending termination: {}", replicas - wanted)),
-    ];
-    first(&tests).unwrap_or(Health::Current)
 }
 
-pub(super) fn stateful_set(object: &Value) -> Health {
-    let strategy = &object["spec"]["updateStrategy"];
-    if strategy["type"] == "OnDelete" {
-        return Health::Current;
+pub(super) fn deployment(object: Object<'_>) -> Health {
+    let deadline_exceeded = object.conditions().any(|condition| {
+        condition.kind == "Progressing" && condition.reason == "ProgressDeadlineExceeded"
+    });
+    if deadline_exceeded {
+        return Health::Failed("Progress deadline exceeded".to_owned());
     }
-    let wanted = wanted(object);
-    let [replicas, ready, updated, current] =
-        ["replicas", "readyReplicas", "updatedReplicas", "currentReplicas"].map(|field| number(object, field));
-    let tests = [
-        (wanted > replicas, format!("replicas: {replicas}/{wanted}")),
-        (wanted > ready, format!("ready: {ready}/{wanted}")),
-        (replicas > wanted, format!("pending termination: {}", replicas - wanted)),
-    ];
-    if let Some(health) = first(&tests) {
+    let no_deadline = object.number_or("/spec/progressDeadlineSeconds", i64::from(i32::MAX))
+        == i64::from(i32::MAX);
+    let progressed = no_deadline
+        || object.conditions().any(|condition| {
+            condition.kind == "Progressing"
+                && condition.status == Status::True
+                && condition.reason == "NewReplicaSetAvailable"
+        });
+    let wanted = object.number_or("/spec/replicas", 1);
+    let count = |field: &str| object.number_or(&format!("/status/{field}"), 0);
+    let (replicas, updated) = (count("replicas"), count("updatedReplicas"));
+    too_few("Replicas", replicas, wanted)
+        .or_else(|| too_few("Updated", updated, wanted))
+        .or_else(|| too_many(replicas, wanted))
+        .or_else(|| too_few("Available", count("availableReplicas"), updated))
+        .or_else(|| too_few("Ready", count("readyReplicas"), wanted))
+        .or_else(|| {
+            if progressed {
+                None
+            } else {
+                waiting("ReplicaSet not Available")
+            }
+        })
+        .or_else(|| {
+            if object.has("Available") {
+                None
+            } else {
+                waiting("Deployment not Available")
+            }
+        })
+        .unwrap_or_else(|| {
+            Health::Current(format!("Deployment is available. Replicas: {replicas}"))
+        })
+}
+
+pub(super) fn replica_set(object: Object<'_>) -> Health {
+    if object.has("ReplicaFailure") {
+        return Health::InProgress("Replica Failure condition. Check Pods".to_owned());
+    }
+    let wanted = object.number_or("/spec/replicas", 1);
+    let count = |field: &str| object.number_or(&format!("/status/{field}"), 0);
+    let replicas = count("replicas");
+    too_few("Labelled", count("fullyLabeledReplicas"), wanted)
+        .or_else(|| too_few("Available", count("availableReplicas"), wanted))
+        .or_else(|| too_few("Ready", count("readyReplicas"), wanted))
+        .or_else(|| too_many(replicas, wanted))
+        .unwrap_or_else(|| {
+            Health::Current(format!("ReplicaSet is available. Replicas: {replicas}"))
+        })
+}
+
+pub(super) fn daemon_set(object: Object<'_>) -> Health {
+    for (pointer, field) in [
+        ("/metadata/generation", "metadata.generation"),
+        ("/status/observedGeneration", "status.observedGeneration"),
+    ] {
+        if object.number(pointer).is_none() {
+            return Health::InProgress(format!("{} {field} not found", object.text("/kind")));
+        }
+    }
+    let Some(wanted) = object.number("/status/desiredNumberScheduled") else {
+        return Health::InProgress("Missing .status.desiredNumberScheduled".to_owned());
+    };
+    let count = |field: &str| object.number_or(&format!("/status/{field}"), 0);
+    too_few("Current", count("currentNumberScheduled"), wanted)
+        .or_else(|| too_few("Updated", count("updatedNumberScheduled"), wanted))
+        .or_else(|| too_few("Available", count("numberAvailable"), wanted))
+        .or_else(|| too_few("Ready", count("numberReady"), wanted))
+        .unwrap_or_else(|| {
+            Health::Current(format!(
+                "All replicas scheduled as expected. Replicas: {wanted}"
+            ))
+        })
+}
+
+pub(super) fn stateful_set(object: Object<'_>) -> Health {
+    if object.text("/spec/updateStrategy/type") == "OnDelete" {
+        return Health::Current("StatefulSet is using the ondelete update strategy".to_owned());
+    }
+    let wanted = object.number_or("/spec/replicas", 1);
+    let count = |field: &str| object.number_or(&format!("/status/{field}"), 0);
+    let (replicas, updated) = (count("replicas"), count("updatedReplicas"));
+    let scaled = too_few("Replicas", replicas, wanted)
+        .or_else(|| too_few("Ready", count("readyReplicas"), wanted))
+        .or_else(|| too_many(replicas, wanted));
+    if let Some(health) = scaled {
         return health;
     }
-    // A partition holds back the pods below it.
-    if let Some(partition) = strategy["rollingUpdate"]["partition"].as_i64().filter(|partition| *partition > 0) {
-        let expected = wanted - partition;
-        return first(&[(updated < expected, format!("updated: {updated}/{expected}"))]).unwrap_or(Health::Current);
+    let partition = object.number("/spec/updateStrategy/rollingUpdate/partition");
+    if let Some(partition) = partition.filter(|partition| *partition != -1) {
+        return too_few("updated", updated, wanted - partition).unwrap_or_else(|| {
+            Health::Current(format!("Partition rollout complete. updated: {updated}"))
+        });
     }
-    let status = &object["status"];
-    let tests = [
-        (wanted > current, format!("current: {current}/{wanted}")),
-        (status["currentRevision"] != status["updateRevision"], "the new revision is not rolled out yet".to_owned()),
-    ];
-    first(&tests).unwrap_or(Health::Current)
+    let revisions_differ =
+        object.text("/status/currentRevision") != object.text("/status/updateRevision");
+    too_few("current", count("currentReplicas"), wanted)
+        .or_else(|| {
+            if revisions_differ {
+                waiting("Waiting for updated revision to match current")
+            } else {
+                None
+            }
+        })
+        .unwrap_or_else(|| {
+            Health::Current(format!(
+                "All replicas scheduled as expected. Replicas: {replicas}"
+            ))
+        })
 }
 
-pub(super) fn daemon_set(object: &Value) -> Health {
-    let status = &object["status"];
-    if status["observedGeneration"].is_null() || status["desiredNumberScheduled"].is_null() {
-        return Health::in_progress("the controller has not looked at it yet");
+pub(super) fn job(object: Object<'_>) -> Health {
+    let count = |field: &str| object.number_or(&format!("/status/{field}"), 0);
+    let (succeeded, failed) = (count("succeeded"), count("failed"));
+    let parallelism = object.number_or("/spec/parallelism", 1);
+    let wanted = object.number_or("/spec/completions", parallelism);
+    let suspended = object.0.pointer("/spec/suspend") == Some(&Value::Bool(true));
+    let decided = object
+        .conditions()
+        .filter(|condition| condition.status == Status::True)
+        .find_map(|condition| match condition.kind {
+            "Complete" => Some(Health::Current(format!(
+                "Job Completed. succeeded: {succeeded}/{wanted}"
+            ))),
+            "Failed" => Some(Health::Failed(format!(
+                "Job Failed. failed: {failed}/{wanted}"
+            ))),
+            "Suspended" if suspended => Some(Health::Current("Job is suspended".to_owned())),
+            _ => None,
+        });
+    decided.unwrap_or_else(|| {
+        if object.text("/status/startTime").is_empty() {
+            Health::InProgress("Job not started".to_owned())
+        } else {
+            let active = count("active");
+            Health::InProgress(format!(
+                "Job in progress. success:{succeeded}, active: {active}, failed: {failed}"
+            ))
+        }
+    })
+}
+
+pub(super) fn pod(object: Object<'_>, now: Option<Timestamp>) -> Health {
+    match object.text("/status/phase") {
+        "Succeeded" => Health::Current("Pod has completed successfully".to_owned()),
+        "Failed" => Health::Current("Pod has completed, but not successfully".to_owned()),
+        "Running" => running(object),
+        "Pending" => pending(object, now),
+        "" => Health::InProgress("Pod phase not available".to_owned()),
+        _ => Health::Unknown,
     }
-    let wanted = number(object, "desiredNumberScheduled");
-    let tests = ["currentNumberScheduled", "updatedNumberScheduled", "numberAvailable", "numberReady"].map(|field| {
-        let found = number(object, field);
-        (wanted > found, format!("{field}: {found}/{wanted}"))
+}
+
+fn running(object: Object<'_>) -> Health {
+    if object.has("Ready") {
+        return Health::Current("Pod is Ready".to_owned());
+    }
+    let containers = object
+        .0
+        .pointer("/status/containerStatuses")
+        .and_then(Value::as_array);
+    let crashing: Vec<&str> = containers
+        .into_iter()
+        .flatten()
+        .filter(|container| {
+            container.pointer("/state/waiting/reason").and_then(Value::as_str)
+                == Some("CrashLoopBackOff")
+        })
+        .filter_map(|container| container.get("name").and_then(Value::as_str))
+        .collect();
+    if crashing.is_empty() {
+        Health::InProgress("Pod is running but is not Ready".to_owned())
+    } else {
+        Health::Failed(format!(
+            "Containers in CrashLoop state: {}",
+            crashing.join(",")
+        ))
+    }
+}
+
+fn pending(object: Object<'_>, now: Option<Timestamp>) -> Health {
+    let unschedulable = object.conditions().any(|condition| {
+        condition.kind == "PodScheduled"
+            && condition.status == Status::False
+            && condition.reason == "Unschedulable"
     });
-    first(&tests).unwrap_or(Health::Current)
-}
-
-pub(super) fn pod(object: &Value) -> Health {
-    let status = &object["status"];
-    match status["phase"].as_str().unwrap_or_default() {
-        "Succeeded" => Health::Current,
-        "Failed" => Health::Failed(status["message"].as_str().unwrap_or("the pod failed").to_owned()),
-        "Running" if when(object, "Ready", "True").is_some() => Health::Current,
-        "Running" => match crashing(status) {
-            Some(container) => Health::Failed(format!("container `{container}` crashes again and again")),
-            None => Health::in_progress("the pod runs but is not ready"),
-        },
-        phase => Health::in_progress(format!("the pod is {}", if phase.is_empty() { "not seen yet" } else { phase })),
+    if !unschedulable {
+        return Health::InProgress("Pod is in the Pending phase".to_owned());
     }
-}
-
-fn crashing(status: &Value) -> Option<&str> {
-    let containers = status["containerStatuses"].as_array()?;
-    let crashing = containers.iter().find(|container| container["state"]["waiting"]["reason"] == "CrashLoopBackOff")?;
-    crashing["name"].as_str()
-}
-
-pub(super) fn job(object: &Value) -> Health {
-    if let Some(message) = when(object, "Failed", "True") {
-        return Health::Failed(message);
+    let created: Option<Timestamp> = object.text("/metadata/creationTimestamp").parse().ok();
+    let too_long = now.is_some_and(|now| {
+        created.is_none_or(|created| now.duration_since(created) >= SCHEDULING)
+    });
+    if too_long {
+        Health::Failed("Pod could not be scheduled".to_owned())
+    } else {
+        Health::InProgress("Pod has not been scheduled".to_owned())
     }
-    if when(object, "Complete", "True").is_some() {
-        return Health::Current;
-    }
-    Health::in_progress(format!("{} active, {} succeeded", number(object, "active"), number(object, "succeeded")))
 }
