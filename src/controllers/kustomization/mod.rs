@@ -6,6 +6,7 @@
 
 mod execute;
 mod fetch;
+mod history;
 mod plan;
 mod wait;
 
@@ -25,7 +26,8 @@ use crate::domain::stage::CustomKinds;
 use crate::domain::outcome::{Outcome, reason};
 use std::sync::Arc;
 use std::time::Duration;
-use wait::Waiting;
+use tokio::time::Instant;
+use wait::{Build, Waiting};
 
 /// The controller of Kustomization.
 pub struct Kustomizations {
@@ -76,16 +78,21 @@ impl Kustomizations {
         }
         let attempted = plan::attempted(object, &artifact.revision);
         let failed = |outcome| Report::new(attempted.clone(), outcome);
+        let started = Instant::now();
         let tree = self.sources.tree(&artifact, &target).await.map_err(failed)?;
-        let built = execute::build(tree, &target, &run.key).await.map_err(failed)?;
-        let applied = execute::apply(&applier, built, object, &self.settings.custom_kinds, &self.shared.metrics).await;
-        let applied = applied.map_err(|failure| plan::apply_failed(&attempted, failure, &target))?;
-        let report = plan::applied(&attempted, &applied, run);
-        if let Some(checks) = plan::health_checks(&object.spec, &run.key, &applied) {
-            let begun = self.waiting.begin(object, &artifact.revision, checks, target.timeout, report, run);
-            return Ok(self.look(object, &applier, begun, run).await);
-        }
-        Ok(plan::ready(report, &artifact.revision, &target, run))
+        let manifests = execute::build(tree, &target, &run.key).await.map_err(failed)?;
+        let build = Build { revision: artifact.revision, digest: history::digest(&manifests), started };
+        let applied = execute::apply(&applier, manifests, object, &self.settings.custom_kinds, &self.shared.metrics).await;
+        let applied = applied.map_err(|failure| plan::apply_failed(&attempted, failure, &build, &target, run))?;
+        let report = plan::applied(&attempted, &applied);
+        let Some(checks) = plan::health_checks(&object.spec, &run.key, &applied) else {
+            return Ok(plan::ready(report, &build, &target, run));
+        };
+        let begun = self.waiting.begin(object, build, checks, target.timeout, &report.status, run);
+        let mut looked = self.look(object, &applier, begun, run).await;
+        // What was applied is told before what came of it.
+        looked.told.splice(0..0, report.told);
+        Ok(looked)
     }
 
     /// Looks at the health of what was applied, once. Whoever is not healthy yet is looked at again.

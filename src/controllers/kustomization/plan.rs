@@ -2,7 +2,8 @@
 
 use super::Settings;
 use super::execute::{Applied, ApplyFailure};
-use super::wait::{Begun, Verdict};
+use super::history::{self, Ended};
+use super::wait::{Begun, Build, Verdict};
 use crate::adapters::cluster::events::Told;
 use crate::api::Kustomization;
 use crate::api::git_repository::Artifact;
@@ -185,7 +186,7 @@ pub(super) fn deletes_on_removal(object: &Kustomization) -> bool {
 }
 
 /// The report of objects that were applied, and pruned. It is not ready yet.
-pub(super) fn applied(attempted: &KustomizationStatus, applied: &Applied, run: &Run) -> Report<KustomizationStatus> {
+pub(super) fn applied(attempted: &KustomizationStatus, applied: &Applied) -> Report<KustomizationStatus> {
     let mut status = attempted.clone();
     status.inventory = Some(written(&applied.inventory));
     let outcome = Outcome::InProgress {
@@ -196,7 +197,7 @@ pub(super) fn applied(attempted: &KustomizationStatus, applied: &Applied, run: &
     let report = Report::new(status, outcome);
     match applied.change_lines() {
         lines if lines.is_empty() => report,
-        lines => report.telling(event(reason::PROGRESSING, lines, applied_revision(attempted), run)),
+        lines => report.telling(event(reason::PROGRESSING, lines, applied_revision(attempted))),
     }
 }
 
@@ -204,18 +205,29 @@ fn applied_revision(status: &KustomizationStatus) -> &str {
     status.last_attempted_revision.as_deref().unwrap_or_default()
 }
 
-fn event(reason: &str, message: String, revision: &str, _: &Run) -> Told {
+fn event(reason: &str, message: String, revision: &str) -> Told {
     let metadata = [(format!("{GROUP}/revision"), revision.to_owned())];
     Told { warning: false, reason: reason.to_owned(), message, metadata: metadata.into() }
 }
 
 /// The report of a run that could not apply everything: what was applied so far is in the inventory.
-pub(super) fn apply_failed(attempted: &KustomizationStatus, failure: ApplyFailure, target: &Target) -> Report<KustomizationStatus> {
+pub(super) fn apply_failed(
+    attempted: &KustomizationStatus,
+    failure: ApplyFailure,
+    build: &Build,
+    target: &Target,
+    run: &Run,
+) -> Report<KustomizationStatus> {
     let mut status = attempted.clone();
     if let Some(inventory) = &failure.inventory {
         status.inventory = Some(written(inventory));
     }
+    history::record(&mut status.history, &ended(build, failure.reason, run));
     Report::new(status, Outcome::Failed { reason: failure.reason, message: failure.message, next: Some(target.retry_interval) })
+}
+
+fn ended<'a>(build: &'a Build, reason: &'a str, run: &Run) -> Ended<'a> {
+    Ended { digest: &build.digest, revision: &build.revision, reason, took: build.started.elapsed(), now: run.now }
 }
 
 /// What has to become healthy; `None` when nothing is waited for.
@@ -235,27 +247,27 @@ pub(super) fn health_checks(spec: &KustomizationSpec, own: &ObjectKey, applied: 
 
 /// The report of a look at the health of what was applied.
 pub(super) fn waited(object: &Kustomization, begun: Begun, verdict: Verdict, run: &Run) -> Report<KustomizationStatus> {
-    let revision = begun.revision.clone();
     let (interval, retry) = (object.spec.interval().unwrap_or(LONGEST), object.spec.retry_interval().unwrap_or(LONGEST));
+    let statement = |status, reason, message: &str| Statement { kind: HEALTHY, status, reason, message: message.to_owned() };
+    // Between two looks the conditions went on; the rest is as it was applied.
+    let mut status = KustomizationStatus { conditions: object.status.conditions.clone(), ..begun.status };
     match verdict {
         Verdict::Healthy => {
             let message = format!("Health check passed in {}", format_duration(rounded(begun.since.elapsed())));
-            let healthy = Statement { kind: HEALTHY, status: Some(true), reason: reason::SUCCEEDED, message };
-            let report = Report::new(begun.status, Outcome::Ready { reason: "", message: String::new(), next: None });
-            finished(report, &revision, interval, run).stating(healthy)
+            let healthy = statement(Some(true), reason::SUCCEEDED, &message);
+            finished(status, Vec::new(), &begun.build, interval, run).stating(healthy)
         }
         Verdict::NotYet => {
             let timeout = format_duration(begun.timeout);
-            let message = format!("Running health checks for revision {revision} with a timeout of {timeout}");
-            let healthy = Statement { kind: HEALTHY, status: None, reason: reason::PROGRESSING, message: message.clone() };
-            let outcome = Outcome::InProgress { reason: reason::PROGRESSING, message, next: begun.pause };
-            Report::new(begun.status, outcome).stating(healthy)
+            let message = format!("Running health checks for revision {} with a timeout of {timeout}", begun.build.revision);
+            let healthy = statement(None, reason::PROGRESSING, &message);
+            Report::new(status, Outcome::InProgress { reason: reason::PROGRESSING, message, next: begun.pause }).stating(healthy)
         }
         Verdict::Failed(message) => {
-            let healthy =
-                Statement { kind: HEALTHY, status: Some(false), reason: reason::HEALTH_CHECK_FAILED, message: message.clone() };
+            history::record(&mut status.history, &ended(&begun.build, reason::HEALTH_CHECK_FAILED, run));
+            let unhealthy = statement(Some(false), reason::HEALTH_CHECK_FAILED, &message);
             let outcome = Outcome::Failed { reason: reason::HEALTH_CHECK_FAILED, message, next: Some(retry) };
-            Report::new(begun.status, outcome).stating(healthy)
+            Report::new(status, outcome).stating(unhealthy)
         }
     }
 }
@@ -268,21 +280,163 @@ fn rounded(duration: Duration) -> Duration {
 }
 
 /// The report of a run after which nothing is left to do.
-pub(super) fn ready(mut report: Report<KustomizationStatus>, revision: &str, target: &Target, run: &Run) -> Report<KustomizationStatus> {
+pub(super) fn ready(mut report: Report<KustomizationStatus>, build: &Build, target: &Target, run: &Run) -> Report<KustomizationStatus> {
     report.status.conditions.retain(|condition| condition.type_ != HEALTHY);
-    finished(report, revision, target.interval, run)
+    finished(report.status, report.told, build, target.interval, run)
 }
 
-fn finished(mut report: Report<KustomizationStatus>, revision: &str, interval: Duration, run: &Run) -> Report<KustomizationStatus> {
-    let news = report.status.last_applied_revision.as_deref() != Some(revision);
-    report.status.last_applied_revision = Some(revision.to_owned());
-    let message = format!("Applied revision: {revision}");
-    report.outcome = Outcome::Ready { reason: reason::RECONCILIATION_SUCCEEDED, message, next: Some(interval) };
-    if news {
-        let words = format!("Reconciliation finished, next run in {}", format_duration(interval));
-        let mut told = event(reason::RECONCILIATION_SUCCEEDED, words, revision, run);
-        told.metadata.insert(format!("{GROUP}/commit_status"), "update".to_owned());
-        report.told.push(told);
+fn finished(
+    mut status: KustomizationStatus,
+    mut told: Vec<Told>,
+    build: &Build,
+    interval: Duration,
+    run: &Run,
+) -> Report<KustomizationStatus> {
+    let revision = &build.revision;
+    if status.last_applied_revision.as_ref() != Some(revision) {
+        let took = format_duration(rounded(build.started.elapsed()));
+        let words = format!("Reconciliation finished in {took}, next run in {}", format_duration(interval));
+        let mut finished = event(reason::RECONCILIATION_SUCCEEDED, words, revision);
+        finished.metadata.insert(format!("{GROUP}/commit_status"), "update".to_owned());
+        told.push(finished);
     }
-    report
+    status.last_applied_revision = Some(revision.clone());
+    history::record(&mut status.history, &ended(build, reason::RECONCILIATION_SUCCEEDED, run));
+    let message = format!("Applied revision: {revision}");
+    let outcome = Outcome::Ready { reason: reason::RECONCILIATION_SUCCEEDED, message, next: Some(interval) };
+    Report { told, ..Report::new(status, outcome) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::kustomization::{Dependency, SourceKind};
+    use crate::domain::drift::Action;
+    use jiff::Timestamp;
+    use serde_json::json;
+    use tokio::time::Instant;
+
+    fn object() -> Kustomization {
+        let mut object = Kustomization::default();
+        object.metadata.namespace = Some("apps".to_owned());
+        object.metadata.name = Some("fleet".to_owned());
+        object.metadata.generation = Some(1);
+        object.spec.interval = "10m".to_owned();
+        object.spec.source_ref.kind = SourceKind::GitRepository;
+        object.spec.source_ref.name = "fleet".to_owned();
+        object
+    }
+
+    fn run() -> Run {
+        let now = Timestamp::from_second(1_000).expect("a small number is a time");
+        Run { key: ObjectKey::new("apps", "fleet"), now, requested_at: None }
+    }
+
+    fn build() -> Build {
+        Build { revision: "main@sha1:1".to_owned(), digest: "sha256:1".to_owned(), started: Instant::now() }
+    }
+
+    fn deployment() -> ObjectId {
+        ObjectId {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: "web".to_owned(),
+        }
+    }
+
+    fn artifact(revision: &str) -> Artifact {
+        serde_json::from_value(json!({
+            "path": "p", "url": "http://x/p", "revision": revision, "digest": "sha256:0", "lastUpdateTime": "2026-01-01T00:00:00Z"
+        }))
+        .expect("the artifact is whole")
+    }
+
+    fn done(action: Action) -> Applied {
+        let inventory = Inventory::new(&[deployment()]);
+        Applied { objects: vec![deployment()], inventory, actions: vec![(deployment(), action)] }
+    }
+
+    #[tokio::test]
+    async fn what_was_applied_is_told_in_the_words_of_flux_and_kept_in_the_inventory() {
+        let object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        let report = applied(&attempted(&object, "main@sha1:1"), &done(Action::Configured));
+        let report = ready(report, &build(), &target, &run());
+        assert_eq!(report.outcome.message(), "Applied revision: main@sha1:1");
+        assert_eq!(report.told[0].message, "Deployment/shop/web configured");
+        assert!(report.told[1].message.starts_with("Reconciliation finished in "), "{}", report.told[1].message);
+        let entries = report.status.inventory.expect("there is an inventory").entries;
+        assert_eq!((entries[0].id.as_str(), entries[0].version.as_str()), ("shop_web_apps_Deployment", "v1"));
+        assert_eq!(report.status.last_attempted_revision, report.status.last_applied_revision);
+    }
+
+    #[tokio::test]
+    async fn nothing_new_is_not_told() {
+        let mut object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        object.status.last_applied_revision = Some("main@sha1:1".to_owned());
+        let report = applied(&attempted(&object, "main@sha1:1"), &done(Action::Unchanged));
+        assert!(ready(report, &build(), &target, &run()).told.is_empty());
+    }
+
+    #[test]
+    fn a_field_that_would_do_nothing_is_refused() {
+        for field in [
+            json!({"namePrefix": "x-"}),
+            json!({"components": ["../c"]}),
+            json!({"postBuild": {"substitute": {"a": "b"}}}),
+            json!({"decryption": {"provider": "sops"}}),
+            json!({"force": true}),
+            json!({"kubeConfig": {"secretRef": {"name": "remote"}}}),
+            json!({"deletionPolicy": "WaitForTermination"}),
+            json!({"dependsOn": [{"name": "x", "readyExpr": "true"}]}),
+        ] {
+            let mut written = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}});
+            written.as_object_mut().expect("it is an object").extend(field.as_object().expect("it is an object").clone());
+            let spec: KustomizationSpec = serde_json::from_value(written).expect("Flux takes it");
+            let outcome = target(&spec).expect_err("it is refused");
+            assert!(matches!(outcome, Outcome::Stalled { reason: reason::UNSUPPORTED_FIELD, .. }), "{outcome:?}");
+            let name = field.as_object().and_then(|field| field.keys().next().cloned()).expect("it has a name");
+            assert!(outcome.message().contains(&name), "{}", outcome.message());
+        }
+    }
+
+    #[test]
+    fn a_dependency_must_be_observed_ready_and_of_the_same_revision() {
+        let mut object = object();
+        object.spec.depends_on = vec![Dependency { name: "base".to_owned(), ..Dependency::default() }];
+        let (key, own) = (ObjectKey::new("apps", "base"), run().key);
+        let judge = |found: Option<&Kustomization>| dependency(found, &key, &object, &own, &artifact("main@sha1:2"));
+        assert_eq!(judge(None), Err("dependency 'apps/base' not found".to_owned()));
+        let mut base = self::object();
+        assert_eq!(judge(Some(&base)), Err("dependency 'apps/base' is not ready".to_owned()));
+        base.status.observed_generation = 1;
+        base.status.conditions = serde_json::from_value(json!([{
+            "type": "Ready", "status": "True", "reason": "ReconciliationSucceeded", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z"
+        }]))
+        .expect("the condition is whole");
+        base.status.last_applied_revision = Some("main@sha1:1".to_owned());
+        assert_eq!(judge(Some(&base)), Err("dependency 'apps/base' revision is not up to date".to_owned()));
+        base.status.last_applied_revision = Some("main@sha1:2".to_owned());
+        assert_eq!(judge(Some(&base)), Ok(()));
+        base.spec.source_ref.name = "other".to_owned();
+        base.status.last_applied_revision = None;
+        assert_eq!(judge(Some(&base)), Ok(()));
+    }
+
+    #[test]
+    fn removal_removes_what_was_applied_as_the_deletion_policy_says() {
+        let removes = |policy: DeletionPolicy, prune: bool, suspend: bool| {
+            let mut object = object();
+            (object.spec.deletion_policy, object.spec.prune, object.spec.suspend) = (policy, prune, suspend);
+            deletes_on_removal(&object)
+        };
+        assert!(removes(DeletionPolicy::MirrorPrune, true, false));
+        assert!(!removes(DeletionPolicy::MirrorPrune, false, false));
+        assert!(removes(DeletionPolicy::Delete, false, false));
+        assert!(!removes(DeletionPolicy::Orphan, true, false));
+        assert!(!removes(DeletionPolicy::Delete, true, true));
+    }
 }

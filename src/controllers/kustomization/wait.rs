@@ -6,7 +6,6 @@
 use crate::api::Kustomization;
 use crate::api::kustomization::KustomizationStatus;
 use crate::controllers::driver::Run;
-use crate::controllers::report::Report;
 use crate::domain::health::Health;
 use crate::domain::object::{ObjectId, ObjectKey};
 use std::collections::HashMap;
@@ -23,10 +22,18 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Mutex<HashMap<ObjectKey, Begun>>);
 
+/// What was built, and since when.
+#[derive(Clone, Debug)]
+pub(super) struct Build {
+    pub(super) revision: String,
+    pub(super) digest: String,
+    pub(super) started: Instant,
+}
+
 /// One wait.
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
-    pub(super) revision: String,
+    pub(super) build: Build,
     pub(super) generation: i64,
     /// What has to become healthy.
     pub(super) checks: Vec<ObjectId>,
@@ -43,20 +50,20 @@ impl Waiting {
     pub(super) fn begin(
         &self,
         object: &Kustomization,
-        revision: &str,
+        build: Build,
         checks: Vec<ObjectId>,
         timeout: Duration,
-        report: Report<KustomizationStatus>,
+        status: &KustomizationStatus,
         run: &Run,
     ) -> Begun {
         let begun = Begun {
-            revision: revision.to_owned(),
+            build,
             generation: object.metadata.generation.unwrap_or_default(),
             checks,
             since: Instant::now(),
             timeout,
             pause: SHORTEST_PAUSE,
-            status: report.status,
+            status: status.clone(),
         };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run.key.clone(), begun.clone());
         begun
@@ -67,7 +74,7 @@ impl Waiting {
         let mut waits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = waits.get_mut(&run.key)?;
         let generation = object.metadata.generation.unwrap_or_default();
-        if begun.revision != revision || begun.generation != generation || run.requested_at.is_some() {
+        if begun.build.revision != revision || begun.generation != generation || run.requested_at.is_some() {
             waits.remove(&run.key);
             return None;
         }
@@ -118,7 +125,6 @@ pub(super) fn judge(begun: &Begun, states: &[(ObjectId, Health)]) -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::outcome::Outcome;
 
     fn run(requested_at: Option<&str>) -> Run {
         Run {
@@ -138,9 +144,10 @@ mod tests {
     }
 
     fn begin(waiting: &Waiting) -> Begun {
-        let report = Report::new(KustomizationStatus::default(), Outcome::failed("Failed", ""));
+        let build = Build { revision: "main@sha1:1".to_owned(), digest: "sha256:1".to_owned(), started: Instant::now() };
+        let status = KustomizationStatus::default();
         let checks = vec![deployment("web")];
-        waiting.begin(&Kustomization::default(), "main@sha1:1", checks, Duration::from_secs(30), report, &run(None))
+        waiting.begin(&Kustomization::default(), build, checks, Duration::from_secs(30), &status, &run(None))
     }
 
     #[tokio::test(start_paused = true)]
