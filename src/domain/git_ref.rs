@@ -3,6 +3,7 @@
 //! Invariant: a [`CheckoutRef`] holds names that Git accepts, so they can travel in a protocol line
 //! without quoting. What is absent: asking a server what a name means.
 
+use super::version::{RangeError, VersionRange};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +15,9 @@ pub const DEFAULT_BRANCH: &str = "master";
 /// Why a name, commit id or revision is not one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum GitRefError {
+    /// The range of versions is none.
+    #[error("invalid semver range: {0}")]
+    Range(#[from] RangeError),
     /// The text is no commit id.
     #[error("`{0}` is not a commit id of 40 hexadecimal digits")]
     CommitId(String),
@@ -155,6 +159,7 @@ impl GitReference {
             return Ok(CheckoutRef::Name(name));
         }
         if let Some(range) = given(&self.semver) {
+            VersionRange::parse(&range)?;
             return Ok(CheckoutRef::SemVer(range));
         }
         if let Some(tag) = given(&self.tag) {
@@ -344,6 +349,15 @@ mod tests {
 
     fn some(text: &str) -> Option<String> {
         Some(text.to_owned())
+    }
+
+    #[test]
+    fn a_semver_range_that_is_none_is_refused() {
+        let reference = GitReference {
+            semver: Some("not a range".to_owned()),
+            ..GitReference::default()
+        };
+        assert!(matches!(reference.checkout(), Err(GitRefError::Range(_))));
     }
 
     #[test]

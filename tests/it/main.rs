@@ -1,5 +1,6 @@
 //! The one integration test program: real servers behind it, one module per area.
 
+mod artifacts;
 mod crds;
 mod deploy;
 mod git;

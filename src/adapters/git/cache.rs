@@ -19,7 +19,10 @@ use std::collections::HashMap;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+/// How long the cache of a repository stays without a fetch: four weeks.
+const UNUSED: Duration = Duration::from_secs(28 * 24 * 3600);
 
 /// The Git engine on one folder. Clones share it.
 #[derive(Clone)]
@@ -89,6 +92,7 @@ impl GitCache {
             },
             TryLockError::Error(source) => wrong("lock")(source),
         })?;
+        sweep(root, SystemTime::now());
         Ok(Self(Arc::new(Shared {
             root: root.to_owned(),
             _owner: owner,
@@ -265,6 +269,22 @@ impl GitCache {
     }
 }
 
+/// Removes the caches of repositories that were not fetched from for a long time.
+fn sweep(root: &Path, now: SystemTime) {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.path().is_dir()) {
+        let generations = fs::read_dir(entry.path()).into_iter().flatten().flatten();
+        let last = generations
+            .filter_map(|generation| generation.metadata().ok()?.modified().ok())
+            .max();
+        let age = last.and_then(|last| now.duration_since(last).ok());
+        if age.is_some_and(|age| age > UNUSED) {
+            // What cannot be removed now is removed another time.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
 /// Locks the folder. A program that a former owner has started may hold the lock for the moment
 /// between its fork and its start, so one refusal is not final.
 fn own(lock: &File) -> Result<(), TryLockError> {
@@ -335,4 +355,24 @@ fn describe(generation: &Arc<Generation>, found: Resolved) -> Result<Fetched, Gi
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn caches_that_nobody_used_for_long_go_when_the_engine_opens() {
+        let root = tempfile::tempdir().expect("a folder");
+        let now = SystemTime::now();
+        for (name, age) in [("old", UNUSED * 2), ("recent", UNUSED / 2)] {
+            let generation = root.path().join(name).join("1");
+            fs::create_dir_all(&generation).expect("a folder");
+            let folder = File::open(&generation).expect("a folder");
+            folder.set_modified(now - age).expect("a time");
+        }
+        GitCache::open(root.path()).expect("it opens");
+        assert!(!root.path().join("old").exists());
+        assert!(root.path().join("recent").exists());
+    }
 }

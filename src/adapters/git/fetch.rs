@@ -116,11 +116,22 @@ pub(super) fn by_history(
         .into_iter()
         .find(|found| found.name == name)
         .ok_or_else(absent)?;
-    download(session, handshake, generation, remote, tip.commit, false)?;
+    history(session, handshake, generation, remote, tip.commit)?;
     if !generation.looks_whole(commit) {
         return Err(absent());
     }
     learn(generation, commit)
+}
+
+/// Fetches a commit with all of its history.
+pub(super) fn history(
+    session: &mut Session,
+    handshake: &mut Handshake,
+    generation: &Generation,
+    remote: &Remote,
+    commit: CommitId,
+) -> Result<(), GitError> {
+    download(session, handshake, generation, remote, commit, false)
 }
 
 fn learn(generation: &Generation, commit: CommitId) -> Result<(), GitError> {

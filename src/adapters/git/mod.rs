@@ -12,6 +12,7 @@
 //! killed at any point leaves a usable cache; no error holds a credential. What is absent: ssh,
 //! submodules, SHA-256 repositories.
 
+mod ancestry;
 mod cache;
 mod candidates;
 mod commit;

@@ -11,7 +11,7 @@ use super::refs::object_id;
 use super::remote::Remote;
 use super::session::Session;
 use super::snapshot::Snapshot;
-use crate::domain::git_ref::CommitId;
+use crate::domain::git_ref::{CommitId, check_ref_name};
 use gix::ObjectId;
 use gix::protocol::transport::client::blocking_io::{ReadlineBufRead, Transport};
 use gix::protocol::transport::client::{Capabilities, MessageKind, WriteMode};
@@ -67,6 +67,10 @@ impl GitCache {
         snapshot: &Snapshot,
         push: &Push<'_>,
     ) -> Result<Pushed, PushError> {
+        check_ref_name(push.reference).map_err(|error| GitError::Configuration {
+            url: remote.url().clone(),
+            reason: error.to_string(),
+        })?;
         let mut session = self.session(remote, Service::ReceivePack, Protocol::V1)?;
         let (capabilities, refs) = advertisement(&mut session)?;
         let present = refs.get(push.reference).copied();

@@ -142,7 +142,8 @@ impl Snapshot {
         Ok((subject, format!("{} <{}>", author.name, author.email)))
     }
 
-    /// The entries of a tree object as name, mode and id, in Git's order.
+    /// The entries of a tree object as name, mode and id, in Git's order. Names that are no UTF-8
+    /// are left out: a path that cannot be written down could not be edited under its own name.
     pub(super) fn children(&self, tree: &oid) -> Result<Vec<(String, Node)>, GitError> {
         let mut buffer = Vec::new();
         let reader = self.reader();
@@ -152,13 +153,13 @@ impl Snapshot {
         Ok(tree
             .entries
             .iter()
-            .map(|entry| {
+            .filter_map(|entry| {
+                let name = std::str::from_utf8(entry.filename).ok()?.to_owned();
                 let node = Node {
                     id: entry.oid.to_owned(),
                     mode: entry.mode.kind(),
                 };
-                // A name that is no text stays recognisable and is found by nobody.
-                (entry.filename.to_string(), node)
+                Some((name, node))
             })
             .collect())
     }

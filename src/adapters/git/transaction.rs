@@ -35,7 +35,8 @@ pub struct Transaction<'a> {
     pub push_branch: &'a str,
     /// Push options by name; an empty value sends the name alone.
     pub options: &'a BTreeMap<String, String>,
-    /// A full reference name that is to point to the commit, too.
+    /// A refspec for a second push of the commit: `[+]<source>:<reference>`, or the full name of a
+    /// reference. With `+` the reference is overwritten whatever it is.
     pub also: Option<&'a str>,
     /// How often a lost race is run again, at least 1. Ten is plenty.
     pub attempts: u32,
@@ -143,6 +144,9 @@ impl GitCache {
         number: u32,
         edit: &mut impl FnMut(&Snapshot) -> Result<Option<CommitPlan>, E>,
     ) -> Result<Attempt, TransactionError<E>> {
+        if let Some(refspec) = request.also {
+            also(request, refspec)?;
+        }
         let base = self.base(request)?;
         let tip = &base.fetched.snapshot;
         let nothing = || {
@@ -257,24 +261,62 @@ impl GitCache {
         }
     }
 
-    /// Lets a second reference point to the commit, when there is one. It may move only from
-    /// nothing or from the commit's own parent.
+    /// Lets a second reference point to the commit, when a refspec asks for it. Without a `+` it
+    /// moves only forward.
     fn push_also(&self, request: &Transaction<'_>, next: &Snapshot) -> Result<(), PushError> {
-        let Some(reference) = request.also else {
+        let Some(refspec) = request.also else {
             return Ok(());
         };
+        let Also { reference, force } = also(request, refspec)?;
         let found = self.remote_refs(request.remote, reference)?;
+        let expected = found
+            .into_iter()
+            .find(|found| found.name == reference)
+            .map(|found| found.commit);
+        if let (Force::Never, Some(old)) = (force, expected)
+            && !self.follows(request.remote, next.commit(), old)?
+        {
+            return Err(PushError::Rejected {
+                reference: reference.to_owned(),
+                reason: "non-fast-forward".to_owned(),
+                words: "hint: write `+` before the refspec to overwrite it".to_owned(),
+            });
+        }
         let push = Push {
             reference,
-            expected: found
-                .into_iter()
-                .find(|found| found.name == reference)
-                .map(|found| found.commit),
-            force: Force::Never,
+            expected,
+            force,
             options: request.options,
         };
         self.push(request.remote, next, &push).map(|_| ())
     }
+}
+
+/// The reference that a refspec moves, and how.
+#[derive(Debug, PartialEq, Eq)]
+struct Also<'a> {
+    reference: &'a str,
+    force: Force,
+}
+
+/// Reads `[+]<source>:<reference>` or a bare `<reference>`. The source can only be the branch that
+/// is pushed: nothing else has the new commit.
+fn also<'a>(request: &Transaction<'_>, refspec: &'a str) -> Result<Also<'a>, GitError> {
+    let (force, pair) = match refspec.strip_prefix('+') {
+        Some(pair) => (Force::Allowed, pair),
+        None => (Force::Never, refspec),
+    };
+    let branch = format!("refs/heads/{}", request.push_branch);
+    let (source, reference) = pair.split_once(':').unwrap_or((&branch, pair));
+    if ![branch.as_str(), request.push_branch, "HEAD"].contains(&source) {
+        return Err(GitError::Configuration {
+            url: request.remote.url().clone(),
+            reason: format!(
+                "the source of the refspec `{refspec}` is not the pushed branch `{branch}`"
+            ),
+        });
+    }
+    Ok(Also { reference, force })
 }
 
 /// 20 ms, doubled with each attempt up to a second, and a random part of that: those who lost the

@@ -44,7 +44,7 @@ pub(super) enum JobError {
 impl Job {
     pub(super) fn run(self) -> Result<Done, JobError> {
         if let Some(mut known) = self.known.clone().filter(|known| self.is_stored(known)) {
-            let head = self.git.remote_head(&self.remote, &self.checkout)?;
+            let head = self.git.remote_revision(&self.remote, &self.checkout)?;
             if head.to_string() == known.revision {
                 self.artifacts.refresh_url(&mut known);
                 return Ok(Done::Unchanged(known));

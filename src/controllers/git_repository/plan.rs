@@ -35,7 +35,6 @@ pub(super) fn target(spec: &GitRepositorySpec) -> Result<Target, Outcome> {
         ("spec.include", !spec.include.is_empty()),
         ("spec.sparseCheckout", !spec.sparse_checkout.is_empty()),
         ("spec.serviceAccountName", spec.service_account_name.is_some()),
-        ("spec.ref.semver", spec.reference.as_ref().is_some_and(|reference| reference.semver.is_some())),
     ];
     if let Some((field, _)) = unsupported.into_iter().find(|(_, used)| *used) {
         return Err(Outcome::stalled(reason::UNSUPPORTED_FIELD, format!("`{field}` is not supported yet")));

@@ -98,7 +98,7 @@ pub fn rewrite_files<E>(
 impl Job {
     pub(super) fn run(self) -> Result<Done, JobError> {
         if let Some(revision) = &self.unchanged_since {
-            let head = self.git.remote_head(&self.remote, &self.target.checkout).map_err(JobError::Remote)?;
+            let head = self.git.remote_revision(&self.remote, &self.target.checkout).map_err(JobError::Remote)?;
             if head.to_string() == *revision {
                 return Ok(Done::NotMoved { revision: revision.clone() });
             }

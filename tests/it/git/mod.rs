@@ -8,7 +8,9 @@ mod pushing;
 mod reading;
 mod transactions;
 
-use crate::support::git_http::{BareRepository, GitHttp, Point, Seed, ServerAuth, git};
+use crate::support::git_http::{
+    BareRepository, GitHttp, Point, Seed, ServerAuth, git, git_with_input,
+};
 use highwater::adapters::git::{
     Auth, Author, ClientCertificate, CommitPlan, FailureClass, Force, GitCache, GitError, Proxy,
     Push, PushError, Remote, SkipReason, Snapshot, Transaction, TransactionError,

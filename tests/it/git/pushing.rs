@@ -280,6 +280,60 @@ fn push_options_arrive_at_the_hook() {
 }
 
 #[test]
+fn a_refspec_moves_a_second_reference_forward_only() {
+    let world = World::seeded(&[("a.yaml", "0\n")]);
+    let (remote, main) = (world.file(), branch("main"));
+    let run = |refspec: &'static str, line: &str| {
+        let request = Transaction {
+            also: Some(refspec),
+            ..on_main(&remote, &main)
+        };
+        world.cache.transaction(&request, |tip| {
+            Ok::<_, Infallible>(Some(append(tip, "a.yaml", line)))
+        })
+    };
+    let refspec = "refs/heads/main:refs/heads/auto";
+    let first = pushed(&run(refspec, "1").expect("the reference is new"));
+    assert_eq!(world.origin.head("auto"), first.to_string());
+    for line in ["theirs 1", "theirs 2"] {
+        let text = world.origin.show("main", "a.yaml") + line + "\n";
+        world.origin.commit("main", line, &[("a.yaml", &text)]);
+    }
+    // The cache is shallow: whether the reference is behind takes the history.
+    let second = pushed(&run(refspec, "2").expect("the reference is behind"));
+    assert_eq!(world.origin.head("auto"), second.to_string());
+    let foreign = world.origin.commit("auto", "foreign", &[("b.yaml", "b\n")]);
+    let error = run(refspec, "3").expect_err("the reference went elsewhere");
+    assert!(error.to_string().contains("non-fast-forward"), "{error}");
+    assert_eq!(world.origin.head("auto"), foreign);
+    let last = pushed(&run("+HEAD:refs/heads/auto", "4").expect("force overwrites"));
+    assert_eq!(world.origin.head("auto"), last.to_string());
+    let error = run("refs/heads/dev:refs/heads/auto", "5").expect_err("nothing to push");
+    assert!(
+        error.to_string().contains("is not the pushed branch"),
+        "{error}"
+    );
+    assert_eq!(world.origin.head("main"), world.origin.head("auto"));
+    world.origin.fsck();
+}
+
+#[test]
+fn a_branch_name_that_git_refuses_never_reaches_the_server() {
+    let world = World::seeded(&[("a.yaml", "0\n")]);
+    for name in ["a b", "x\n0000", "..", "x.lock"] {
+        let error = set_on(
+            &world,
+            &world.file(),
+            &branch("main"),
+            name,
+            &[("a.yaml", "1\n")],
+        );
+        let error = error.expect_err("it is refused");
+        assert!(error.to_string().contains("is not a valid"), "{error}");
+    }
+}
+
+#[test]
 fn a_push_without_permission_is_told() {
     let world = World::seeded(&[("a.yaml", "0\n")]);
     world.origin.configure("http.receivepack", "false");

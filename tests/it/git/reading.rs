@@ -51,6 +51,37 @@ fn links_are_read_inside_the_tree_and_refused_outside() {
 }
 
 #[test]
+fn a_name_that_is_no_text_is_left_alone() {
+    let world = World::seeded(&[("a.yaml", "$imagepolicy\n")]);
+    // The octal escape is how Git writes a byte that is no UTF-8.
+    let blob = git(&world.origin.path, &["rev-parse", "main:a.yaml"]);
+    let stream = format!(
+        "commit refs/heads/main\ncommitter A <a@b> now\ndata 1\nx\nfrom refs/heads/main^0\nM 100644 {} \"b\\377.yaml\"\n",
+        blob.trim()
+    );
+    git_with_input(
+        &world.origin.path,
+        &["fast-import", "--quiet", "--date-format=now"],
+        stream.as_bytes(),
+    );
+    let tip = world
+        .cache
+        .fetch(&world.file(), &branch("main"))
+        .expect("it is fetched")
+        .snapshot;
+    let found = tip
+        .candidates("", b"$imagepolicy", |_| true)
+        .expect("they are found");
+    assert_eq!(found.files.len(), 1);
+    pushed(&set(&world, &world.file(), &[("a.yaml", "new\n")]).expect("it is pushed"));
+    assert_eq!(
+        git(&world.origin.path, &["ls-tree", "--name-only", "main"]),
+        "a.yaml\n\"b\\377.yaml\"\n"
+    );
+    world.origin.fsck();
+}
+
+#[test]
 fn candidates_are_the_marked_files_under_the_path_each_once() {
     let marked = "image: a:1 # {\"$imagepolicy\": \"ns:a\"}\n";
     let world = world();
