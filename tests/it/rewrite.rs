@@ -36,22 +36,34 @@ struct Report {
 }
 
 fn selections(json: &[u8]) -> Selections {
-    let policies: Policies = serde_json::from_slice(json).unwrap();
+    let policies: Policies =
+        serde_json::from_slice(json).expect("the test's own files and programs work");
     let mut selections = Selections::new(&policies.namespace);
     for (key, image) in policies.images {
-        selections.insert(Marker::from_value(&key).unwrap().policy, image);
+        selections.insert(
+            Marker::from_value(&key)
+                .expect("the test's own files and programs work")
+                .policy,
+            image,
+        );
     }
     selections
 }
 
 fn standard_selections() -> Selections {
-    selections(&fs::read(golden().join("policies.json")).unwrap())
+    selections(
+        &fs::read(golden().join("policies.json")).expect("the test's own files and programs work"),
+    )
 }
 
 fn cases() -> Vec<PathBuf> {
     let entries = fs::read_dir(golden())
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+        .expect("the test's own files and programs work")
+        .map(|entry| {
+            entry
+                .expect("the test's own files and programs work")
+                .path()
+        });
     let mut cases: Vec<PathBuf> = entries.filter(|path| path.is_dir()).collect();
     cases.sort();
     cases
@@ -76,14 +88,17 @@ fn change_line(change: &Change) -> String {
 fn check_case(case: &Path) -> Result<(), String> {
     let own = case.join("policies.json");
     let selections = if own.exists() {
-        selections(&fs::read(own).unwrap())
+        selections(&fs::read(own).expect("the test's own files and programs work"))
     } else {
         standard_selections()
     };
-    let before = fs::read(case.join("before.yaml")).unwrap();
+    let before =
+        fs::read(case.join("before.yaml")).expect("the test's own files and programs work");
     let after = fs::read(case.join("after.yaml")).ok();
-    let expected: Report =
-        serde_json::from_slice(&fs::read(case.join("report.json")).unwrap()).unwrap();
+    let expected: Report = serde_json::from_slice(
+        &fs::read(case.join("report.json")).expect("the test's own files and programs work"),
+    )
+    .expect("the test's own files and programs work");
     let Rewritten {
         text,
         changes,
@@ -853,9 +868,9 @@ fn mutated_golden_files_never_panic_and_keep_the_invariants() {
 
 /// What git prints, without its first lines and without the heading it guesses behind `@@`.
 fn git_diff(old: &str, new: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("old"), old).unwrap();
-    fs::write(folder.path().join("new"), new).unwrap();
+    let folder = tempfile::tempdir().expect("the test's own files and programs work");
+    fs::write(folder.path().join("old"), old).expect("the test's own files and programs work");
+    fs::write(folder.path().join("new"), new).expect("the test's own files and programs work");
     let output = Command::new("git")
         .args([
             "-c",
@@ -870,8 +885,8 @@ fn git_diff(old: &str, new: &str) -> String {
         ])
         .current_dir(folder.path())
         .output()
-        .unwrap();
-    let text = String::from_utf8(output.stdout).unwrap();
+        .expect("the test's own files and programs work");
+    let text = String::from_utf8(output.stdout).expect("the test's own files and programs work");
     let mut lines = String::new();
     for line in text
         .split_inclusive('\n')

@@ -198,3 +198,128 @@ pub(crate) fn one_line(text: &str) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(file: &str, line: usize, object: Option<&str>, setter: &str, new: &str) -> Change {
+        Change {
+            file: file.to_owned(),
+            line,
+            object: object.map(|name| ObjectId {
+                api_version: "v1".to_owned(),
+                kind: "Pod".to_owned(),
+                namespace: None,
+                name: name.to_owned(),
+            }),
+            field: "spec.image".to_owned(),
+            setter: setter.to_owned(),
+            old: "a:1".to_owned(),
+            new: new.to_owned(),
+        }
+    }
+
+    fn report() -> ChangeReport {
+        let mut report = ChangeReport::default();
+        report.merge(ChangeReport {
+            changes: vec![
+                change("b", 1, None, "ns:app", "a:2"),
+                change("a", 10, Some("x"), "ns:app", "a:2"),
+                change("a", 9, Some("y"), "ns:app", "a:2"),
+            ],
+            problems: vec![],
+        });
+        report.merge(ChangeReport {
+            changes: vec![change("a", 11, Some("y"), "ns:other", "a:3")],
+            problems: vec![],
+        });
+        report
+    }
+
+    #[test]
+    fn files_and_objects_are_named_once_in_order() {
+        let report = report();
+        assert_eq!(report.files(), ["a", "b"]);
+        let names: Vec<&str> = report
+            .objects()
+            .iter()
+            .map(|object| object.name.as_str())
+            .collect();
+        assert_eq!(names, ["x", "y"]);
+    }
+
+    #[test]
+    fn equal_changes_are_counted() {
+        let report = report();
+        let distinct: Vec<_> = report
+            .distinct()
+            .iter()
+            .map(|d| (d.setter, d.old, d.new, d.count))
+            .collect();
+        assert_eq!(
+            distinct,
+            [("ns:app", "a:1", "a:2", 3), ("ns:other", "a:1", "a:3", 1)]
+        );
+    }
+
+    #[test]
+    fn changes_are_grouped_by_file_and_then_object_in_order_of_line() {
+        let report = report();
+        let lines: Vec<(&str, Vec<Vec<usize>>)> = report
+            .by_file()
+            .iter()
+            .map(|file| {
+                let objects = file.objects.iter();
+                (
+                    file.file,
+                    objects
+                        .map(|(_, changes)| changes.iter().map(|c| c.line).collect())
+                        .collect(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            lines,
+            [("a", vec![vec![9, 11], vec![10]]), ("b", vec![vec![1]])]
+        );
+    }
+
+    #[test]
+    fn a_sorted_report_does_not_depend_on_the_order_of_files() {
+        let mut one = report();
+        let mut other = report();
+        other.changes.reverse();
+        one.sort();
+        other.sort();
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn problems_alone_are_nothing_to_commit() {
+        let kind = ProblemKind::Binary;
+        let problem = Problem {
+            file: "f".to_owned(),
+            line: None,
+            column: None,
+            kind,
+        };
+        assert!(
+            ChangeReport {
+                changes: vec![],
+                problems: vec![problem]
+            }
+            .is_empty()
+        );
+        assert!(!report().is_empty());
+    }
+
+    #[test]
+    fn a_change_prints_on_one_line() {
+        let change = change("a\nb", 3, None, "ns:app", "x\ry");
+        assert_eq!(
+            change.to_string(),
+            "a\u{fffd}b:3: spec.image: a:1 -> x\u{fffd}y"
+        );
+    }
+}

@@ -46,14 +46,17 @@ pub enum Place {
 }
 
 /// The kinds of [`Problem`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "camelCase")]
 pub enum ProblemKind {
     /// The file holds NUL bytes.
+    #[error("the file has a marker but is binary")]
     Binary,
     /// The file is not UTF-8 here.
+    #[error("the file has a marker but is not UTF-8")]
     NotUtf8,
     /// The file has a marker but is too large to be parsed; sizes in bytes.
+    #[error("file too large: it has a marker and {bytes} bytes, at most {limit} are parsed")]
     TooLarge {
         /// The file's size.
         bytes: usize,
@@ -61,19 +64,25 @@ pub enum ProblemKind {
         limit: usize,
     },
     /// Collections are nested deeper than is read.
+    #[error("the document is nested too deeply to be read")]
     TooDeep,
     /// The document has more markers than are looked at.
+    #[error("the document has more than {limit} markers")]
     TooManyMarkers {
         /// How many are looked at.
         limit: usize,
     },
     /// The document does not parse; the parser's words.
+    #[error("the document cannot be parsed: {}", one_line(.0))]
     Unreadable(String),
     /// The comment was meant as a marker but is none; what is wrong with it.
+    #[error("malformed marker: {}", one_line(.0))]
     MalformedMarker(String),
     /// No policy of this name is known, or it has selected nothing yet.
+    #[error("policy `{}` is not known or has selected no image", one_line(&.0.to_string()))]
     UnknownPolicy(PolicyKey),
     /// The policy belongs to another namespace than the automation.
+    #[error("policy `{}` is not in the automation's namespace `{}`", one_line(&.policy.to_string()), one_line(.namespace))]
     OtherNamespace {
         /// The marker's policy.
         policy: PolicyKey,
@@ -81,23 +90,32 @@ pub enum ProblemKind {
         namespace: String,
     },
     /// The marker asks for a digest, and the policy has none.
+    #[error("policy `{}` has no digest; hint: set its `digestReflectionPolicy`", one_line(&.0.to_string()))]
     NoDigest(PolicyKey),
     /// The marker's part of the selection is empty.
+    #[error("the selection of policy `{}` has an empty value here", one_line(&.0.to_string()))]
     NoValue(PolicyKey),
     /// The marker does not stand at a scalar value.
+    #[error("{0}")]
     Misplaced(Place),
     /// The scalar has a tag (given) that no image reference is a value of.
+    #[error("the scalar is tagged `{}`, which is not a string", one_line(.0))]
     Tagged(String),
     /// The scalar is a block scalar whose content is not one line.
+    #[error("the block scalar's content is not exactly one line")]
     NotOneLine,
     /// The scalar's style cannot hold the new value.
+    #[error("the new value cannot be written in the scalar's style")]
     Unrepresentable,
     /// The scalar holds a template action or variable.
+    #[error("the marked value holds a template action")]
     Template,
     /// Reading the edited file again showed that more than the marked scalars would change. A bug, or a file that is read
     /// differently than expected; nothing was changed.
+    #[error("the edit would change more than the marked values; the file was left alone")]
     WouldChangeMore,
     /// Further problems of this file were left out.
+    #[error("{0} more problems in this file")]
     More(usize),
 }
 
@@ -144,71 +162,83 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for ProblemKind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Binary => formatter.write_str("the file has a marker but is binary"),
-            Self::NotUtf8 => formatter.write_str("the file has a marker but is not UTF-8"),
-            Self::TooLarge { bytes, limit } => {
-                write!(
-                    formatter,
-                    "file too large: it has a marker and {bytes} bytes, at most {limit} are parsed"
-                )
-            }
-            Self::TooDeep => formatter.write_str("the document is nested too deeply to be read"),
-            Self::TooManyMarkers { limit } => {
-                write!(formatter, "the document has more than {limit} markers")
-            }
-            Self::Unreadable(words) => write!(
-                formatter,
-                "the document cannot be parsed: {}",
-                one_line(words)
-            ),
-            Self::MalformedMarker(words) => {
-                write!(formatter, "malformed marker: {}", one_line(words))
-            }
-            Self::UnknownPolicy(policy) => {
-                write!(
-                    formatter,
-                    "policy `{}` is not known or has selected no image",
-                    one_line(&policy.to_string())
-                )
-            }
-            Self::OtherNamespace { policy, namespace } => write!(
-                formatter,
-                "policy `{}` is not in the automation's namespace `{}`",
-                one_line(&policy.to_string()),
-                one_line(namespace)
-            ),
-            Self::NoDigest(policy) => write!(
-                formatter,
-                "policy `{}` has no digest; hint: set its `digestReflectionPolicy`",
-                one_line(&policy.to_string())
-            ),
-            Self::NoValue(policy) => {
-                write!(
-                    formatter,
-                    "the selection of policy `{}` has an empty value here",
-                    one_line(&policy.to_string())
-                )
-            }
-            Self::Misplaced(place) => place.fmt(formatter),
-            Self::Tagged(tag) => write!(
-                formatter,
-                "the scalar is tagged `{}`, which is not a string",
-                one_line(tag)
-            ),
-            Self::NotOneLine => {
-                formatter.write_str("the block scalar's content is not exactly one line")
-            }
-            Self::Unrepresentable => {
-                formatter.write_str("the new value cannot be written in the scalar's style")
-            }
-            Self::Template => formatter.write_str("the marked value holds a template action"),
-            Self::WouldChangeMore => formatter.write_str(
-                "the edit would change more than the marked values; the file was left alone",
-            ),
-            Self::More(count) => write!(formatter, "{count} more problems in this file"),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problem(line: Option<usize>, column: Option<usize>, kind: ProblemKind) -> String {
+        let file = "apps/web.yaml".to_owned();
+        Problem {
+            file,
+            line,
+            column,
+            kind,
         }
+        .to_string()
+    }
+
+    #[test]
+    fn a_problem_says_where_and_what_on_one_line() {
+        assert_eq!(
+            problem(Some(12), Some(3), ProblemKind::Template),
+            "apps/web.yaml:12:3: the marked value holds a template action"
+        );
+        assert_eq!(
+            problem(Some(12), None, ProblemKind::TooDeep),
+            "apps/web.yaml:12: the document is nested too deeply to be read"
+        );
+        assert_eq!(
+            problem(None, Some(3), ProblemKind::More(7)),
+            "apps/web.yaml: 7 more problems in this file"
+        );
+        let policy = PolicyKey::new("team", "app");
+        let namespace = "flux-system".to_owned();
+        assert_eq!(
+            problem(
+                None,
+                None,
+                ProblemKind::OtherNamespace { policy, namespace }
+            ),
+            "apps/web.yaml: policy `team:app` is not in the automation's namespace `flux-system`"
+        );
+    }
+
+    #[test]
+    fn words_from_a_repository_stay_on_their_line() {
+        let hostile = "a\nb\u{2028}c".repeat(1_000);
+        for kind in [
+            ProblemKind::Unreadable(hostile.clone()),
+            ProblemKind::MalformedMarker(hostile.clone()),
+            ProblemKind::Tagged(hostile.clone()),
+            ProblemKind::UnknownPolicy(PolicyKey::new(hostile.clone(), hostile.clone())),
+        ] {
+            let words = problem(Some(1), Some(1), kind);
+            assert!(words.len() < 1_500, "{}", words.len());
+            assert!(!words.contains(['\n', '\u{2028}']), "{words}");
+        }
+    }
+
+    #[test]
+    fn only_another_namespace_is_no_fault() {
+        let policy = PolicyKey::new("team", "app");
+        let namespace = "flux-system".to_owned();
+        assert!(!ProblemKind::UnknownPolicy(policy.clone()).is_foreign());
+        assert!(ProblemKind::OtherNamespace { policy, namespace }.is_foreign());
+    }
+
+    #[test]
+    fn a_problem_survives_being_written_as_json() {
+        let problem = Problem {
+            file: "f".to_owned(),
+            line: Some(1),
+            column: None,
+            kind: ProblemKind::Misplaced(Place::AboveKey),
+        };
+        let json = serde_json::to_value(&problem).expect("a problem has only text and numbers");
+        assert_eq!(
+            json,
+            serde_json::json!({"file": "f", "line": 1, "kind": {"misplaced": "aboveKey"}})
+        );
+        assert_eq!(serde_json::from_value::<Problem>(json).ok(), Some(problem));
     }
 }

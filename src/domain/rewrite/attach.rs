@@ -143,3 +143,131 @@ pub(super) fn above(text: &str, comment: &Comment, scalar: usize) -> bool {
             .count()
             <= items
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Says where the `#` of a text stands, with a node of some kind that ends at `end`.
+    fn at_hash(text: &str, end: Option<usize>, kind: TailKind) -> Spot {
+        let at = text.find('#').expect("the text has a comment");
+        spot(text, at, end.map(|end| Tail { end, kind }).as_ref(), None)
+    }
+
+    #[test]
+    fn a_comment_behind_a_value_is_that_values() {
+        for (text, end) in [
+            ("a: b # c", 4),
+            ("a: 'b'\t# c", 6),
+            ("x\na: b # c", 6),
+            ("[a, # c", 2),
+            ("[a , # c", 2),
+        ] {
+            assert_eq!(
+                at_hash(text, Some(end), TailKind::Value),
+                Spot::Behind,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_comment_behind_anything_else_is_misplaced() {
+        for (text, end, kind, place) in [
+            ("? a # c", 3, TailKind::Key, Place::Key),
+            ("a: # c", 1, TailKind::Key, Place::Key),
+            ("{a: , # c", 2, TailKind::Key, Place::Key),
+            ("a: *b # c", 5, TailKind::Alias, Place::Alias),
+            ("a: {} # c", 5, TailKind::Collection, Place::Collection),
+            ("a: [ # c", 4, TailKind::Collection, Place::Collection),
+        ] {
+            assert_eq!(
+                at_hash(text, Some(end), kind),
+                Spot::Misplaced(place),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            at_hash("? a\n: # c", Some(3), TailKind::Key),
+            Spot::Misplaced(Place::Key)
+        );
+    }
+
+    #[test]
+    fn a_comment_on_its_own_line_or_before_a_node_waits_for_it() {
+        for text in ["# c", "  # c", "\u{feff}# c", "a: b\n\t# c", "a: b\r# c"] {
+            assert_eq!(
+                at_hash(text, None, TailKind::Value),
+                Spot::OwnLine,
+                "{text:?}"
+            );
+        }
+        for (text, end) in [
+            ("- # c", None),
+            ("--- # c", None),
+            ("a: &x # c", Some(1)),
+            ("a: !!str # c", Some(1)),
+        ] {
+            assert_eq!(at_hash(text, end, TailKind::Key), Spot::Before, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_comment_of_a_block_scalars_header_is_the_scalars() {
+        assert_eq!(spot("a: | # c\n  b\n", 5, None, Some(11)), Spot::Behind);
+        assert_eq!(spot("a: |\n  b\n# c\n", 9, None, Some(7)), Spot::OwnLine);
+    }
+
+    /// Whether the comment of a text, up to its line's end, is directly above the `v` behind it.
+    fn is_above(text: &str, own_line: bool) -> bool {
+        let start = text.find('#').expect("the text has a comment");
+        let end = start + 1;
+        let comment = Comment {
+            marker: Err(MarkerError::WordsBefore),
+            range: start..end,
+            position: (1, 1),
+            own_line,
+        };
+        above(
+            text,
+            &comment,
+            text.rfind('v').expect("the text has a value"),
+        )
+    }
+
+    #[test]
+    fn a_comment_is_above_an_item_in_its_column_on_the_next_line() {
+        for text in [
+            "#\n- v",
+            "  #\r\n  - v",
+            "#\r- &a !!str v",
+            "\u{feff}#\n- v",
+            "a:\n  #\n  v",
+            " #\n -   v",
+        ] {
+            assert!(is_above(text, true), "{text:?}");
+        }
+        for text in [
+            "#\n\n- v",
+            "#\n - v",
+            "  #\n- v",
+            "#\n- - v",
+            "#\nk: v",
+            "#\n, v",
+            "# \n- |\n v",
+            "#\n\t- v",
+        ] {
+            assert!(!is_above(text, true), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_comment_behind_a_dash_or_an_anchor_is_above_the_scalar_below() {
+        for text in ["- #\n  v", "a: &x #\n  v", "a: !!str #\n  &x v"] {
+            assert!(is_above(text, false), "{text:?}");
+        }
+        for text in ["- #\n  - v", "- #\n\n  v", "- #\n  k: v"] {
+            assert!(!is_above(text, false), "{text:?}");
+        }
+    }
+}

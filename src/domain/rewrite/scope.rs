@@ -128,3 +128,68 @@ impl Scope {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::locate::locate;
+
+    /// The objects that the marked scalars of a document belong to.
+    fn objects(text: &str) -> Vec<String> {
+        let text = text.replace("@", "v # {\"$imagepolicy\": \"ns:app\"}\n");
+        let located = locate(&text, &text).expect("the document parses");
+        let name = |object: &Option<_>| match object {
+            None => "-".to_owned(),
+            Some(object) => crate::domain::object::ObjectId::to_string(object),
+        };
+        located
+            .marked
+            .iter()
+            .map(|marked| name(&marked.object))
+            .collect()
+    }
+
+    #[test]
+    fn names_count_wherever_they_stand_in_the_document() {
+        assert_eq!(
+            objects("kind: A\nmetadata: {name: x, namespace: n}\na: @"),
+            ["A/n/x"]
+        );
+        assert_eq!(objects("a: @metadata:\n  name: x\nkind: A\n"), ["A/x"]);
+        assert_eq!(
+            objects("a: @---\nkind: A\nmetadata: {name: x}\na: @"),
+            ["-", "A/x"]
+        );
+    }
+
+    #[test]
+    fn what_names_no_object_gives_none() {
+        for text in [
+            "a: @",
+            "kind: A\na: @",
+            "metadata: {name: x}\na: @",
+            "kind: A\nmetadata: {name: null}\na: @",
+            "kind: A\nmetadata: words\na: @",
+            "kind: A\nx: {metadata: {name: x}}\na: @",
+            "kind: A\nmetadata: {labels: {name: x}}\na: @",
+        ] {
+            assert_eq!(objects(text), ["-"], "{text}");
+        }
+    }
+
+    #[test]
+    fn an_item_of_a_list_has_its_own_name() {
+        let items = "items:\n- kind: A\n  metadata: {name: x}\n  a: @- a: @  kind: B\n  metadata: {name: y}\n- a: @";
+        assert_eq!(
+            objects(&format!("{items}kind: List\n")),
+            ["A/x", "B/y", "-"]
+        );
+        assert_eq!(
+            objects(&format!("kind: PodList\n{items}")),
+            ["A/x", "B/y", "-"]
+        );
+        assert_eq!(
+            objects(&format!("kind: C\nmetadata: {{name: z}}\n{items}")),
+            ["C/z", "C/z", "C/z"]
+        );
+    }
+}

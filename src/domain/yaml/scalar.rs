@@ -153,145 +153,37 @@ mod tests {
 
     #[test]
     fn what_any_reader_resolves_is_not_a_string() {
-        for value in [
-            "",
-            "~",
-            "null",
-            "Null",
-            "NULL",
-            "true",
-            "True",
-            "FALSE",
-            "yes",
-            "Yes",
-            "no",
-            "NO",
-            "on",
-            "Off",
-            "y",
-            "N",
-            "=",
-            "<<",
-            "0",
-            "1",
-            "-1",
-            "+12",
-            "08",
-            "0123",
-            "0777",
-            "1_000",
-            "0_1",
-            "1.28",
-            "1.",
-            ".5",
-            "-.5",
-            "1e3",
-            "1E3",
-            "1e+3",
-            "1.5e-3",
-            "12e5",
-            "0123e5",
-            "1e500",
-            "0x1F",
-            "0X1f",
-            "-0x1f",
-            "0o17",
-            "0O17",
-            "0b11",
-            "0B1_0",
-            ".inf",
-            "-.Inf",
-            "+.INF",
-            ".nan",
-            ".NaN",
-            "12:30:45",
-            "1:30",
-            "190:20:30.15",
-            "2001-01-01",
-            "2024-6-7",
-            "2001-12-14t21:59:43.10-05:00",
-            "2001-12-14 21:59:43.10 -5",
-            "2001-12-15T02:59:43Z",
-            "20240627",
-            "1719446400",
-            "0_x1F",
-        ] {
+        let words = "~ null Null NULL true True FALSE yes Yes no NO on Off y N = << .inf -.Inf +.INF .nan .NaN";
+        let numbers = "0 1 -1 +12 08 0123 0777 1_000 0_1 1.28 1. .5 -.5 1e3 1E3 1e+3 1.5e-3 12e5 0123e5 1e500 20240627 \
+                       1719446400 0x1F 0X1f -0x1f 0o17 0O17 0b11 0B1_0 0_x1F 12:30:45 1:30 190:20:30.15";
+        let dates = "2001-01-01 2024-6-7 2001-12-14t21:59:43.10-05:00 2001-12-15T02:59:43Z";
+        for value in [words, numbers, dates]
+            .iter()
+            .flat_map(|row| row.split_whitespace())
+        {
             assert!(!reads_as_string(value), "{value:?}");
         }
+        assert!(!reads_as_string(""));
+        assert!(!reads_as_string("2001-12-14 21:59:43.10 -5"));
     }
 
     #[test]
     fn tags_and_references_are_strings() {
-        for value in [
-            "v1.2.3",
-            "1.2.3",
-            "1.28.0",
-            "1.2.3-rc.1",
-            "latest",
-            "main-abc1234-1719446400",
-            "ghcr.io/acme/app:1.28",
-            "sha256:0123456789abcdef",
-            "2024-06-27-build",
-            "2024.06.27",
-            "1.2.3.4",
-            "1e3f",
-            "0x1G",
-            "yess",
-            "nul",
-            "host:5000/app:1",
-            "1.28-alpine",
-            "a1",
-            "_",
-            "1-2",
-            "0.0.0.0:80/x",
-            "v1",
-            "e3",
-            "x1f",
-            "1.2.3e5",
-        ] {
+        let values = "v1.2.3 1.2.3 1.28.0 1.2.3-rc.1 latest main-abc1234-1719446400 ghcr.io/acme/app:1.28 1.2.3e5 \
+                      sha256:0123456789abcdef 2024-06-27-build 2024.06.27 1.2.3.4 1e3f 0x1G yess nul host:5000/app:1 \
+                      1.28-alpine a1 _ 1-2 0.0.0.0:80/x v1 e3 x1f";
+        for value in values.split_whitespace() {
             assert!(reads_as_string(value), "{value:?}");
         }
     }
 
     #[test]
     fn indicators_and_their_neighbours_do_not_fit_plain() {
-        for value in [
-            "",
-            " a",
-            "a ",
-            "a: b",
-            "a:",
-            "a #b",
-            "#a",
-            "&a",
-            "*a",
-            "!a",
-            "|a",
-            ">a",
-            "'a",
-            "\"a",
-            "%a",
-            "@a",
-            "`a",
-            "[a",
-            "{a",
-            "]a",
-            "}a",
-            ",a",
-            "- a",
-            "-",
-            "? a",
-            ": a",
-            "---",
-            "--- a",
-            "...",
-            "a\nb",
-            "a\tb",
-            "a\u{85}b",
-            "a\u{2028}b",
-            "\u{feff}a",
-            "[::1]:5000/app:1",
-        ] {
+        let words =
+            "a: #a &a *a !a |a >a 'a \"a %a @a `a [a {a ]a }a ,a - --- ... [::1]:5000/app:1";
+        let spaced = ["", " a", "a ", "a: b", "a #b", "- a", "? a", ": a", "--- a"];
+        let unprintable = ["a\nb", "a\tb", "a\u{85}b", "a\u{2028}b", "\u{feff}a"];
+        for value in words.split(' ').chain(spaced).chain(unprintable) {
             assert!(!fits_plain(value, false), "{value:?}");
             assert!(!fits_plain(value, true), "{value:?}");
         }
@@ -300,7 +192,6 @@ mod tests {
             assert!(!fits_plain(value, true), "{value:?}");
         }
         for value in [
-            "a",
             "-a",
             "?a",
             ":a",
@@ -311,7 +202,6 @@ mod tests {
             "a@sha256:0",
             "é",
             "a b",
-            "a%b",
             "--",
         ] {
             assert!(fits_plain(value, true), "{value:?}");
