@@ -53,10 +53,14 @@ fn differs(live: &Value, dry_run: &Value) -> bool {
             .cloned()
             .unwrap_or(Value::Null)
     };
-    ["labels", "annotations"]
-        .iter()
-        .any(|field| !same(&texts(live, field), &texts(dry_run, field)))
-        || !same(&body(live), &body(dry_run))
+    let empty = |set: &Value| set.as_object().is_some_and(Map::is_empty);
+    let other = |field: &&str| {
+        let (one, other) = (texts(live, field), texts(dry_run, field));
+        // No labels and an empty set of labels are the same; anywhere else a selector of nothing
+        // and a missing selector are not.
+        one != other && !(one.is_null() && empty(&other) || other.is_null() && empty(&one))
+    };
+    ["labels", "annotations"].iter().any(other) || body(live) != body(dry_run)
 }
 
 fn body(object: &Value) -> Value {
@@ -68,65 +72,10 @@ fn body(object: &Value) -> Value {
     Value::Object(kept)
 }
 
-/// Equality that takes a missing, null and empty collection for the same.
-fn same(one: &Value, other: &Value) -> bool {
-    match (one, other) {
-        (Value::Object(one), Value::Object(other)) => {
-            let absent = Value::Null;
-            one.keys().chain(other.keys()).all(|key| {
-                same(
-                    one.get(key).unwrap_or(&absent),
-                    other.get(key).unwrap_or(&absent),
-                )
-            })
-        }
-        (Value::Array(one), Value::Array(other)) => {
-            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
-        }
-        _ => one == other || (is_nothing(one) && is_nothing(other)),
-    }
-}
-
-fn is_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(object) => object.is_empty(),
-        _ => false,
-    }
-}
-
-/// How an object wants to be applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Policy {
-    /// Fields of other tools are taken over.
-    #[default]
-    Override,
-    /// Fields of other tools stay theirs.
-    Merge,
-    /// Only when it is not in the cluster.
-    IfNotPresent,
-    /// Never.
-    Ignore,
-}
-
-/// The `ssa` policy that labels or annotations of `object` state.
-pub fn policy(object: &Value) -> Policy {
-    [
-        ("Ignore", Policy::Ignore),
-        ("IfNotPresent", Policy::IfNotPresent),
-        ("Merge", Policy::Merge),
-    ]
-    .into_iter()
-    .find(|(word, _)| states(object, "ssa", word))
-    .map_or(Policy::Override, |(_, policy)| policy)
-}
-
 /// Whether `desired` is not to be applied, seeing what is in the cluster.
 pub fn is_skipped(desired: &Value, live: Option<&Value>) -> bool {
-    let left_alone = |object: &Value| {
-        states(object, "reconcile", "disabled") || states(object, "ssa", "Ignore")
-    };
+    let left_alone =
+        |object: &Value| states(object, "reconcile", "disabled") || states(object, "ssa", "Ignore");
     left_alone(desired)
         || live.is_some_and(left_alone)
         || (live.is_some() && states(desired, "ssa", "IfNotPresent"))
@@ -137,12 +86,6 @@ pub fn is_kept(live: &Value) -> bool {
     states(live, "prune", "Disabled")
         || states(live, "reconcile", "disabled")
         || states(live, "ssa", "Ignore")
-}
-
-/// Whether an object may be deleted and made anew when a field of it cannot change.
-pub fn is_forced(desired: &Value, live: Option<&Value>) -> bool {
-    let forced = |object: &Value| states(object, "force", "Enabled");
-    forced(desired) || live.is_some_and(forced)
 }
 
 /// Whether a label or annotation `kustomize.toolkit.fluxcd.io/<key>` says `word`, in any case.
@@ -179,7 +122,6 @@ mod tests {
         dry_run["metadata"]["generation"] = 9.into();
         dry_run["metadata"]["annotations"] = json!({});
         dry_run["status"] = json!({"replicas": 1});
-        dry_run["spec"]["template"]["spec"]["containers"] = json!([{"name": "a"}]);
         assert_eq!(action(Some(&live()), &dry_run), Action::Unchanged);
         assert_eq!(action(None, &dry_run), Action::Created);
     }
@@ -196,7 +138,11 @@ mod tests {
         ] {
             let mut dry_run = live();
             *dry_run.pointer_mut(pointer).expect("the field is there") = value;
-            assert_eq!(action(Some(&live()), &dry_run), Action::Configured, "{pointer}");
+            assert_eq!(
+                action(Some(&live()), &dry_run),
+                Action::Configured,
+                "{pointer}"
+            );
         }
         let mut dry_run = live();
         dry_run["metadata"]["annotations"] = json!({"a": "b"});
@@ -204,6 +150,13 @@ mod tests {
         let mut dry_run = live();
         dry_run["data"] = json!({"a": "b"});
         assert_eq!(action(Some(&live()), &dry_run), Action::Configured);
+    }
+
+    #[test]
+    fn a_selector_of_everything_is_not_a_missing_one() {
+        let policy = |from: Value| json!({"kind": "NetworkPolicy", "metadata": {"name": "a"}, "spec": {"ingress": [{"from": [from]}]}});
+        let (everywhere, here) = (json!({"podSelector": {}, "namespaceSelector": {}}), json!({"podSelector": {}}));
+        assert_eq!(action(Some(&policy(everywhere)), &policy(here)), Action::Configured);
     }
 
     fn stating(field: &str, key: &str, word: &str) -> Value {
@@ -217,20 +170,23 @@ mod tests {
                 assert!(is_kept(&stating(field, "prune", word)), "{field} {word}");
                 assert!(is_skipped(&stating(field, "reconcile", word), None));
             }
-            assert!(is_forced(&stating(field, "force", "enabled"), None));
         }
         let nothing = json!({"metadata": {"name": "a"}});
         assert!(!is_kept(&nothing) && !is_skipped(&nothing, Some(&nothing)));
-        assert!(!is_forced(&nothing, Some(&nothing)));
         assert!(!is_kept(&stating("labels", "prune", "enabled")));
     }
 
     #[test]
-    fn both_sides_can_forbid_and_force() {
+    fn both_sides_can_forbid() {
         let nothing = json!({"metadata": {"name": "a"}});
-        assert!(is_skipped(&nothing, Some(&stating("labels", "reconcile", "disabled"))));
-        assert!(is_skipped(&nothing, Some(&stating("labels", "ssa", "ignore"))));
-        assert!(is_forced(&nothing, Some(&stating("labels", "force", "Enabled"))));
+        assert!(is_skipped(
+            &nothing,
+            Some(&stating("labels", "reconcile", "disabled"))
+        ));
+        assert!(is_skipped(
+            &nothing,
+            Some(&stating("labels", "ssa", "ignore"))
+        ));
     }
 
     #[test]
@@ -238,19 +194,6 @@ mod tests {
         let desired = stating("annotations", "ssa", "IfNotPresent");
         assert!(!is_skipped(&desired, None));
         assert!(is_skipped(&desired, Some(&json!({}))));
-    }
-
-    #[test]
-    fn the_policy_is_read_from_the_word() {
-        for (word, expected) in [
-            ("Override", Policy::Override),
-            ("merge", Policy::Merge),
-            ("ifnotpresent", Policy::IfNotPresent),
-            ("Ignore", Policy::Ignore),
-            ("nonsense", Policy::Override),
-        ] {
-            assert_eq!(policy(&stating("annotations", "ssa", word)), expected, "{word}");
-        }
     }
 
     #[test]
@@ -263,6 +206,9 @@ mod tests {
             Action::Deleted,
         ]
         .map(Action::as_str);
-        assert_eq!(words, ["created", "configured", "unchanged", "skipped", "deleted"]);
+        assert_eq!(
+            words,
+            ["created", "configured", "unchanged", "skipped", "deleted"]
+        );
     }
 }

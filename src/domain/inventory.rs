@@ -38,8 +38,8 @@ const RBAC_KINDS: [&str; 4] = ["Role", "ClusterRole", "RoleBinding", "ClusterRol
 impl Entry {
     /// The entry of an object.
     pub fn new(id: &ObjectId) -> Self {
-        let rbac = id.group() == "rbac.authorization.k8s.io"
-            && RBAC_KINDS.contains(&id.kind.as_str());
+        let rbac =
+            id.group() == "rbac.authorization.k8s.io" && RBAC_KINDS.contains(&id.kind.as_str());
         let name = if rbac {
             id.name.replace(':', "__")
         } else {
@@ -184,10 +184,23 @@ mod tests {
     #[test]
     fn ids_are_written_as_flux_writes_them() {
         for (object, id, version) in [
-            (object("apps/v1", "Deployment", Some("shop"), "web"), "shop_web_apps_Deployment", "v1"),
-            (object("v1", "Namespace", None, "shop"), "_shop__Namespace", "v1"),
             (
-                object("rbac.authorization.k8s.io/v1", "ClusterRole", None, "system:reader"),
+                object("apps/v1", "Deployment", Some("shop"), "web"),
+                "shop_web_apps_Deployment",
+                "v1",
+            ),
+            (
+                object("v1", "Namespace", None, "shop"),
+                "_shop__Namespace",
+                "v1",
+            ),
+            (
+                object(
+                    "rbac.authorization.k8s.io/v1",
+                    "ClusterRole",
+                    None,
+                    "system:reader",
+                ),
                 "_system__reader_rbac.authorization.k8s.io_ClusterRole",
                 "v1",
             ),
@@ -246,10 +259,18 @@ mod tests {
             &CustomKinds::default(),
         );
         assert_eq!(plan.stages.len(), 2);
-        assert!(plan.stages.iter().flat_map(|stage| &stage.manifests).all(|manifest| {
-            stage::is_owned_by(&manifest.object, "flux-system", "apps")
-        }));
-        let ids: Vec<&str> = plan.inventory.entries.iter().map(|entry| entry.id.as_str()).collect();
+        assert!(
+            plan.stages
+                .iter()
+                .flat_map(|stage| &stage.manifests)
+                .all(|manifest| { stage::is_owned_by(&manifest.object, "flux-system", "apps") })
+        );
+        let ids: Vec<&str> = plan
+            .inventory
+            .entries
+            .iter()
+            .map(|entry| entry.id.as_str())
+            .collect();
         assert_eq!(ids, ["_a__Namespace", "_b__ConfigMap"]);
         assert_eq!((plan.stale, plan.unreadable), (vec![gone], Vec::new()));
     }

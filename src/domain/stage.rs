@@ -231,7 +231,12 @@ mod tests {
     #[test]
     fn definitions_come_before_classes_before_chosen_kinds_before_the_rest() {
         let manifests = vec![
-            manifest("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", "hook"),
+            manifest(
+                "admissionregistration.k8s.io/v1",
+                "ValidatingWebhookConfiguration",
+                "",
+                "hook",
+            ),
             manifest("example.com/v1", "Gadget", "a", "gadget"),
             manifest("apps/v1", "Deployment", "b", "web"),
             manifest("apps/v1", "Deployment", "a", "web-a"),
@@ -241,7 +246,12 @@ mod tests {
             manifest("node.k8s.io/v1", "RuntimeClass", "", "box"),
             manifest("rbac.authorization.k8s.io/v1", "ClusterRole", "", "role"),
             manifest("v1", "Namespace", "", "shop"),
-            manifest("apiextensions.k8s.io/v1", "CustomResourceDefinition", "", "crd"),
+            manifest(
+                "apiextensions.k8s.io/v1",
+                "CustomResourceDefinition",
+                "",
+                "crd",
+            ),
             manifest("example.com/v1", "Namespace", "", "not-core"),
             manifest("cert.example.com/v1", "Issuer", "a", "issuer"),
         ];
@@ -253,7 +263,9 @@ mod tests {
             (StageKind::Custom, owned(&["issuer"])),
             (
                 StageKind::Rest,
-                owned(&["not-core", "settings", "secret", "web-a", "web", "gadget", "hook"]),
+                owned(&[
+                    "not-core", "settings", "secret", "web-a", "web", "gadget", "hook",
+                ]),
             ),
         ];
         assert_eq!(names(&stages(manifests.clone(), &custom)), expected);

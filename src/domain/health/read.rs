@@ -45,7 +45,10 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn conditions(self) -> impl Iterator<Item = Condition<'a>> {
-        let conditions = self.0.pointer("/status/conditions").and_then(Value::as_array);
+        let conditions = self
+            .0
+            .pointer("/status/conditions")
+            .and_then(Value::as_array);
         conditions.into_iter().flatten().map(|condition| {
             let text = |key| {
                 condition

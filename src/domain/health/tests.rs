@@ -36,7 +36,8 @@ fn a_deployment_is_followed_step_by_step() {
         let spec = json!({"replicas": 2, "progressDeadlineSeconds": 600});
         of("apps/v1", "Deployment", spec, state)
     };
-    let exceeded = json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
+    let exceeded =
+        json!([{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]);
     let unavailable = json!([
         {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
         {"type": "Available", "status": "False"}
@@ -48,9 +49,18 @@ fn a_deployment_is_followed_step_by_step() {
         (json!({"replicas": 3}), progress("Pending termination: 1")),
         (json!({"availableReplicas": 1}), progress("Available: 1/2")),
         (json!({"readyReplicas": 0}), progress("Ready: 0/2")),
-        (json!({"conditions": []}), progress("ReplicaSet not Available")),
-        (json!({"conditions": unavailable}), progress("Deployment not Available")),
-        (json!({"conditions": exceeded}), failed("Progress deadline exceeded")),
+        (
+            json!({"conditions": []}),
+            progress("ReplicaSet not Available"),
+        ),
+        (
+            json!({"conditions": unavailable}),
+            progress("Deployment not Available"),
+        ),
+        (
+            json!({"conditions": exceeded}),
+            failed("Progress deadline exceeded"),
+        ),
         (
             json!({"observedGeneration": 0}),
             progress("Deployment generation is 1, but latest observed generation is 0"),
@@ -62,9 +72,17 @@ fn a_deployment_is_followed_step_by_step() {
 
 #[test]
 fn a_deployment_without_status_has_no_replicas_yet() {
-    assert_eq!(of("apps/v1", "Deployment", json!({}), json!({})), progress("Replicas: 0/1"));
     assert_eq!(
-        of("apps/v1", "Deployment", json!({"replicas": 0}), json!({"conditions": [{"type": "Available", "status": "True"}]})),
+        of("apps/v1", "Deployment", json!({}), json!({})),
+        progress("Replicas: 0/1")
+    );
+    assert_eq!(
+        of(
+            "apps/v1",
+            "Deployment",
+            json!({"replicas": 0}),
+            json!({"conditions": [{"type": "Available", "status": "True"}]})
+        ),
         current("Deployment is available. Replicas: 0")
     );
 }
@@ -82,10 +100,22 @@ fn a_stateful_set_rolls_out_whole_or_in_part() {
     let partition = |from: i64| json!({"replicas": 3, "updateStrategy": {"rollingUpdate": {"partition": from}}});
     let all = "All replicas scheduled as expected. Replicas: 3";
     assert_eq!(with(three(), "x", json!(1)), current(all));
-    assert_eq!(with(three(), "replicas", json!(2)), progress("Replicas: 2/3"));
-    assert_eq!(with(three(), "readyReplicas", json!(2)), progress("Ready: 2/3"));
-    assert_eq!(with(three(), "replicas", json!(4)), progress("Pending termination: 1"));
-    assert_eq!(with(three(), "currentReplicas", json!(1)), progress("current: 1/3"));
+    assert_eq!(
+        with(three(), "replicas", json!(2)),
+        progress("Replicas: 2/3")
+    );
+    assert_eq!(
+        with(three(), "readyReplicas", json!(2)),
+        progress("Ready: 2/3")
+    );
+    assert_eq!(
+        with(three(), "replicas", json!(4)),
+        progress("Pending termination: 1")
+    );
+    assert_eq!(
+        with(three(), "currentReplicas", json!(1)),
+        progress("current: 1/3")
+    );
     assert_eq!(
         with(three(), "updateRevision", json!("b")),
         progress("Waiting for updated revision to match current")
@@ -96,7 +126,11 @@ fn a_stateful_set_rolls_out_whole_or_in_part() {
         current("Partition rollout complete. updated: 1")
     );
     assert_eq!(
-        with(json!({"updateStrategy": {"type": "OnDelete"}}), "replicas", json!(0)),
+        with(
+            json!({"updateStrategy": {"type": "OnDelete"}}),
+            "replicas",
+            json!(0)
+        ),
         current("StatefulSet is using the ondelete update strategy")
     );
 }
@@ -111,9 +145,21 @@ fn a_daemon_set_must_have_been_seen() {
         of("apps/v1", "DaemonSet", json!({}), state)
     };
     for (key, value, expected) in [
-        ("x", json!(1), current("All replicas scheduled as expected. Replicas: 2")),
-        ("observedGeneration", Value::Null, progress("DaemonSet status.observedGeneration not found")),
-        ("desiredNumberScheduled", Value::Null, progress("Missing .status.desiredNumberScheduled")),
+        (
+            "x",
+            json!(1),
+            current("All replicas scheduled as expected. Replicas: 2"),
+        ),
+        (
+            "observedGeneration",
+            Value::Null,
+            progress("DaemonSet status.observedGeneration not found"),
+        ),
+        (
+            "desiredNumberScheduled",
+            Value::Null,
+            progress("Missing .status.desiredNumberScheduled"),
+        ),
         ("currentNumberScheduled", json!(1), progress("Current: 1/2")),
         ("updatedNumberScheduled", json!(1), progress("Updated: 1/2")),
         ("numberAvailable", json!(0), progress("Available: 0/2")),
@@ -133,12 +179,20 @@ fn a_replica_set_counts_labelled_available_and_ready_pods() {
     };
     let failure = json!([{"type": "ReplicaFailure", "status": "True"}]);
     for (key, value, expected) in [
-        ("x", json!(1), current("ReplicaSet is available. Replicas: 1")),
+        (
+            "x",
+            json!(1),
+            current("ReplicaSet is available. Replicas: 1"),
+        ),
         ("fullyLabeledReplicas", json!(0), progress("Labelled: 0/1")),
         ("availableReplicas", json!(0), progress("Available: 0/1")),
         ("readyReplicas", json!(0), progress("Ready: 0/1")),
         ("replicas", json!(2), progress("Pending termination: 1")),
-        ("conditions", failure, progress("Replica Failure condition. Check Pods")),
+        (
+            "conditions",
+            failure,
+            progress("Replica Failure condition. Check Pods"),
+        ),
     ] {
         assert_eq!(with(key, value), expected, "{key}");
     }
@@ -150,12 +204,24 @@ fn a_job_is_in_progress_until_it_is_complete() {
     let is = |kind: &str| json!({"conditions": [{"type": kind, "status": "True"}], "succeeded": 1, "failed": 2});
     assert_eq!(job(json!({}), json!({})), progress("Job not started"));
     assert_eq!(
-        job(json!({}), json!({"startTime": "2026-01-01T00:00:00Z", "active": 1})),
+        job(
+            json!({}),
+            json!({"startTime": "2026-01-01T00:00:00Z", "active": 1})
+        ),
         progress("Job in progress. success:0, active: 1, failed: 0")
     );
-    assert_eq!(job(json!({"completions": 3}), is("Complete")), current("Job Completed. succeeded: 1/3"));
-    assert_eq!(job(json!({"parallelism": 2}), is("Failed")), failed("Job Failed. failed: 2/2"));
-    assert_eq!(job(json!({"suspend": true}), is("Suspended")), current("Job is suspended"));
+    assert_eq!(
+        job(json!({"completions": 3}), is("Complete")),
+        current("Job Completed. succeeded: 1/3")
+    );
+    assert_eq!(
+        job(json!({"parallelism": 2}), is("Failed")),
+        failed("Job Failed. failed: 2/2")
+    );
+    assert_eq!(
+        job(json!({"suspend": true}), is("Suspended")),
+        current("Job is suspended")
+    );
     assert_eq!(job(json!({}), is("Suspended")), progress("Job not started"));
 }
 
@@ -167,15 +233,27 @@ fn a_pod_is_judged_by_phase_and_containers() {
         {"name": "b", "state": {"running": {}}}]});
     for (state, expected) in [
         (json!({}), progress("Pod phase not available")),
-        (json!({"phase": "Succeeded"}), current("Pod has completed successfully")),
-        (json!({"phase": "Failed"}), current("Pod has completed, but not successfully")),
-        (json!({"phase": "Running"}), progress("Pod is running but is not Ready")),
+        (
+            json!({"phase": "Succeeded"}),
+            current("Pod has completed successfully"),
+        ),
+        (
+            json!({"phase": "Failed"}),
+            current("Pod has completed, but not successfully"),
+        ),
+        (
+            json!({"phase": "Running"}),
+            progress("Pod is running but is not Ready"),
+        ),
         (
             json!({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}),
             current("Pod is Ready"),
         ),
         (crash, failed("Containers in CrashLoop state: a")),
-        (json!({"phase": "Pending"}), progress("Pod is in the Pending phase")),
+        (
+            json!({"phase": "Pending"}),
+            progress("Pod is in the Pending phase"),
+        ),
         (json!({"phase": "Strange"}), Health::Unknown),
     ] {
         assert_eq!(pod(state.clone()), expected, "{state}");
@@ -191,7 +269,9 @@ fn a_pod_without_a_node_fails_after_fifteen_seconds() {
             {"type": "PodScheduled", "status": "False", "reason": "Unschedulable"}]}
     });
     let at = |second: &str| {
-        let now = format!("2026-01-01T00:00:{second}Z").parse().expect("it is a time");
+        let now = format!("2026-01-01T00:00:{second}Z")
+            .parse()
+            .expect("it is a time");
         status_at(&pod, now)
     };
     assert_eq!(at("14"), progress("Pod has not been scheduled"));
@@ -200,51 +280,85 @@ fn a_pod_without_a_node_fails_after_fifteen_seconds() {
 }
 
 #[test]
-fn kinds_that_run_nothing_have_rules_of_their_own() {
+fn a_service_and_a_claim_wait_for_what_the_cluster_gives() {
+    let service = |spec: Value| of("v1", "Service", spec, json!({}));
     let balanced = |ip: &str| json!({"type": "LoadBalancer", "clusterIP": ip});
-    let condition = |kind: &str, status: &str, reason: &str| {
-        json!({"conditions": [{"type": kind, "status": status, "reason": reason, "message": "words"}]})
-    };
-    let crd = |state| of("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({}), state);
+    let claim = |state: Value| of("v1", "PersistentVolumeClaim", json!({}), state);
     for (health, expected) in [
-        (of("v1", "Service", json!({}), json!({})), current("Service is ready")),
+        (service(json!({})), current("Service is ready")),
         (
-            of("v1", "Service", balanced(""), json!({})),
+            service(balanced("")),
             progress("ClusterIP not set. Service type: LoadBalancer"),
         ),
-        (of("v1", "Service", balanced("10.0.0.1"), json!({})), current("Service is ready")),
+        (service(balanced("10.0.0.1")), current("Service is ready")),
         (
-            of("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Pending"})),
+            claim(json!({"phase": "Pending"})),
             progress("PVC is not Bound. phase: Pending"),
         ),
         (
-            of("v1", "PersistentVolumeClaim", json!({}), json!({})),
+            claim(json!({})),
             progress("PVC is not Bound. phase: unknown"),
         ),
-        (
-            of("v1", "PersistentVolumeClaim", json!({}), json!({"phase": "Bound"})),
-            current("PVC is Bound"),
-        ),
-        (
-            of("policy/v1", "PodDisruptionBudget", json!({}), json!({})),
-            current("AllowedDisruptions has been computed."),
-        ),
-        (of("v1", "ConfigMap", json!({}), json!({})), current("Resource is always ready")),
-        (crd(json!({})), progress("Install in progress")),
-        (crd(condition("Established", "True", "")), current("CRD is established")),
-        (crd(condition("Established", "False", "Installing")), progress("Install in progress")),
-        (crd(condition("Established", "False", "Other")), failed("words")),
-        (crd(condition("NamesAccepted", "False", "Conflict")), failed("words")),
+        (claim(json!({"phase": "Bound"})), current("PVC is Bound")),
     ] {
         assert_eq!(health, expected);
     }
 }
 
 #[test]
+fn a_definition_is_current_once_it_is_established() {
+    let definition = |state: Value| {
+        let version = "apiextensions.k8s.io/v1";
+        of(version, "CustomResourceDefinition", json!({}), state)
+    };
+    let with = |kind: &str, status: &str, reason: &str| {
+        definition(json!({"conditions": [
+            {"type": kind, "status": status, "reason": reason, "message": "words"}]}))
+    };
+    for (health, expected) in [
+        (definition(json!({})), progress("Install in progress")),
+        (
+            with("Established", "True", ""),
+            current("CRD is established"),
+        ),
+        (
+            with("Established", "False", "Installing"),
+            progress("Install in progress"),
+        ),
+        (with("Established", "False", "Other"), failed("words")),
+        (with("NamesAccepted", "False", "Conflict"), failed("words")),
+    ] {
+        assert_eq!(health, expected);
+    }
+}
+
+#[test]
+fn some_kinds_are_always_ready() {
+    let ready = "Resource is always ready";
+    for (version, kind, message) in [
+        ("v1", "ConfigMap", ready),
+        ("v1", "Secret", ready),
+        ("batch/v1", "CronJob", ready),
+        (
+            "policy/v1",
+            "PodDisruptionBudget",
+            "AllowedDisruptions has been computed.",
+        ),
+    ] {
+        assert_eq!(of(version, kind, json!({}), json!({})), current(message));
+    }
+}
+
+#[test]
 fn other_kinds_are_judged_by_standard_conditions() {
     let gadget = |kind: &str, status: &str| {
-        of("example.com/v1", "Gadget", json!({}), json!({"conditions": [
-            {"type": kind, "status": status, "message": "words"}]}))
+        of(
+            "example.com/v1",
+            "Gadget",
+            json!({}),
+            json!({"conditions": [
+            {"type": kind, "status": status, "message": "words"}]}),
+        )
     };
     assert_eq!(gadget("Ready", "True"), current("Resource is Ready"));
     assert_eq!(gadget("Ready", "False"), progress("words"));
@@ -253,7 +367,10 @@ fn other_kinds_are_judged_by_standard_conditions() {
     assert_eq!(gadget("Reconciling", "True"), progress("words"));
     assert_eq!(gadget("Stalled", "True"), failed("words"));
     assert_eq!(gadget("Stalled", "False"), current("Resource is current"));
-    assert_eq!(of("example.com/v1", "Gadget", json!({}), json!(null)), current("Resource is current"));
+    assert_eq!(
+        of("example.com/v1", "Gadget", json!({}), json!(null)),
+        current("Resource is current")
+    );
 }
 
 #[test]

@@ -204,7 +204,9 @@ fn running(object: Object<'_>) -> Health {
         .into_iter()
         .flatten()
         .filter(|container| {
-            container.pointer("/state/waiting/reason").and_then(Value::as_str)
+            container
+                .pointer("/state/waiting/reason")
+                .and_then(Value::as_str)
                 == Some("CrashLoopBackOff")
         })
         .filter_map(|container| container.get("name").and_then(Value::as_str))
@@ -229,9 +231,8 @@ fn pending(object: Object<'_>, now: Option<Timestamp>) -> Health {
         return Health::InProgress("Pod is in the Pending phase".to_owned());
     }
     let created: Option<Timestamp> = object.text("/metadata/creationTimestamp").parse().ok();
-    let too_long = now.is_some_and(|now| {
-        created.is_none_or(|created| now.duration_since(created) >= SCHEDULING)
-    });
+    let too_long = now
+        .is_some_and(|now| created.is_none_or(|created| now.duration_since(created) >= SCHEDULING));
     if too_long {
         Health::Failed("Pod could not be scheduled".to_owned())
     } else {

@@ -62,7 +62,10 @@ impl<'a> Context<'a> {
     /// The directory that a field names.
     fn enter(&self, name: &Located<String>, path: String) -> Result<Context<'a>, BuildError> {
         let visited = self.above.iter().chain([&self.directory]);
-        if visited.into_iter().any(|above| path == *above || holds(&path, above)) {
+        if visited
+            .into_iter()
+            .any(|above| path == *above || holds(&path, above))
+        {
             return Err(BuildError::Cycle {
                 file: name.file.clone(),
                 line: name.line,
@@ -130,7 +133,9 @@ impl<'a> Context<'a> {
     pub(super) fn run(&self, kustomization: &Kustomization) -> Result<Vec<Resource>, BuildError> {
         self.loaded.set(self.loaded.get() + 1);
         if self.loaded.get() > KUSTOMIZATIONS {
-            return Err(too_large(format!("more than {KUSTOMIZATIONS} kustomizations")));
+            return Err(too_large(format!(
+                "more than {KUSTOMIZATIONS} kustomizations"
+            )));
         }
         let mut resources = self.collect(kustomization)?;
         for entry in &kustomization.patches {
@@ -251,9 +256,15 @@ fn refuse_remote(name: &Located<String>) -> Result<(), BuildError> {
     let value = name.value.as_str();
     let remote = value.contains("://")
         || value.contains("?ref=")
-        || ["git@", "git::", "github.com/", "gitlab.com/", "bitbucket.org/"]
-            .iter()
-            .any(|prefix| value.starts_with(prefix));
+        || [
+            "git@",
+            "git::",
+            "github.com/",
+            "gitlab.com/",
+            "bitbucket.org/",
+        ]
+        .iter()
+        .any(|prefix| value.starts_with(prefix));
     if remote {
         return Err(name.error(format!(
             "`{value}` is remote, and only files of the tree are read; hint: add it as a source of its own, or keep a copy"

@@ -7,6 +7,9 @@ use super::merge_keys::Schema;
 use super::strategic::{self, Directive, Merged};
 use crate::domain::manifest::Node;
 
+/// How many items may be matched: the work grows with their square.
+const ITEMS: usize = 10_000;
+
 /// Merges two lists of which one may be missing or null.
 pub(super) fn merge(
     dest: Option<Node>,
@@ -76,6 +79,11 @@ fn items(
     schema: Schema,
     alone: bool,
 ) -> Result<Merged, String> {
+    if dest.len() + patch.len() > ITEMS {
+        return Err(format!(
+            "a list of more than {ITEMS} items is not merged by keys"
+        ));
+    }
     let keys: &[&str] = if keys.is_empty() { &[""] } else { keys };
     let mut wanted: Vec<Vec<String>> = Vec::new();
     let mut seen = std::collections::HashSet::new();
@@ -171,7 +179,11 @@ fn find(items: &[Node], keys: &[&str], values: &[&str]) -> Option<usize> {
         if keys == [""] {
             return item.as_text().unwrap_or_default() == values[0];
         }
-        item.as_mapping().is_some() && keys.iter().zip(values).all(|(key, value)| has(item, key, value))
+        item.as_mapping().is_some()
+            && keys
+                .iter()
+                .zip(values)
+                .all(|(key, value)| has(item, key, value))
     })
 }
 

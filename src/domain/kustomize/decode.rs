@@ -77,7 +77,8 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn items(&self, name: &str) -> Result<Vec<At<'a>>, BuildError> {
-        self.get(name).map_or_else(|| Ok(Vec::new()), |at| at.items())
+        self.get(name)
+            .map_or_else(|| Ok(Vec::new()), |at| at.items())
     }
 
     pub(super) fn pairs(&self, name: &str) -> Result<BTreeMap<String, String>, BuildError> {

@@ -139,5 +139,7 @@ pub enum BuildError {
 }
 
 fn hint(nearest: Option<&str>) -> String {
-    nearest.map_or_else(String::new, |name| format!("; hint: did you mean `{name}`?"))
+    nearest.map_or_else(String::new, |name| {
+        format!("; hint: did you mean `{name}`?")
+    })
 }

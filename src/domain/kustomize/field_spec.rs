@@ -116,12 +116,7 @@ pub(super) fn split(path: &str) -> Vec<String> {
     elements
 }
 
-fn walk(
-    node: &mut Node,
-    path: &[String],
-    create: Create,
-    set: &mut Set<'_>,
-) -> Result<(), String> {
+fn walk(node: &mut Node, path: &[String], create: Create, set: &mut Set<'_>) -> Result<(), String> {
     let Some((first, rest)) = path.split_first() else {
         return set(node);
     };
@@ -176,4 +171,3 @@ fn enter(
     };
     walk(node, rest, create, set)
 }
-

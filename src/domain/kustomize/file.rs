@@ -162,11 +162,10 @@ fn check_names(fields: &Fields<'_>) -> Result<(), BuildError> {
 fn check_type(fields: &Fields<'_>) -> Result<bool, BuildError> {
     let kind = fields.text("kind")?;
     let component = kind == "Component";
-    if !matches!(kind.as_str(), "" | "Kustomization" | "Component") {
-        let at = fields.get("kind");
-        return Err(at.map_or(BuildError::TooLarge { what: kind }, |at| {
-            at.error("expected `Kustomization` or `Component`")
-        }));
+    if let Some(at) = fields.get("kind")
+        && !matches!(kind.as_str(), "" | "Kustomization" | "Component")
+    {
+        return Err(at.error("expected `Kustomization` or `Component`"));
     }
     let wanted = if component {
         COMPONENT_VERSION
@@ -174,12 +173,8 @@ fn check_type(fields: &Fields<'_>) -> Result<bool, BuildError> {
         KUSTOMIZATION_VERSION
     };
     match fields.get("apiVersion") {
-        Some(at) if !matches!(at.text()?, "" | KUSTOMIZATION_VERSION) || component => {
-            if at.text()? == wanted {
-                Ok(component)
-            } else {
-                Err(at.error(format!("expected `{wanted}`")))
-            }
+        Some(at) if !at.text()?.is_empty() && at.text()? != wanted => {
+            Err(at.error(format!("expected `{wanted}`")))
         }
         _ => Ok(component),
     }
@@ -298,7 +293,10 @@ fn sort(at: &At<'_>) -> Result<Sort, BuildError> {
                 let texts = fields.texts(name)?;
                 Ok(texts.into_iter().map(|text| text.value).collect())
             };
-            Ok(Sort::Legacy(Some((names("orderFirst")?, names("orderLast")?))))
+            Ok(Sort::Legacy(Some((
+                names("orderFirst")?,
+                names("orderLast")?,
+            ))))
         }
         _ => Err(at.error("expected `order` to be `fifo` or `legacy`")),
     }

@@ -1,7 +1,8 @@
 //! The `images` step: names, tags and digests of container images.
 //!
 //! Invariant: an image is changed where its name without tag and digest is the entry's `name`;
-//! custom resource definitions are left alone. What is absent: asking a registry.
+//! custom resource definitions are left alone. As in kustomize v5.8.1 the places of built-in kinds
+//! are gone through twice, so a `tagSuffix` is added twice there. What is absent: a registry.
 
 use super::Image;
 use super::decode::Located;
@@ -18,8 +19,20 @@ static FIELDS: [FieldSpec; 6] = [
     FieldSpec::new("", "", "", "spec/initContainers[]/image", true),
     FieldSpec::new("", "", "", "spec/volumes[]/image/reference", true),
     FieldSpec::new("", "", "", "spec/template/spec/containers[]/image", true),
-    FieldSpec::new("", "", "", "spec/template/spec/initContainers[]/image", true),
-    FieldSpec::new("", "", "", "spec/template/spec/volumes[]/image/reference", true),
+    FieldSpec::new(
+        "",
+        "",
+        "",
+        "spec/template/spec/initContainers[]/image",
+        true,
+    ),
+    FieldSpec::new(
+        "",
+        "",
+        "",
+        "spec/template/spec/volumes[]/image/reference",
+        true,
+    ),
 ];
 
 /// Carries out one entry of `images`.

@@ -7,6 +7,9 @@
 use crate::domain::manifest::{Rules, documents, from_f64};
 use serde_json::Value;
 
+/// How many values the copies of one patch may add.
+const COPIED: usize = 500_000;
+
 /// One operation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Operation {
@@ -33,7 +36,11 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Option<Vec<Operation>>, St
     };
     match value {
         Value::Null => Ok(None),
-        Value::Array(items) => items.into_iter().map(operation).collect::<Result<_, _>>().map(Some),
+        Value::Array(items) => items
+            .into_iter()
+            .map(operation)
+            .collect::<Result<_, _>>()
+            .map(Some),
         _ => Err("expected a list of operations".to_owned()),
     }
 }
@@ -60,8 +67,9 @@ fn operation(value: Value) -> Result<Operation, String> {
 /// # Errors
 /// In words, with the path of the first operation that does not apply.
 pub(super) fn apply(document: &mut Value, operations: &[Operation]) -> Result<(), String> {
+    let mut copied = 0;
     for (index, operation) in operations.iter().enumerate() {
-        step(document, operation).map_err(|reason| {
+        step(document, operation, &mut copied).map_err(|reason| {
             format!(
                 "operation {index}, `{}` of `{}`: {reason}",
                 operation.op,
@@ -87,7 +95,7 @@ fn round_numbers(value: &mut Value) {
     }
 }
 
-fn step(document: &mut Value, operation: &Operation) -> Result<(), String> {
+fn step(document: &mut Value, operation: &Operation, copied: &mut usize) -> Result<(), String> {
     let path = operation.path.as_deref().ok_or("`path` is missing")?;
     let value = || operation.value.clone().unwrap_or_default();
     let from = || operation.from.as_deref().ok_or("`from` is missing");
@@ -100,11 +108,26 @@ fn step(document: &mut Value, operation: &Operation) -> Result<(), String> {
             add(document, path, moved)
         }
         "copy" => {
-            let copied = get(document, from()?)?.cloned().unwrap_or_default();
-            add(document, path, copied)
+            let found = get(document, from()?)?;
+            *copied += found.map_or(0, size);
+            if *copied > COPIED {
+                return Err(format!(
+                    "the copies of a patch add more than {COPIED} values"
+                ));
+            }
+            let value = found.cloned().unwrap_or_default();
+            add(document, path, value)
         }
         "test" => test(document, path, &value()),
         _ => Err("expected `add`, `remove`, `replace`, `move`, `copy` or `test`".to_owned()),
+    }
+}
+
+fn size(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(object) => object.values().map(size).sum(),
+        _ => 0,
     }
 }
 
@@ -244,12 +267,30 @@ mod tests {
     fn every_operation_does_what_the_rfc_says() {
         let before = || json!({"a": [1, 2], "b": {"c/d": "x", "e~f": "y"}});
         for (patch, after) in [
-            ("[{op: add, path: /a/0, value: 0}]", json!({"a": [0, 1, 2], "b": {"c/d": "x", "e~f": "y"}})),
-            ("- {op: add, path: /a/-, value: 3}", json!({"a": [1, 2, 3], "b": {"c/d": "x", "e~f": "y"}})),
-            ("- {op: remove, path: /b/c~1d}", json!({"a": [1, 2], "b": {"e~f": "y"}})),
-            ("- {op: replace, path: /b/e~0f, value: z}", json!({"a": [1, 2], "b": {"c/d": "x", "e~f": "z"}})),
-            ("- {op: move, from: /a/0, path: /x}", json!({"a": [2], "b": {"c/d": "x", "e~f": "y"}, "x": 1})),
-            ("- {op: copy, from: /a, path: /x}", json!({"a": [1, 2], "b": {"c/d": "x", "e~f": "y"}, "x": [1, 2]})),
+            (
+                "[{op: add, path: /a/0, value: 0}]",
+                json!({"a": [0, 1, 2], "b": {"c/d": "x", "e~f": "y"}}),
+            ),
+            (
+                "- {op: add, path: /a/-, value: 3}",
+                json!({"a": [1, 2, 3], "b": {"c/d": "x", "e~f": "y"}}),
+            ),
+            (
+                "- {op: remove, path: /b/c~1d}",
+                json!({"a": [1, 2], "b": {"e~f": "y"}}),
+            ),
+            (
+                "- {op: replace, path: /b/e~0f, value: z}",
+                json!({"a": [1, 2], "b": {"c/d": "x", "e~f": "z"}}),
+            ),
+            (
+                "- {op: move, from: /a/0, path: /x}",
+                json!({"a": [2], "b": {"c/d": "x", "e~f": "y"}, "x": 1}),
+            ),
+            (
+                "- {op: copy, from: /a, path: /x}",
+                json!({"a": [1, 2], "b": {"c/d": "x", "e~f": "y"}, "x": [1, 2]}),
+            ),
             ("- {op: test, path: /a/1, value: 2}", before()),
         ] {
             let patch = patch.strip_prefix('[').map_or(patch.to_owned(), |rest| {
@@ -257,6 +298,15 @@ mod tests {
             });
             assert_eq!(patched(before(), &patch), Ok(after), "{patch}");
         }
+    }
+
+    #[test]
+    fn copies_that_double_are_stopped() {
+        let patch: String = (0..64)
+            .map(|index| format!("- {{op: copy, from: /a, path: /a/x{index}}}\n"))
+            .collect();
+        let refusal = patched(json!({"a": {}}), &patch);
+        assert!(refusal.is_err_and(|reason| reason.contains("more than 500000 values")));
     }
 
     #[test]

@@ -117,7 +117,10 @@ fn take<'a>(rest: &mut &[Token<'a>]) -> Option<Token<'a>> {
 fn key(rest: &mut &[Token<'_>]) -> Result<String, String> {
     match take(rest) {
         Some(Token::Word(word)) if is_key(word) => Ok(word.to_owned()),
-        other => Err(format!("expected a label key, found {}", show(other.as_ref()))),
+        other => Err(format!(
+            "expected a label key, found {}",
+            show(other.as_ref())
+        )),
     }
 }
 
@@ -160,7 +163,10 @@ fn exact(rest: &mut &[Token<'_>]) -> Result<String, String> {
 fn value(rest: &mut &[Token<'_>]) -> Result<String, String> {
     match take(rest) {
         Some(Token::Word(word)) if is_value(word) => Ok(word.to_owned()),
-        other => Err(format!("expected a label value, found {}", show(other.as_ref()))),
+        other => Err(format!(
+            "expected a label value, found {}",
+            show(other.as_ref())
+        )),
     }
 }
 
@@ -184,7 +190,12 @@ fn list(rest: &mut &[Token<'_>]) -> Result<Vec<String>, String> {
         match take(rest) {
             Some(Token::Symbol(",")) => {}
             Some(Token::Symbol(")")) => return Ok(values),
-            other => return Err(format!("expected `,` or `)`, found {}", show(other.as_ref()))),
+            other => {
+                return Err(format!(
+                    "expected `,` or `)`, found {}",
+                    show(other.as_ref())
+                ));
+            }
         }
     }
 }
@@ -200,10 +211,9 @@ fn is_key(text: &str) -> bool {
             !prefix.is_empty()
                 && prefix.len() <= 253
                 && prefix.split('.').all(|label| {
-                    label
-                        .bytes()
-                        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
-                        && !label.is_empty()
+                    label.bytes().all(|byte| {
+                        byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'
+                    }) && !label.is_empty()
                         && !label.starts_with('-')
                         && !label.ends_with('-')
                 })
@@ -260,8 +270,18 @@ mod tests {
     #[test]
     fn what_is_no_selector_is_refused() {
         for selector in [
-            "app=web,", "=web", "app in web", "app in (web", "a b", "-x", "a=b c", "x/y/z=1", "a>b",
-            "app=-", "!", ",a",
+            "app=web,",
+            "=web",
+            "app in web",
+            "app in (web",
+            "a b",
+            "-x",
+            "a=b c",
+            "x/y/z=1",
+            "a>b",
+            "app=-",
+            "!",
+            ",a",
         ] {
             assert!(LabelSelector::parse(selector).is_err(), "{selector}");
         }

@@ -136,7 +136,13 @@ const TEMPLATES: &[FieldSpec] = &[
         true,
     ),
     FieldSpec::new("batch", "", "Job", TEMPLATE, true),
-    FieldSpec::new("batch", "", "CronJob", "spec/jobTemplate/metadata/labels", true),
+    FieldSpec::new(
+        "batch",
+        "",
+        "CronJob",
+        "spec/jobTemplate/metadata/labels",
+        true,
+    ),
     FieldSpec::new(
         "batch",
         "",
@@ -157,7 +163,13 @@ const ANNOTATIONS: &[FieldSpec] = &[
     FieldSpec::new("", "", "DaemonSet", NOTED_TEMPLATE, true),
     FieldSpec::new("", "", "StatefulSet", NOTED_TEMPLATE, true),
     FieldSpec::new("batch", "", "Job", NOTED_TEMPLATE, true),
-    FieldSpec::new("batch", "", "CronJob", "spec/jobTemplate/metadata/annotations", true),
+    FieldSpec::new(
+        "batch",
+        "",
+        "CronJob",
+        "spec/jobTemplate/metadata/annotations",
+        true,
+    ),
     FieldSpec::new(
         "batch",
         "",

@@ -91,16 +91,40 @@ impl Schema {
 /// Row by number: the fields that merge or lead to a list that merges.
 static ROWS: &[&[Field]] = &[
     &[],
-    &[merged("finalizers", &[], 0), merged("ownerReferences", &["uid"], 0)],
+    &[
+        merged("finalizers", &[], 0),
+        merged("ownerReferences", &["uid"], 0),
+    ],
     &[inner("metadata", 1), merged("webhooks", &["name"], 0)],
     &[inner("metadata", 1)],
     &[merged("conditions", &["type"], 0)],
     &[inner("metadata", 1), inner("status", 4)],
-    &[merged("env", &["name"], 0), merged("ports", &["containerPort", "protocol"], 0), merged("volumeDevices", &["devicePath"], 0), merged("volumeMounts", &["mountPath"], 0)],
-    &[merged("env", &["name"], 0), merged("volumeDevices", &["devicePath"], 0), merged("volumeMounts", &["mountPath"], 0)],
+    &[
+        merged("env", &["name"], 0),
+        merged("ports", &["containerPort", "protocol"], 0),
+        merged("volumeDevices", &["devicePath"], 0),
+        merged("volumeMounts", &["mountPath"], 0),
+    ],
+    &[
+        merged("env", &["name"], 0),
+        merged("volumeDevices", &["devicePath"], 0),
+        merged("volumeMounts", &["mountPath"], 0),
+    ],
     &[inner("volumeClaimTemplate", 3)],
     &[inner("ephemeral", 8)],
-    &[merged("containers", &["name"], 6), merged("ephemeralContainers", &["name"], 7), merged("hostAliases", &["ip"], 0), merged("imagePullSecrets", &["name"], 0), merged("initContainers", &["name"], 6), merged("topologySpreadConstraints", &["topologyKey", "whenUnsatisfiable"], 0), merged("volumes", &["name"], 9)],
+    &[
+        merged("containers", &["name"], 6),
+        merged("ephemeralContainers", &["name"], 7),
+        merged("hostAliases", &["ip"], 0),
+        merged("imagePullSecrets", &["name"], 0),
+        merged("initContainers", &["name"], 6),
+        merged(
+            "topologySpreadConstraints",
+            &["topologyKey", "whenUnsatisfiable"],
+            0,
+        ),
+        merged("volumes", &["name"], 9),
+    ],
     &[inner("metadata", 1), inner("spec", 10)],
     &[inner("template", 11)],
     &[inner("metadata", 1), inner("spec", 12), inner("status", 4)],
@@ -113,9 +137,15 @@ static ROWS: &[&[Field]] = &[
     &[inner("metadata", 1), inner("spec", 19)],
     &[merged("conditions", &["type"], 0), inner("metadata", 1)],
     &[merged("podCIDRs", &[], 0)],
-    &[merged("addresses", &["type"], 0), merged("conditions", &["type"], 0)],
+    &[
+        merged("addresses", &["type"], 0),
+        merged("conditions", &["type"], 0),
+    ],
     &[inner("metadata", 1), inner("spec", 22), inner("status", 23)],
-    &[merged("conditions", &["type"], 0), merged("podIPs", &["ip"], 0)],
+    &[
+        merged("conditions", &["type"], 0),
+        merged("podIPs", &["ip"], 0),
+    ],
     &[inner("metadata", 1), inner("spec", 10), inner("status", 25)],
     &[inner("metadata", 1), inner("template", 11)],
     &[merged("ports", &["port", "protocol"], 0)],
@@ -125,19 +155,59 @@ static ROWS: &[&[Field]] = &[
 
 /// `apiVersion`, row, kinds.
 static KINDS: &[(&str, u8, &[&str])] = &[
-    ("admissionregistration.k8s.io/v1", 2, &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]),
-    ("admissionregistration.k8s.io/v1beta1", 2, &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]),
+    (
+        "admissionregistration.k8s.io/v1",
+        2,
+        &[
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+        ],
+    ),
+    (
+        "admissionregistration.k8s.io/v1beta1",
+        2,
+        &[
+            "MutatingWebhookConfiguration",
+            "ValidatingWebhookConfiguration",
+        ],
+    ),
     ("apiextensions.k8s.io/v1", 3, &["CustomResourceDefinition"]),
-    ("apiextensions.k8s.io/v1beta1", 3, &["CustomResourceDefinition"]),
+    (
+        "apiextensions.k8s.io/v1beta1",
+        3,
+        &["CustomResourceDefinition"],
+    ),
     ("apiregistration.k8s.io/v1", 5, &["APIService"]),
     ("apiregistration.k8s.io/v1beta1", 5, &["APIService"]),
     ("apps/v1", 3, &["ControllerRevision"]),
     ("apps/v1", 13, &["DaemonSet", "Deployment", "ReplicaSet"]),
     ("apps/v1", 15, &["StatefulSet"]),
-    ("authentication.k8s.io/v1", 3, &["TokenRequest", "TokenReview"]),
+    (
+        "authentication.k8s.io/v1",
+        3,
+        &["TokenRequest", "TokenReview"],
+    ),
     ("authentication.k8s.io/v1beta1", 3, &["TokenReview"]),
-    ("authorization.k8s.io/v1", 3, &["LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"]),
-    ("authorization.k8s.io/v1beta1", 3, &["LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"]),
+    (
+        "authorization.k8s.io/v1",
+        3,
+        &[
+            "LocalSubjectAccessReview",
+            "SelfSubjectAccessReview",
+            "SelfSubjectRulesReview",
+            "SubjectAccessReview",
+        ],
+    ),
+    (
+        "authorization.k8s.io/v1beta1",
+        3,
+        &[
+            "LocalSubjectAccessReview",
+            "SelfSubjectAccessReview",
+            "SelfSubjectRulesReview",
+            "SubjectAccessReview",
+        ],
+    ),
     ("autoscaling/v1", 3, &["HorizontalPodAutoscaler", "Scale"]),
     ("autoscaling/v2beta1", 3, &["HorizontalPodAutoscaler"]),
     ("autoscaling/v2beta2", 3, &["HorizontalPodAutoscaler"]),
@@ -145,7 +215,11 @@ static KINDS: &[(&str, u8, &[&str])] = &[
     ("batch/v1", 18, &["CronJob"]),
     ("batch/v1beta1", 18, &["CronJob"]),
     ("certificates.k8s.io/v1", 3, &["CertificateSigningRequest"]),
-    ("certificates.k8s.io/v1beta1", 3, &["CertificateSigningRequest"]),
+    (
+        "certificates.k8s.io/v1beta1",
+        3,
+        &["CertificateSigningRequest"],
+    ),
     ("coordination.k8s.io/v1", 3, &["Lease"]),
     ("coordination.k8s.io/v1beta1", 3, &["Lease"]),
     ("discovery.k8s.io/v1", 3, &["EndpointSlice"]),
@@ -153,24 +227,66 @@ static KINDS: &[(&str, u8, &[&str])] = &[
     ("events.k8s.io/v1", 3, &["Event"]),
     ("events.k8s.io/v1beta1", 3, &["Event"]),
     ("extensions/v1beta1", 3, &["Ingress"]),
-    ("flowcontrol.apiserver.k8s.io/v1beta1", 3, &["FlowSchema", "PriorityLevelConfiguration"]),
-    ("networking.k8s.io/v1", 3, &["Ingress", "IngressClass", "NetworkPolicy"]),
+    (
+        "flowcontrol.apiserver.k8s.io/v1beta1",
+        3,
+        &["FlowSchema", "PriorityLevelConfiguration"],
+    ),
+    (
+        "networking.k8s.io/v1",
+        3,
+        &["Ingress", "IngressClass", "NetworkPolicy"],
+    ),
     ("networking.k8s.io/v1beta1", 3, &["Ingress", "IngressClass"]),
     ("node.k8s.io/v1", 3, &["RuntimeClass"]),
     ("node.k8s.io/v1beta1", 3, &["RuntimeClass"]),
     ("policy/v1", 5, &["PodDisruptionBudget"]),
     ("policy/v1beta1", 3, &["Eviction", "PodSecurityPolicy"]),
     ("policy/v1beta1", 5, &["PodDisruptionBudget"]),
-    ("rbac.authorization.k8s.io/v1", 3, &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
-    ("rbac.authorization.k8s.io/v1beta1", 3, &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"]),
+    (
+        "rbac.authorization.k8s.io/v1",
+        3,
+        &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+    ),
+    (
+        "rbac.authorization.k8s.io/v1beta1",
+        3,
+        &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+    ),
     ("scheduling.k8s.io/v1", 3, &["PriorityClass"]),
     ("scheduling.k8s.io/v1beta1", 3, &["PriorityClass"]),
-    ("storage.k8s.io/v1", 3, &["CSIDriver", "StorageClass", "VolumeAttachment"]),
+    (
+        "storage.k8s.io/v1",
+        3,
+        &["CSIDriver", "StorageClass", "VolumeAttachment"],
+    ),
     ("storage.k8s.io/v1", 20, &["CSINode"]),
-    ("storage.k8s.io/v1beta1", 3, &["CSIDriver", "CSIStorageCapacity", "StorageClass", "VolumeAttachment"]),
+    (
+        "storage.k8s.io/v1beta1",
+        3,
+        &[
+            "CSIDriver",
+            "CSIStorageCapacity",
+            "StorageClass",
+            "VolumeAttachment",
+        ],
+    ),
     ("storage.k8s.io/v1beta1", 20, &["CSINode"]),
     ("v1", 0, &["APIGroup", "APIVersions", "Status"]),
-    ("v1", 3, &["Binding", "ConfigMap", "Endpoints", "Event", "LimitRange", "PersistentVolume", "ResourceQuota", "Secret"]),
+    (
+        "v1",
+        3,
+        &[
+            "Binding",
+            "ConfigMap",
+            "Endpoints",
+            "Event",
+            "LimitRange",
+            "PersistentVolume",
+            "ResourceQuota",
+            "Secret",
+        ],
+    ),
     ("v1", 5, &["Namespace", "PersistentVolumeClaim"]),
     ("v1", 13, &["ReplicationController"]),
     ("v1", 21, &["ComponentStatus"]),
@@ -212,7 +328,10 @@ mod tests {
 
     #[test]
     fn a_custom_resource_is_unknown() {
-        assert_eq!(Schema::of_kind("example.com/v1", "Deployment"), Schema::Unknown);
+        assert_eq!(
+            Schema::of_kind("example.com/v1", "Deployment"),
+            Schema::Unknown
+        );
         assert_eq!(Schema::Unknown.field("spec"), Schema::Unknown);
     }
 }

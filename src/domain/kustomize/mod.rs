@@ -200,10 +200,7 @@ pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Built
             }
             (file, parsed)
         }
-        None if options.generate => (
-            accumulate::shown(&context.directory),
-            context.generate()?,
-        ),
+        None if options.generate => (accumulate::shown(&context.directory), context.generate()?),
         None => {
             return Err(BuildError::NoKustomization {
                 directory: accumulate::shown(&context.directory),

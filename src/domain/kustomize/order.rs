@@ -50,8 +50,6 @@ pub(super) fn apply(resources: &mut [Resource], sort: &Sort) {
         Sort::Listed => {}
         Sort::Legacy(None) => legacy(resources, &FIRST, &LAST),
         Sort::Legacy(Some((first, last))) => {
-            let texts = |names: &[String]| -> Vec<String> { names.to_vec() };
-            let (first, last) = (texts(first), texts(last));
             let first: Vec<&str> = first.iter().map(String::as_str).collect();
             let last: Vec<&str> = last.iter().map(String::as_str).collect();
             legacy(resources, &first, &last);

@@ -107,7 +107,10 @@ fn strategic_patch(
         previous: Vec::new(),
         ties: 0,
     };
-    for (field, value) in [("kind", resource.text("kind")), ("metadata.name", resource.name())] {
+    for (field, value) in [
+        ("kind", resource.text("kind")),
+        ("metadata.name", resource.name()),
+    ] {
         if value.is_empty() {
             return Err(format!("line {}: `{field}` is missing", document.line));
         }
@@ -125,7 +128,10 @@ fn apply_json(
     operations: &[Operation],
 ) -> Result<(), BuildError> {
     let selector = selector(patch, target)?;
-    for resource in resources.iter_mut().filter(|resource| selector.selects(resource)) {
+    for resource in resources
+        .iter_mut()
+        .filter(|resource| selector.selects(resource))
+    {
         resource.remember();
         // kustomize keeps what it remembers among the annotations, so they are always there.
         if let Some(metadata) = resource.metadata_mut() {
@@ -195,7 +201,10 @@ fn apply_selected(
         }
         let mut root = overlay.root.clone();
         if let Some(mapping) = root.as_mapping_mut() {
-            mapping.set("apiVersion", Node::text(resources[index].text("apiVersion")));
+            mapping.set(
+                "apiVersion",
+                Node::text(resources[index].text("apiVersion")),
+            );
         }
         merge(resources, index, patch, root)?;
     }

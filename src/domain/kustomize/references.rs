@@ -140,7 +140,10 @@ fn reachable(resource: &Resource) -> Result<HashSet<String>, String> {
     if resource.text("kind") != "RoleBinding" {
         return Ok(namespaces);
     }
-    let subjects = resource.mapping().get("subjects").and_then(Node::as_sequence);
+    let subjects = resource
+        .mapping()
+        .get("subjects")
+        .and_then(Node::as_sequence);
     for subject in subjects.unwrap_or_default() {
         let kind = subject.get("kind").and_then(Node::as_text);
         let Some(namespace) = subject.get("namespace") else {

@@ -141,6 +141,14 @@ impl Resource {
 
     /// Whether this is, or once was, the object `identity`.
     pub(super) fn was(&self, identity: &Identity) -> bool {
+        let named = self.name() == identity.name
+            || self
+                .previous
+                .iter()
+                .any(|previous| previous.name == identity.name);
+        if !named {
+            return false;
+        }
         let gvk = self.gvk();
         gvk.group == identity.gvk.group
             && gvk.version == identity.gvk.version

@@ -8,7 +8,8 @@
 use super::associative;
 use super::merge_keys::Schema;
 use super::ties;
-use crate::domain::manifest::{Mapping, Node};
+use crate::domain::manifest::{Entry, Mapping, Node, ScalarKind};
+use std::collections::{HashMap, HashSet};
 
 const DIRECTIVE: &str = "$patch";
 
@@ -86,7 +87,9 @@ pub(super) fn at(
             None => Ok(Merged::from_option(patch.or(dest))),
         },
         Some(_) => Ok(Merged::from_option(match (dest, patch) {
-            (Some(Node::Scalar(dest)), Some(Node::Scalar(patch))) => {
+            (Some(Node::Scalar(dest)), Some(Node::Scalar(patch)))
+                if patch.kind != ScalarKind::Null && dest.kind != ScalarKind::Null =>
+            {
                 Some(Node::Scalar(ties::replace(&dest, patch)))
             }
             (dest, patch) => patch.or(dest),
@@ -155,17 +158,22 @@ fn added_mapping(
 }
 
 fn fields(mut dest: Mapping, patch: Mapping, schema: Schema) -> Result<Merged, String> {
-    let mut additions = Vec::new();
-    let mut overlay: std::collections::HashMap<String, Node> = std::collections::HashMap::new();
-    for entry in patch.entries {
-        if dest.get(&entry.key).is_none() {
-            additions.push(entry.key.clone());
-        }
-        overlay.insert(entry.key, entry.value);
-    }
+    let stated: HashSet<&str> = dest
+        .entries
+        .iter()
+        .map(|entry| entry.key.as_str())
+        .collect();
+    let (changes, additions): (Vec<Entry>, Vec<Entry>) = patch
+        .entries
+        .into_iter()
+        .partition(|entry| stated.contains(entry.key.as_str()));
+    let mut changes: HashMap<String, Node> = changes
+        .into_iter()
+        .map(|entry| (entry.key, entry.value))
+        .collect();
     let mut entries = Vec::with_capacity(dest.entries.len() + additions.len());
     for mut entry in std::mem::take(&mut dest.entries) {
-        let patch = overlay.remove(&entry.key);
+        let patch = changes.remove(&entry.key);
         let merged = at(Some(entry.value), patch, schema.field(&entry.key))
             .map_err(|reason| below(&entry.key, &reason))?;
         match merged {
@@ -176,12 +184,12 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema) -> Result<Merged, S
         entries.push(entry);
     }
     dest.entries = entries;
-    for key in additions {
-        let patch = overlay.remove(&key);
-        let merged =
-            at(None, patch, schema.field(&key)).map_err(|reason| below(&key, &reason))?;
+    for mut entry in additions {
+        let merged = at(None, Some(entry.value), schema.field(&entry.key))
+            .map_err(|reason| below(&entry.key, &reason))?;
         if let Some(node) = merged.value() {
-            dest.set(&key, node);
+            entry.value = node;
+            dest.entries.push(entry);
         }
     }
     Ok(Merged::Value(Node::Mapping(dest)))

@@ -1,0 +1,321 @@
+use super::*;
+use crate::domain::tree::MapTree;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n";
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: a, image: app:1}]}\n";
+
+fn tree(files: &[(&str, &str)]) -> MapTree {
+    MapTree::from_texts(files.iter().copied())
+}
+
+fn objects(files: &[(&str, &str)], options: &Options) -> Result<Vec<Value>, String> {
+    let built = build(&tree(files), "", options).map_err(|error| error.to_string())?;
+    Ok(built
+        .manifests
+        .into_iter()
+        .map(|manifest| manifest.object)
+        .collect())
+}
+
+fn only(files: &[(&str, &str)], options: &Options) -> Value {
+    let mut objects = objects(files, options).expect("it builds");
+    assert_eq!(objects.len(), 1, "{objects:?}");
+    objects.remove(0)
+}
+
+#[test]
+fn a_folder_without_a_kustomization_is_built_as_flux_builds_it() {
+    let other = CONFIG.replace("settings", "other");
+    let files = [
+        ("b.yaml", POD),
+        ("a/settings.yml", CONFIG),
+        ("a/readme.md", "no yaml"),
+        (
+            "a/own/kustomization.yaml",
+            "resources: [x.yaml]\nnamespace: own\n",
+        ),
+        ("a/own/x.yaml", other.as_str()),
+        ("a/own/left-out.yaml", POD),
+        ("c/empty.yaml", "# nothing\n"),
+    ];
+    let built = build(&tree(&files), "", &Options::flux()).expect("it builds");
+    let places: Vec<String> = built
+        .manifests
+        .iter()
+        .filter_map(|manifest| manifest.source.as_ref().map(ToString::to_string))
+        .collect();
+    assert_eq!(places, ["a/own/x.yaml:1", "a/settings.yml:1", "b.yaml:1"]);
+    assert_eq!(built.manifests[0].object["metadata"]["namespace"], "own");
+
+    let error = build(&tree(&files), "", &Options::kubectl()).expect_err("kubectl refuses");
+    assert!(matches!(error, BuildError::NoKustomization { .. }));
+}
+
+#[test]
+fn a_generated_kustomization_refuses_yaml_that_is_no_object() {
+    let files = [("a.yaml", CONFIG), ("values.yaml", "replicas: 3\n")];
+    let error = objects(&files, &Options::flux());
+    assert_eq!(
+        error,
+        Err("values.yaml:1: not a Kubernetes object: `apiVersion` is missing".to_owned())
+    );
+}
+
+#[test]
+fn an_empty_folder_and_an_empty_kustomization_build_to_nothing_for_flux() {
+    assert_eq!(objects(&[], &Options::flux()), Ok(Vec::new()));
+    let files = [("kustomization.yaml", "kind: Kustomization\n")];
+    assert_eq!(objects(&files, &Options::flux()), Ok(Vec::new()));
+    assert!(objects(&files, &Options::kubectl()).is_err());
+}
+
+#[test]
+fn a_path_that_is_not_there_is_an_error() {
+    let error = build(&tree(&[("a.yaml", CONFIG)]), "nowhere", &Options::flux());
+    assert!(matches!(error, Err(BuildError::Root(_))));
+    let error = build(&tree(&[("a.yaml", CONFIG)]), "../a", &Options::flux());
+    assert!(matches!(error, Err(BuildError::Root(_))));
+}
+
+#[test]
+fn a_path_inside_the_tree_is_built_with_files_from_elsewhere() {
+    let files = [
+        ("apps/kustomization.yaml", "resources: [../shared/a.yaml]\n"),
+        ("shared/a.yaml", CONFIG),
+    ];
+    let built = build(&tree(&files), "./apps/", &Options::flux()).expect("Flux reads it");
+    assert_eq!(built.manifests.len(), 1);
+    assert!(build(&tree(&files), "apps", &Options::kubectl()).is_err());
+}
+
+#[test]
+fn what_the_object_adds_is_laid_over_the_file() {
+    let file = "resources: [a.yaml]\nnamespace: inner\nimages:\n- {name: app, newName: mirror/app, newTag: '2', digest: 'sha256:aa'}\n";
+    let options = Options {
+        target_namespace: Some("outer".to_owned()),
+        images: vec![
+            Image {
+                name: "app".to_owned(),
+                new_tag: "3".to_owned(),
+                ..Image::default()
+            },
+            Image {
+                name: "mirror/app".to_owned(),
+                new_name: "next/app".to_owned(),
+                ..Image::default()
+            },
+        ],
+        patches: vec![Patch {
+            patch: "\n- {op: add, path: /spec/hostname, value: web}\n".to_owned(),
+            target: Some(PatchTarget {
+                kind: "Pod".to_owned(),
+                ..PatchTarget::default()
+            }),
+            ..Patch::default()
+        }],
+        common_labels: [("team".to_owned(), "red".to_owned())].into(),
+        common_annotations: [("note".to_owned(), "1".to_owned())].into(),
+        ..Options::flux()
+    };
+    let object = only(&[("kustomization.yaml", file), ("a.yaml", POD)], &options);
+    assert_eq!(object["metadata"]["namespace"], "outer");
+    assert_eq!(object["metadata"]["labels"], json!({"team": "red"}));
+    assert_eq!(object["metadata"]["annotations"], json!({"note": "1"}));
+    assert_eq!(object["spec"]["hostname"], "web");
+    // The tag of the object clears the digest of the file, the name stays.
+    assert_eq!(object["spec"]["containers"][0]["image"], "next/app:3");
+}
+
+#[test]
+fn a_setting_that_is_not_carried_out_is_refused() {
+    for options in [
+        Options {
+            name_prefix: Some("a-".to_owned()),
+            ..Options::flux()
+        },
+        Options {
+            name_suffix: Some("-a".to_owned()),
+            ..Options::flux()
+        },
+        Options {
+            components: vec!["../x".to_owned()],
+            ..Options::flux()
+        },
+    ] {
+        let error = objects(&[("a.yaml", CONFIG)], &options).expect_err("it is refused");
+        assert!(error.contains("is not supported yet"), "{error}");
+    }
+}
+
+#[test]
+fn every_other_field_of_kustomize_is_refused_by_name() {
+    for field in [
+        "openapi",
+        "namePrefix",
+        "nameSuffix",
+        "patchesStrategicMerge",
+        "patchesJson6902",
+        "imageTags",
+        "replacements",
+        "replicas",
+        "vars",
+        "components",
+        "crds",
+        "bases",
+        "configMapGenerator",
+        "secretGenerator",
+        "helmGlobals",
+        "helmCharts",
+        "helmChartInflationGenerator",
+        "generatorOptions",
+        "configurations",
+        "generators",
+        "transformers",
+        "validators",
+        "buildMetadata",
+    ] {
+        let file = format!("resources: []\n{field}: x\n");
+        assert_eq!(
+            objects(&[("kustomization.yaml", &file)], &Options::flux()),
+            Err(format!(
+                "kustomization.yaml:2: `{field}` is not supported yet"
+            ))
+        );
+    }
+}
+
+#[test]
+fn fields_are_found_without_regard_to_case_as_kustomize_finds_them() {
+    let file = "Resources: [a.yaml]\nNameSpace: shop\n";
+    let object = only(
+        &[("kustomization.yaml", file), ("a.yaml", CONFIG)],
+        &Options::flux(),
+    );
+    assert_eq!(object["metadata"]["namespace"], "shop");
+}
+
+#[test]
+fn the_order_is_flux_or_kubectls() {
+    let file = "resources: [pod.yaml, settings.yaml]\n";
+    let files = [
+        ("kustomization.yaml", file),
+        ("pod.yaml", POD),
+        ("settings.yaml", CONFIG),
+    ];
+    let kinds = |options: &Options| -> Vec<String> {
+        let objects = objects(&files, options).expect("it builds");
+        objects
+            .iter()
+            .map(|object| object["kind"].to_string())
+            .collect()
+    };
+    assert_eq!(kinds(&Options::flux()), ["\"Pod\"", "\"ConfigMap\""]);
+    assert_eq!(kinds(&Options::kubectl()), ["\"ConfigMap\"", "\"Pod\""]);
+}
+
+#[test]
+fn a_long_chain_of_directories_ends() {
+    let files: Vec<(String, String)> = (0..200)
+        .map(|level| {
+            let text = format!("resources: [../d{}]\n", level + 1);
+            (format!("d{level}/kustomization.yaml"), text)
+        })
+        .collect();
+    let tree = MapTree::from_texts(
+        files
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str())),
+    );
+    let error = build(&tree, "d0", &Options::flux()).expect_err("it is too deep");
+    assert!(matches!(error, BuildError::TooLarge { .. }), "{error}");
+}
+
+#[test]
+fn directories_that_multiply_are_stopped() {
+    // Each of 30 levels names the next one many times: 10^30 loads if nobody counted.
+    let mut files: Vec<(String, String)> = (0..30)
+        .map(|level| {
+            let again = format!("- ../d{}\n", level + 1).repeat(10);
+            (
+                format!("d{level}/kustomization.yaml"),
+                format!("resources:\n{again}"),
+            )
+        })
+        .collect();
+    files.push((
+        "d30/kustomization.yaml".to_owned(),
+        "resources: []\n".to_owned(),
+    ));
+    let tree = MapTree::from_texts(
+        files
+            .iter()
+            .map(|(path, text)| (path.as_str(), text.as_str())),
+    );
+    let error = build(&tree, "d0", &Options::flux()).expect_err("it is too much");
+    assert!(
+        error.to_string().contains("more than 10000 kustomizations"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_list_too_long_to_match_is_refused() {
+    let many: String = (0..10_001)
+        .map(|item| format!("{{name: e{item}}},"))
+        .collect();
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{{name: a, env: [{many}]}}]}}\n"
+    );
+    let file = "resources: [a.yaml]\npatches:\n- patch: |\n    {apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: a, env: [{name: x}]}]}}\n";
+    let error = objects(
+        &[("kustomization.yaml", file), ("a.yaml", &pod)],
+        &Options::flux(),
+    );
+    assert!(error.is_err_and(|error| error.contains("is not merged by keys")));
+}
+
+#[test]
+fn an_error_in_a_patch_file_names_the_file() {
+    let file = "resources: [a.yaml]\npatches:\n- path: broken.yaml\n";
+    let files = [
+        ("kustomization.yaml", file),
+        ("a.yaml", CONFIG),
+        ("broken.yaml", "a: [\n"),
+    ];
+    let error = objects(&files, &Options::flux()).expect_err("it is refused");
+    assert!(
+        error.starts_with("kustomization.yaml:3: `patches[0]`"),
+        "{error}"
+    );
+    assert!(error.contains("broken.yaml"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn no_kustomization_file_makes_the_build_panic(
+        text in "(resources|patches|images|labels|namespace|sortOptions|kind): [a-z.\\[\\]{}:, \n\"'&*<-]{0,60}",
+        object in "[a-zA-Z/.\\[\\]{}:, \n\"'&*<-]{0,60}",
+    ) {
+        let files = [("kustomization.yaml", text.as_str()), ("a.yaml", object.as_str())];
+        let _ = build(&tree(&files), "", &Options::flux());
+        let _ = build(&tree(&files[1..]), "", &Options::flux());
+    }
+
+    #[test]
+    fn no_patch_makes_the_build_panic(
+        patch in "[a-z$/.\\[\\]{}:, \n\"'-]{1,60}",
+        target in proptest::option::of("[a-z|()*.+?\\[\\]^$]{0,8}"),
+    ) {
+        let options = Options {
+            patches: vec![Patch {
+                patch,
+                target: target.map(|name| PatchTarget { name, ..PatchTarget::default() }),
+                ..Patch::default()
+            }],
+            ..Options::flux()
+        };
+        let _ = build(&tree(&[("a.yaml", POD)]), "", &options);
+    }
+}

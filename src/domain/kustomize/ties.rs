@@ -7,19 +7,14 @@
 //! Invariant: scalars with equal [`Scalar::tie`], 0 apart, have equal text between two steps.
 //! What is absent: ties between objects.
 
-use crate::domain::manifest::{Mapping, Node, Scalar};
+use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind};
 use std::collections::HashMap;
 
 /// Marks a scalar that the running step has changed.
 const CHANGED: u32 = 1 << 31;
 
 /// Writes `key: value` into a mapping; a key that is new there gets `tie`.
-pub(super) fn set_entry(
-    node: &mut Node,
-    key: &str,
-    value: &str,
-    tie: u32,
-) -> Result<(), String> {
+pub(super) fn set_entry(node: &mut Node, key: &str, value: &str, tie: u32) -> Result<(), String> {
     let Node::Mapping(mapping) = node else {
         return if node.is_null() {
             Ok(())
@@ -27,22 +22,24 @@ pub(super) fn set_entry(
             Err("expected a mapping".to_owned())
         };
     };
-    let mut scalar = match Node::text(value) {
-        Node::Scalar(scalar) => scalar,
-        _ => return Ok(()),
-    };
-    scalar.tie = match mapping.get(key) {
-        None => tie,
-        Some(Node::Scalar(old)) => changed(old.tie),
-        Some(_) => 0,
-    };
+    let mut scalar = Scalar::string(value);
+    match mapping.get(key) {
+        None => scalar.tie = tie,
+        Some(Node::Scalar(old)) => scalar = replace(old, scalar),
+        Some(_) => {}
+    }
     mapping.set(key, Node::Scalar(scalar));
     Ok(())
 }
 
-/// `new` in the place of `old`: what is tied to the old one follows.
+/// `new` in the place of `old`: it keeps the quotes, so a number that replaces a quoted string is a
+/// string; what is tied to the old one follows.
 pub(super) fn replace(old: &Scalar, mut new: Scalar) -> Scalar {
     new.tie = changed(old.tie);
+    new.quoted = old.quoted;
+    if old.quoted {
+        new.kind = ScalarKind::Text;
+    }
     new
 }
 

@@ -3,9 +3,9 @@
 //! Invariant: after [`expand_lists`] no document is such a list; items come after the documents
 //! that follow their list, as kustomize orders them. What is absent: lists of the API (paging).
 
+use super::ManifestError;
 use super::node::{Mapping, Node};
 use super::parse::{Document, LIMITS};
-use super::ManifestError;
 use std::collections::VecDeque;
 
 /// Whether `mapping` is a list object with items to take out.
@@ -21,10 +21,7 @@ pub fn is_list(mapping: &Mapping) -> bool {
 /// # Errors
 /// [`ManifestError::Invalid`] when `items` is not a list, [`ManifestError::TooLarge`] when there
 /// are more objects than a file may hold.
-pub fn expand_lists(
-    file: &str,
-    documents: Vec<Document>,
-) -> Result<Vec<Document>, ManifestError> {
+pub fn expand_lists(file: &str, documents: Vec<Document>) -> Result<Vec<Document>, ManifestError> {
     let mut queue: VecDeque<Document> = documents.into();
     let mut plain = Vec::with_capacity(queue.len());
     while let Some(document) = queue.pop_front() {

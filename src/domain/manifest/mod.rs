@@ -6,7 +6,9 @@
 //! Invariant: every [`Manifest`] this module makes has `apiVersion`, `kind` and `metadata.name`
 //! as non-empty strings. What is absent: what a kind means, and the cluster.
 
+mod compose;
 mod expand;
+mod merge_key;
 mod node;
 mod parse;
 mod print;

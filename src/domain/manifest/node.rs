@@ -33,18 +33,30 @@ pub struct Scalar {
     pub kind: ScalarKind,
     /// The line it starts on, counted from 1; 0 when it was made by a program.
     pub line: u32,
+    /// Whether the document quotes it, or writes it as a block.
+    pub quoted: bool,
     /// Ties scalars of one object together that change as one; 0 for none. Only builds use it.
     pub tie: u32,
 }
 
 impl Scalar {
-    /// A scalar of its own.
+    /// A scalar of its own, without quotes.
     pub fn new(text: impl Into<String>, kind: ScalarKind, line: u32) -> Self {
         Self {
             text: text.into(),
             kind,
             line,
+            quoted: false,
             tie: 0,
+        }
+    }
+
+    /// A string that no document wrote: quoted where it would not read as a string.
+    pub fn string(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self {
+            quoted: scalar::needs_quotes(&text),
+            ..Self::new(text, ScalarKind::Text, 0)
         }
     }
 }
@@ -81,7 +93,7 @@ pub enum Node {
 impl Node {
     /// A string that no document wrote.
     pub fn text(text: impl Into<String>) -> Self {
-        Self::Scalar(Scalar::new(text, ScalarKind::Text, 0))
+        Self::Scalar(Scalar::string(text))
     }
 
     /// A null that no document wrote.

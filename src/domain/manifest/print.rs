@@ -6,8 +6,8 @@
 //! What is absent: the layout of the source file.
 
 use super::Manifest;
-use super::scalar::{Rules, classify};
 use super::node::ScalarKind;
+use super::scalar::{Rules, classify};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
@@ -133,7 +133,9 @@ fn is_plain(text: &str) -> bool {
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")
         && !text.contains(" #")
-        && text.chars().all(|character| (' '..='~').contains(&character))
+        && text
+            .chars()
+            .all(|character| (' '..='~').contains(&character))
         && text != "..."
         && text != "="
         && [Rules::Kubernetes, Rules::Kustomize]
@@ -164,7 +166,10 @@ fn fits_block(text: &str) -> bool {
 
 fn is_printable(character: char) -> bool {
     !character.is_control()
-        && !matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+        && !matches!(
+            character,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
 }
 
 fn print_block(out: &mut String, text: &str, level: usize) {

@@ -79,6 +79,17 @@ fn numeric(text: &str, rules: Rules) -> ScalarKind {
     }
 }
 
+/// Whether a string must be quoted to read as the same string.
+pub(super) fn needs_quotes(text: &str) -> bool {
+    classify(text, Rules::Kubernetes) != ScalarKind::Text
+        || classify(text, Rules::Kustomize) != ScalarKind::Text
+        || text.starts_with(|first: char| "-?:,[]{}#&*!|>'\"%@` ".contains(first))
+        || text.ends_with([' ', ':'])
+        || text.contains(": ")
+        || text.contains(" #")
+        || text.chars().any(char::is_control)
+}
+
 /// The scalar for `text` under an explicit core tag (`str`, `int`, …).
 ///
 /// # Errors
@@ -133,16 +144,14 @@ pub(super) fn to_json(scalar: &Scalar) -> Result<Value, ScalarError> {
     let text = scalar.text.as_str();
     Ok(match scalar.kind {
         ScalarKind::Null => Value::Null,
-        ScalarKind::Bool => Value::Bool(
-            old_boolean(text).unwrap_or_else(|| matches!(text, "true" | "True" | "TRUE")),
-        ),
+        ScalarKind::Bool => {
+            Value::Bool(old_boolean(text).unwrap_or(matches!(text, "true" | "True" | "TRUE")))
+        }
         ScalarKind::Integer => integer(text).map_or(Value::Null, Value::Number),
         ScalarKind::Float => {
             let value = float(text)
-                .or_else(|| dotted_float(text))
-                .or_else(|| {
-                    integer(text).and_then(|number| number.as_f64())
-                })
+                .or(dotted_float(text))
+                .or_else(|| integer(text).and_then(|whole| whole.as_f64()))
                 .unwrap_or(f64::NAN);
             Value::Number(from_f64(value).ok_or_else(|| ScalarError::NotFinite {
                 text: text.to_owned(),
@@ -214,9 +223,8 @@ fn float(text: &str) -> Option<f64> {
         !exponent.is_empty() && digits(exponent)
     });
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let mantissa_fits = digits(whole)
-        && digits(fraction)
-        && !(whole.is_empty() && fraction.is_empty());
+    let mantissa_fits =
+        digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty());
     (exponent_fits && mantissa_fits)
         .then(|| finite(&plain))
         .flatten()

@@ -39,7 +39,9 @@ fn parse_date(date: &str) -> Option<String> {
     let year = number(parts.next()?, 4..=4)?;
     let month = number(parts.next()?, 1..=2)?;
     let day = number(parts.next()?, 1..=2)?;
-    if parts.next().is_some() || !(1..=12).contains(&month) || !(1..=days(year, month)).contains(&day)
+    if parts.next().is_some()
+        || !(1..=12).contains(&month)
+        || !(1..=days(year, month)).contains(&day)
     {
         return None;
     }
@@ -76,7 +78,9 @@ fn parse_clock(clock: &str) -> Option<String> {
     }
     let nanoseconds = fraction[..fraction.len().min(9)].trim_end_matches('0');
     let point = if nanoseconds.is_empty() { "" } else { "." };
-    Some(format!("{hour:02}:{minute:02}:{second:02}{point}{nanoseconds}"))
+    Some(format!(
+        "{hour:02}:{minute:02}:{second:02}{point}{nanoseconds}"
+    ))
 }
 
 fn parse_zone(zone: &str) -> Option<&str> {
