@@ -4,6 +4,7 @@
 //! absent: decisions of the domain.
 
 pub mod crds;
+pub mod demo;
 pub mod failure;
 pub mod output;
 pub mod run;
@@ -23,6 +24,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// show the whole job once, on this machine
+    Demo(demo::Flags),
     /// run the controllers, in a cluster or beside it
     Run(Box<run::Flags>),
     /// print the custom resource definitions
@@ -58,6 +61,7 @@ pub async fn main() -> ExitCode {
 async fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
     match verb {
         Verb::Run(flags) => run::run(*flags).await,
+        Verb::Demo(flags) => demo::run(&flags, printer).await,
         Verb::Crds(flags) => crds::run(&flags, printer),
         Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),
     }

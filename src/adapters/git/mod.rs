@@ -16,6 +16,7 @@ mod ancestry;
 mod cache;
 mod candidates;
 mod commit;
+pub mod embedded;
 mod error;
 mod fetch;
 mod http;

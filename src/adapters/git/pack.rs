@@ -13,13 +13,19 @@ use std::io::{self, Write};
 pub(super) fn encode(objects: &Unpushed) -> io::Result<Vec<u8>> {
     let mut sorted: Vec<_> = objects.iter().collect();
     sorted.sort_by_key(|(id, _)| **id);
-    let count = u32::try_from(sorted.len()).map_err(io::Error::other)?;
+    let whole = sorted.iter().map(|(_, object)| (object.kind, object.bytes.as_ref()));
+    write(&whole.collect::<Vec<_>>())
+}
+
+/// A pack with these objects, in this order.
+pub(super) fn write(objects: &[(Kind, &[u8])]) -> io::Result<Vec<u8>> {
+    let count = u32::try_from(objects.len()).map_err(io::Error::other)?;
     let mut pack = b"PACK\0\0\0\x02".to_vec();
     pack.extend_from_slice(&count.to_be_bytes());
-    for (_, object) in sorted {
-        header(&mut pack, object.kind, object.bytes.len() as u64);
+    for (kind, bytes) in objects {
+        header(&mut pack, *kind, bytes.len() as u64);
         let mut encoder = ZlibEncoder::new(&mut pack, Compression::fast());
-        encoder.write_all(&object.bytes)?;
+        encoder.write_all(bytes)?;
         encoder.finish()?;
     }
     let mut hash = gix::hash::hasher(gix::hash::Kind::Sha1);

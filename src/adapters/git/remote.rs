@@ -142,6 +142,16 @@ impl Remote {
         hex(&Sha256::digest(text.as_bytes())[..16])
     }
 
+    /// Whether the server is this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        match self.url.as_url().host() {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        }
+    }
+
     /// What the shape of the HTTP client depends on: remotes that agree in it share connections.
     pub(super) fn client_key(&self) -> String {
         let mut hash = Sha256::new();
@@ -154,7 +164,7 @@ impl Remote {
             part(&certificate.certificate_pem);
             part(certificate.key_pem.expose());
         }
-        part(b"proxy");
+        part(if self.is_loopback() { b"direct" } else { b"proxy" });
         if let Some(proxy) = &self.proxy {
             part(proxy.url.as_url().as_str().as_bytes());
             if let Some((user, password)) = &proxy.credentials {

@@ -69,6 +69,9 @@ fn build(remote: &Remote) -> Result<Client, GitError> {
     }
     if let Some(proxy) = &remote.proxy {
         builder = builder.proxy(through(proxy).map_err(wrong("the proxy"))?);
+    } else if remote.is_loopback() {
+        // The environment's proxy is another machine: its loopback is not ours.
+        builder = builder.no_proxy();
     }
     builder.build().map_err(wrong("the HTTP client"))
 }
