@@ -1,7 +1,7 @@
 //! What is counted and measured, under Flux's names where Flux has one.
 //!
 //! Invariant: labels have few values; names of objects appear only where Flux has them, and go when
-//! the object goes. What is absent: the server; see [`probe`](super::probe).
+//! the object goes. What is absent: the server; `probe` is it.
 
 use crate::domain::object::ObjectKey;
 use prometheus_client::encoding::EncodeLabelSet;
