@@ -41,6 +41,10 @@ async fn answer(State(root): State<Arc<PathBuf>>, request: Request) -> Response 
         let allowed = [(header::ALLOW, "GET, HEAD")];
         return (StatusCode::METHOD_NOT_ALLOWED, allowed).into_response();
     }
+    if request.uri().path() == "/" {
+        // What a readiness probe asks of Flux's own file server; there is no listing.
+        return StatusCode::OK.into_response();
+    }
     let Some(path) = located(&root, request.uri().path()) else {
         return StatusCode::NOT_FOUND.into_response();
     };
