@@ -4,14 +4,16 @@
 //! holds up no other; what is written follows from the report alone; on the way out, work that was
 //! begun is finished. What is absent: anything of a kind.
 
+use super::memory::Memory;
 use super::queue::Queue;
 use super::report::{self, Report, Subject};
-use crate::adapters::cluster::events::{self, Told};
+use super::telling::tell;
+use crate::adapters::cluster::events::Told;
 use crate::adapters::cluster::impersonate::Impersonator;
 use crate::adapters::cluster::status::{patch_status, set_finalizers};
 use crate::adapters::cluster::watch::Cache;
 use crate::adapters::metrics::Metrics;
-use crate::adapters::notify::{InvolvedObject, Notification, Notifier, severity};
+use crate::adapters::notify::Notifier;
 use crate::api::{CustomObject, FINALIZER, has_finalizer, requested_at};
 use crate::domain::backoff::Backoff;
 use crate::domain::conditions::Notice;
@@ -21,8 +23,7 @@ use jiff::Timestamp;
 use k8s_openapi::{Metadata, Resource};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
@@ -84,27 +85,13 @@ pub struct Driver<C: Controller> {
     cache: Arc<Cache<C::Kind>>,
     queue: Arc<Queue<ObjectKey>>,
     shared: Arc<Shared>,
-    objects: Mutex<HashMap<ObjectKey, Memory<C::Kind>>>,
-}
-
-/// What is remembered of one object.
-#[derive(Debug)]
-struct Memory<K> {
-    failures: u32,
-    /// What the API server answered to the last write: newer than the cache for a moment.
-    written: Option<Arc<K>>,
-}
-
-impl<K> Default for Memory<K> {
-    fn default() -> Self {
-        Self { failures: 0, written: None }
-    }
+    memory: Memory<C::Kind>,
 }
 
 impl<C: Controller> Driver<C> {
     /// A loop that works on `queue`.
     pub fn new(controller: C, cache: Arc<Cache<C::Kind>>, queue: Arc<Queue<ObjectKey>>, shared: Arc<Shared>) -> Self {
-        Self { controller, cache, queue, shared, objects: Mutex::new(HashMap::new()) }
+        Self { controller, cache, queue, shared, memory: Memory::default() }
     }
 
     /// Works until the process is to end, on at most `concurrent` objects at once.
@@ -158,26 +145,12 @@ impl<C: Controller> Driver<C> {
 
     /// The newest version that is known; `None` when the object is gone.
     fn latest(&self, key: &ObjectKey) -> Option<Arc<C::Kind>> {
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(cached) = self.cache.get(key) else {
-            objects.remove(key);
+        let Some(watched) = self.cache.get(key) else {
+            self.memory.forget(key);
             self.shared.metrics.forget(C::Kind::KIND, key);
             return None;
         };
-        let written = objects.get(key).and_then(|memory| memory.written.clone());
-        // Resource versions of one kind are numbers that grow, which Kubernetes guarantees since 1.35.
-        let version = |object: &C::Kind| object.resource_version().and_then(|version| version.parse::<u64>().ok());
-        match written {
-            Some(written) if written.uid() == cached.uid() && version(&written) > version(&cached) => Some(written),
-            _ => Some(cached),
-        }
-    }
-
-    fn remember(&self, key: &ObjectKey, written: C::Kind) -> Arc<C::Kind> {
-        let written = Arc::new(written);
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        objects.entry(key.clone()).or_default().written = Some(Arc::clone(&written));
-        written
+        Some(self.memory.latest(key, watched))
     }
 
     /// Adds the finalizer and marks a new generation as being worked on.
@@ -193,14 +166,14 @@ impl<C: Controller> Driver<C> {
             let mut finalizers = object.finalizers().to_vec();
             finalizers.push(FINALIZER.to_owned());
             let written = set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await.map_err(retry)?;
-            object = self.remember(key, written);
+            object = self.memory.wrote(key, written);
         }
         let before = status_of(&*object);
         let subject = Subject { status: &before, generation: object.metadata().generation.unwrap_or_default(), requested_at: None };
         if let Some(after) = report::in_progress(&subject, now()) {
             let written = patch_status(&self.shared.client, &*object, C::NAME, &before, &after).await.map_err(retry)?;
             if let Some(written) = written {
-                object = self.remember(key, written);
+                object = self.memory.wrote(key, written);
             }
         }
         Ok(object)
@@ -212,7 +185,7 @@ impl<C: Controller> Driver<C> {
         let run = Run { key: key.clone(), now: now(), requested_at: requested.map(str::to_owned) };
         let report = self.controller.reconcile(Arc::clone(&object), run).await;
         self.count(key, &report.outcome, started.elapsed());
-        let failures = self.count_failure(key, &report.outcome);
+        let failures = self.memory.count_failure(key, &report.outcome);
         let again = report::come_back(&report.outcome, failures, self.shared.backoff, self.shared.jitter_percent, key);
         match self.write(key, &object, report).await {
             Ok(()) => again,
@@ -231,7 +204,7 @@ impl<C: Controller> Driver<C> {
         let written = report::write(&subject, status, &report.outcome, &report.further, report.told, now());
         match patch_status(&self.shared.client, object, C::NAME, &before, &written.status).await {
             Ok(Some(patched)) => {
-                self.remember(key, patched);
+                self.memory.wrote(key, patched);
             }
             Ok(None) => {}
             Err(error) if error.is_not_found() => return Err(None),
@@ -241,39 +214,9 @@ impl<C: Controller> Driver<C> {
             }
         }
         for (notice, told) in &written.told {
-            self.tell(key, object, *notice, told).await;
+            tell(&self.shared, C::NAME, object, *notice, told).await;
         }
         Ok(())
-    }
-
-    async fn tell(&self, key: &ObjectKey, object: &C::Kind, notice: Notice, told: &Told) {
-        let kind = C::Kind::KIND;
-        match notice {
-            Notice::Error => tracing::error!(kind, object = %key, reason = told.reason, "{}", told.message),
-            _ => tracing::info!(kind, object = %key, reason = told.reason, "{}", told.message),
-        }
-        let told = with_annotations(object, told);
-        events::record(&self.shared.client, object, C::NAME, &told, Timestamp::now()).await;
-        if let Some(severity) = severity(notice) {
-            let reference = events::reference(object);
-            self.shared.notifier.send(Notification {
-                involved_object: InvolvedObject {
-                    kind: kind.to_owned(),
-                    namespace: key.namespace.clone(),
-                    name: key.name.clone(),
-                    uid: reference.uid.unwrap_or_default(),
-                    api_version: reference.api_version.unwrap_or_default(),
-                    resource_version: reference.resource_version.unwrap_or_default(),
-                },
-                severity,
-                timestamp: Timestamp::now(),
-                message: told.message,
-                reason: told.reason,
-                metadata: told.metadata,
-                reporting_controller: C::NAME.to_owned(),
-                reporting_instance: self.shared.instance.clone(),
-            });
-        }
     }
 
     async fn delete(&self, key: &ObjectKey, object: Arc<C::Kind>) -> Option<Duration> {
@@ -282,10 +225,10 @@ impl<C: Controller> Driver<C> {
         }
         if let Err(message) = self.controller.finalize(Arc::clone(&object)).await {
             let outcome = Outcome::failed(reason::FAILED, &message);
-            let failures = self.count_failure(key, &outcome);
+            let failures = self.memory.count_failure(key, &outcome);
             let told = Told { warning: true, reason: reason::FAILED.to_owned(), message, metadata: Default::default() };
             if failures == 1 {
-                self.tell(key, &object, Notice::Error, &told).await;
+                tell(&self.shared, C::NAME, &*object, Notice::Error, &told).await;
             }
             return Some(self.shared.backoff.delay(failures));
         }
@@ -298,18 +241,6 @@ impl<C: Controller> Driver<C> {
                 Some(self.shared.backoff.shortest)
             }
         }
-    }
-
-    /// Counts failures in a row; a run that is merely unfinished ends no such row.
-    fn count_failure(&self, key: &ObjectKey, outcome: &Outcome) -> u32 {
-        let mut objects = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let memory = objects.entry(key.clone()).or_default();
-        match outcome {
-            Outcome::Ready { .. } | Outcome::Stalled { .. } => memory.failures = 0,
-            Outcome::Failed { .. } => memory.failures = memory.failures.saturating_add(1),
-            Outcome::InProgress { .. } => {}
-        }
-        memory.failures
     }
 
     fn count(&self, key: &ObjectKey, outcome: &Outcome, duration: Duration) {
@@ -330,16 +261,4 @@ fn now() -> Timestamp {
 
 fn status_of<K: CustomObject>(object: &K) -> Value {
     serde_json::to_value(object.status()).unwrap_or_default()
-}
-
-/// Annotations of the object that are meant for its events.
-fn with_annotations<K: CustomObject>(object: &K, told: &Told) -> Told {
-    const PREFIX: &str = "event.toolkit.fluxcd.io/";
-    let mut told = told.clone();
-    for (name, value) in object.annotations() {
-        if let Some(field) = name.strip_prefix(PREFIX) {
-            told.metadata.insert(format!("{}/{field}", K::GROUP), value.clone());
-        }
-    }
-    told
 }

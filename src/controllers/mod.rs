@@ -10,10 +10,12 @@ pub mod image_policy;
 pub mod image_repository;
 pub mod image_update;
 pub mod kustomization;
+mod memory;
 mod queue;
 mod registry_access;
 mod report;
 mod secrets;
+mod telling;
 pub mod triggers;
 
 use crate::adapters::artifacts::ArtifactStore;
@@ -87,7 +89,7 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         tokio::spawn(watch);
         complete.push(listed);
     }
-    let loops = loops(shared, settings, &caches, &queues, git, artifacts);
+    let loops = loops(&World { shared, settings, caches, queues }, git, artifacts);
     async move {
         join_all(complete).await;
         tracing::info!("every watch is complete, work begins");
@@ -156,63 +158,75 @@ fn watch<K: CustomObject + Watched + kube::Resource<Scope = NamespaceResourceSco
 }
 
 /// The loops of the controllers that run.
-fn loops(
-    shared: Arc<Shared>,
-    settings: Settings,
-    caches: &Arc<Caches>,
-    queues: &Arc<Queues>,
-    git: GitCache,
-    artifacts: ArtifactStore,
-) -> Vec<Task> {
+fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
+    let settings = &world.settings;
     let mut loops: Vec<Task> = Vec::new();
-    let concurrent = settings.concurrent;
-    let (shared, caches, queues) = (&shared, Arc::clone(caches), Arc::clone(queues));
     if settings.image_reflector {
-        let (registry, tags) = (Arc::new(RegistryClient::new()), Arc::new(TagStore::default()));
-        let repositories = image_repository::ImageRepositories {
-            shared: Arc::clone(shared),
-            registry: Arc::clone(&registry),
-            tags: Arc::clone(&tags),
-            queues: Arc::clone(&queues),
-            caches: Arc::clone(&caches),
-        };
-        loops.push(drive(repositories, &caches.image_repositories, &queues.image_repositories, shared, concurrent));
-        let policy_settings = image_policy::Settings {
-            no_cross_namespace_refs: settings.no_cross_namespace_refs,
-            requeue_dependency: settings.requeue_dependency,
-        };
-        let policies =
-            image_policy::ImagePolicies { shared: Arc::clone(shared), registry, tags, caches: Arc::clone(&caches), settings: policy_settings };
-        loops.push(drive(policies, &caches.image_policies, &queues.image_policies, shared, concurrent));
+        loops.extend(reflector(world));
     }
+    let (caches, queues) = (&world.caches, &world.queues);
     if settings.image_automation {
         let updates = image_update::ImageUpdates {
-            shared: Arc::clone(shared),
+            shared: Arc::clone(&world.shared),
             git: git.clone(),
-            caches: Arc::clone(&caches),
-            queues: Arc::clone(&queues),
+            caches: Arc::clone(caches),
+            queues: Arc::clone(queues),
             no_cross_namespace_refs: settings.no_cross_namespace_refs,
         };
-        loops.push(drive(updates, &caches.image_updates, &queues.image_updates, shared, concurrent));
+        loops.push(world.drive(updates, &caches.image_updates, &queues.image_updates));
     }
     if settings.source {
-        let sources = git_repository::GitRepositories { shared: Arc::clone(shared), git, artifacts: artifacts.clone() };
-        loops.push(drive(sources, &caches.git_repositories, &queues.git_repositories, shared, concurrent));
+        let sources =
+            git_repository::GitRepositories { shared: Arc::clone(&world.shared), git, artifacts: artifacts.clone() };
+        loops.push(world.drive(sources, &caches.git_repositories, &queues.git_repositories));
     }
     if settings.kustomize {
+        // Artifacts that this process makes are read from its own folder.
         let local = settings.source.then_some(artifacts);
-        let kustomizations = kustomization::Kustomizations::new(shared, &caches, local, &settings);
-        loops.push(drive(kustomizations, &caches.kustomizations, &queues.kustomizations, shared, concurrent));
+        let kustomizations = kustomization::Kustomizations::new(&world.shared, caches, local, settings);
+        loops.push(world.drive(kustomizations, &caches.kustomizations, &queues.kustomizations));
     }
     loops
 }
 
-fn drive<C: driver::Controller>(
-    controller: C,
-    cache: &Arc<Cache<C::Kind>>,
-    queue: &Arc<Queue<ObjectKey>>,
-    shared: &Arc<Shared>,
-    concurrent: usize,
-) -> Task {
-    Driver::new(controller, Arc::clone(cache), Arc::clone(queue), Arc::clone(shared)).run(concurrent).boxed()
+/// The loops of ImageRepository and ImagePolicy, which share the tags.
+fn reflector(world: &World) -> [Task; 2] {
+    let (registry, tags) = (Arc::new(RegistryClient::new()), Arc::new(TagStore::default()));
+    let (caches, queues) = (&world.caches, &world.queues);
+    let repositories = image_repository::ImageRepositories {
+        shared: Arc::clone(&world.shared),
+        registry: Arc::clone(&registry),
+        tags: Arc::clone(&tags),
+        queues: Arc::clone(queues),
+        caches: Arc::clone(caches),
+    };
+    let policies = image_policy::ImagePolicies {
+        shared: Arc::clone(&world.shared),
+        registry,
+        tags,
+        caches: Arc::clone(caches),
+        settings: image_policy::Settings {
+            no_cross_namespace_refs: world.settings.no_cross_namespace_refs,
+            requeue_dependency: world.settings.requeue_dependency,
+        },
+    };
+    [
+        world.drive(repositories, &caches.image_repositories, &queues.image_repositories),
+        world.drive(policies, &caches.image_policies, &queues.image_policies),
+    ]
+}
+
+/// What every loop is made of.
+struct World {
+    shared: Arc<Shared>,
+    settings: Settings,
+    caches: Arc<Caches>,
+    queues: Arc<Queues>,
+}
+
+impl World {
+    fn drive<C: driver::Controller>(&self, controller: C, cache: &Arc<Cache<C::Kind>>, queue: &Arc<Queue<ObjectKey>>) -> Task {
+        let driver = Driver::new(controller, Arc::clone(cache), Arc::clone(queue), Arc::clone(&self.shared));
+        driver.run(self.settings.concurrent).boxed()
+    }
 }

@@ -132,11 +132,12 @@ pub fn wake_self<K: CustomObject + Watched>(queue: &Queue<ObjectKey>, change: &C
 
 /// Wakes the policies of a repository whose tags changed, or that is gone.
 pub fn image_repository(caches: &Caches, queues: &Queues, change: &Change<ImageRepository>) {
-    let revision = |repository: &ImageRepository| {
-        repository.status.last_scan_result.as_ref().and_then(|scan| scan.revision.clone())
+    let scan = |repository: &ImageRepository| {
+        let status = &repository.status;
+        (status.last_scan_result.as_ref().and_then(|scan| scan.revision.clone()), status.canonical_image_name.clone())
     };
     let changed = match change {
-        Change::Applied { before, now } => before.as_ref().is_none_or(|before| revision(before) != revision(now) || before.spec != now.spec),
+        Change::Applied { before, now } => before.as_ref().is_none_or(|before| scan(before) != scan(now) || before.spec != now.spec),
         Change::Deleted { .. } => true,
     };
     if changed {

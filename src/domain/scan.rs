@@ -26,6 +26,8 @@ pub struct Known<'a> {
     pub observed_exclusions: &'a [String],
     /// Whether the tags of the last scan are at hand. They are not after a restart.
     pub has_tags: bool,
+    /// Whether something was tried since the last scan that did not succeed.
+    pub unsettled: bool,
 }
 
 /// Why a scan is due. It displays as Flux words it.
@@ -41,6 +43,8 @@ pub enum Why {
     NewExclusions,
     /// The tags are not at hand.
     NoTags,
+    /// What was tried last did not succeed. Flux waits for the interval then, and says meanwhile that all is well.
+    Unsettled,
     /// The interval has passed.
     Interval,
 }
@@ -53,6 +57,7 @@ impl std::fmt::Display for Why {
             Self::NewName => "new image name",
             Self::NewExclusions => "exclusion list update",
             Self::NoTags => "no tags in database",
+            Self::Unsettled => "the last try did not succeed",
             Self::Interval => "triggered by interval",
         })
     }
@@ -86,6 +91,7 @@ pub fn due(known: &Known<'_>, interval: Duration, now: Timestamp) -> Due {
         )
     })
     .or_else(|| because(Why::NoTags, !known.has_tags))
+    .or_else(|| because(Why::Unsettled, known.unsettled))
     .unwrap_or_else(|| by_interval(last_scan, interval, now))
 }
 
@@ -148,7 +154,12 @@ mod tests {
             has_tags: false,
             ..scanned()
         };
+        let failed = Known {
+            unsettled: true,
+            ..scanned()
+        };
         for (known, why) in [
+            (failed, Why::Unsettled),
             (never, Why::First),
             (requested, Why::Requested),
             (renamed, Why::NewName),

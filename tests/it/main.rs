@@ -1,7 +1,10 @@
 //! The one integration test program: real servers behind it, one module per area.
 
+mod architecture;
 mod artifacts;
+mod build;
 mod crds;
+mod demo;
 mod deploy;
 mod git;
 mod registry;

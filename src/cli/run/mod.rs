@@ -59,9 +59,10 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
             _ = terminate.recv() => return Ok(()),
         }
     }
-    let running = start(controllers(&flags, client, impersonator, metrics, ending).await?);
+    let mut running = tokio::spawn(start(controllers(&flags, client, impersonator, metrics, ending).await?));
     let lost = tokio::select! {
         () = hold(&mut election) => true,
+        _ = &mut running => return Err(Failure::new("the controllers ended by themselves, please report this")),
         _ = interrupt.recv() => false,
         _ = terminate.recv() => false,
     };
@@ -89,8 +90,9 @@ async fn hold(election: &mut Option<lease::Election>) {
 }
 
 async fn serve_probes(flags: &Flags, metrics: &Arc<Metrics>, ready: &Arc<AtomicBool>) -> Result<(), Failure> {
+    let metrics = Arc::clone(metrics);
     for (address, router) in [
-        (&flags.metrics_addr, probe::metrics_router(Arc::clone(metrics))),
+        (&flags.metrics_addr, probe::metrics_router(move || metrics.render())),
         (&flags.health_addr, probe::health_router(Arc::clone(ready))),
     ] {
         // As in controller-runtime, `0` switches a server off.

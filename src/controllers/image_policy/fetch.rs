@@ -5,6 +5,7 @@ use crate::adapters::cluster::objects::namespace_labels;
 use crate::api::image_repository::AccessFrom;
 use crate::api::{ImagePolicy, ImageRepository};
 use crate::controllers::triggers::{Caches, within};
+use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
 use kube::Client;
@@ -16,6 +17,15 @@ use std::sync::Arc;
 pub(super) struct Repository {
     pub(super) key: ObjectKey,
     pub(super) object: Arc<ImageRepository>,
+}
+
+impl Repository {
+    /// Whether the last scan was of the image that the specification names now. Until it is, tags of
+    /// one image would be selected under the name of another.
+    pub(super) fn is_scanned_as_named(&self) -> bool {
+        let scanned = self.object.status.canonical_image_name.as_deref();
+        ImageName::parse(&self.object.spec.image).is_ok_and(|named| scanned == Some(named.canonical()))
+    }
 }
 
 /// The repository `policy` refers to, if it may.
@@ -72,6 +82,21 @@ mod tests {
     fn list(selectors: &[&[(&str, &str)]]) -> AccessFrom {
         let selectors = selectors.iter().map(|pairs| NamespaceSelector { match_labels: labels(pairs) });
         AccessFrom { namespace_selectors: selectors.collect() }
+    }
+
+    #[test]
+    fn a_renamed_image_is_not_scanned_until_its_own_scan() {
+        let mut object = ImageRepository::default();
+        object.spec.image = "alpine".to_owned();
+        object.status.canonical_image_name = Some("index.docker.io/library/alpine".to_owned());
+        let scanned = |object: &ImageRepository| {
+            Repository { key: ObjectKey::new("apps", "app"), object: Arc::new(object.clone()) }.is_scanned_as_named()
+        };
+        assert!(scanned(&object));
+        for image in ["nginx", "https://docker.io/alpine"] {
+            object.spec.image = image.to_owned();
+            assert!(!scanned(&object), "{image}");
+        }
     }
 
     #[test]

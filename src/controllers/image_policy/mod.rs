@@ -62,7 +62,8 @@ impl ImagePolicies {
         let policy = plan::policy(&object.spec)?;
         let pinning = plan::pinning(&object.spec)?;
         let repository = fetch::repository(&self.shared.client, &self.caches, object, &run.key, &self.settings).await?;
-        let Some(tags) = self.tags.get(&repository.key).filter(|tags| !tags.is_empty()) else {
+        let tags = self.tags.get(&repository.key).filter(|tags| !tags.is_empty() && repository.is_scanned_as_named());
+        let Some(tags) = tags else {
             return plan::without_tags(object, &repository, &self.settings);
         };
         // A slow pattern over very many tags must not hold up the tasks that wait for the network.

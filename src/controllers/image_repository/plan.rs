@@ -6,6 +6,7 @@ use crate::api::common::Time;
 use crate::api::image_repository::{ImageRepositorySpec, ImageRepositoryStatus, ScanResult};
 use crate::controllers::driver::Run;
 use crate::controllers::report::Report;
+use crate::domain::conditions::READY;
 use crate::domain::image::ImageName;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::scan::{self, Due, Known, Why};
@@ -48,6 +49,7 @@ pub(super) fn due(object: &ImageRepository, target: &Target, has_tags: bool, run
         observed_exclusions: &status.observed_exclusion_list,
         // A repository that is truly empty is not scanned for ever: its empty set is at hand.
         has_tags,
+        unsettled: !status.conditions.iter().any(|condition| condition.type_ == READY && condition.status == "True"),
     };
     match scan::due(&known, target.interval, run.now) {
         Due::Now(why) => Ok(why),
@@ -94,6 +96,7 @@ fn message(scan: &ScanResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::common::Condition;
     use crate::domain::object::ObjectKey;
     use crate::domain::tags::TagSetBuilder;
 
@@ -108,6 +111,17 @@ mod tests {
     fn object() -> ImageRepository {
         let spec = ImageRepositorySpec { image: "ghcr.io/acme/app".to_owned(), interval: "1m".to_owned(), ..Default::default() };
         ImageRepository { spec, ..ImageRepository::default() }
+    }
+
+    fn ready(status: &str) -> Condition {
+        Condition {
+            type_: READY.to_owned(),
+            status: status.to_owned(),
+            reason: String::new(),
+            message: String::new(),
+            last_transition_time: Time(at(990)),
+            observed_generation: None,
+        }
     }
 
     fn tags(names: &[&str]) -> TagSet {
@@ -143,6 +157,7 @@ mod tests {
         let target = target(&object.spec).expect("the specification is whole");
         assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::First));
         object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
+        object.status.conditions = vec![ready("True")];
         let Err(Outcome::Ready { message, next, .. }) = due(&object, &target, true, &run(None)) else {
             panic!("no scan is due");
         };
@@ -150,5 +165,16 @@ mod tests {
         assert_eq!(next, Some(Duration::from_secs(50)));
         assert_eq!(due(&object, &target, true, &run(Some("now"))), Ok(Why::Requested));
         assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::NoTags));
+    }
+
+    #[test]
+    fn after_a_failure_the_last_success_is_not_told_again() {
+        let mut object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
+        for status in ["False", "Unknown"] {
+            object.status.conditions = vec![ready(status)];
+            assert_eq!(due(&object, &target, true, &run(None)), Ok(Why::Unsettled));
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::plan::Target;
 use crate::adapters::git::{
     Author, CommitPlan, GitCache, GitError, Remote, Snapshot, Transaction, TransactionError, TransactionOutcome,
 };
-use crate::domain::change::ChangeReport;
+use crate::domain::change::{ChangeReport, Problem, ProblemKind};
 use crate::domain::git_ref::CommitId;
 use crate::domain::message::default_message;
 use crate::domain::rewrite::{Selections, is_candidate, rewrite};
@@ -84,8 +84,7 @@ pub fn rewrite_files<E>(
     let mut edits = Edits::default();
     for file in files {
         let (path, bytes) = file?;
-        let name = path.strip_prefix(shown).map_or(path.as_str(), |rest| rest.trim_start_matches('/'));
-        let rewritten = rewrite(if name.is_empty() { &path } else { name }, &bytes, selections);
+        let rewritten = rewrite(below(&path, shown), &bytes, selections);
         edits.report.merge(ChangeReport { changes: rewritten.changes, problems: rewritten.problems });
         if let Some(text) = rewritten.text {
             edits.files.insert(path, text);
@@ -93,6 +92,12 @@ pub fn rewrite_files<E>(
     }
     edits.report.sort();
     Ok(edits)
+}
+
+/// The path from the folder on; the path itself where it is not in the folder, as the target of a link may be.
+fn below<'a>(path: &'a str, folder: &str) -> &'a str {
+    let rest = path.strip_prefix(folder).filter(|_| !folder.is_empty());
+    rest.and_then(|rest| rest.strip_prefix('/')).unwrap_or(path)
 }
 
 impl Job {
@@ -133,8 +138,16 @@ impl Job {
             return rewrite_files([Ok((path.clone(), tip.read(path)?))], tree::parent(path), &self.selections);
         }
         let found = tip.candidates(path, NEEDLE, is_candidate)?;
-        let files = found.files.iter().map(|file| Ok((file.path.clone(), tip.read(&file.path)?)));
-        rewrite_files(files, path, &self.selections)
+        let files = found.files.iter().map(|file| Ok::<_, EditError>((file.path.clone(), tip.read(&file.path)?)));
+        let mut edits = rewrite_files::<EditError>(files, path, &self.selections)?;
+        edits.report.problems.extend(found.skipped.iter().map(|skipped| Problem {
+            file: below(&skipped.path, path).to_owned(),
+            line: None,
+            column: None,
+            kind: ProblemKind::NotSearched(skipped.reason.to_string()),
+        }));
+        edits.report.sort();
+        Ok(edits)
     }
 
     fn done(&self, outcome: TransactionOutcome, report: ChangeReport, message: String) -> Done {

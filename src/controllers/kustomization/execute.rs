@@ -3,7 +3,7 @@
 //! Invariant: within a stage every dry run passes before anything is applied; an error says what was
 //! applied until then, so that nothing is forgotten. What is absent: retries; the object's are enough.
 
-use super::plan::Target;
+use super::target::Target;
 use crate::adapters::artifacts::ArtifactTree;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
@@ -12,12 +12,12 @@ use crate::adapters::metrics::Metrics;
 use crate::api::Kustomization;
 use crate::domain::drift::{self, Action};
 use crate::domain::health::{self, Health};
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{ApplyPlan, Inventory};
 use crate::domain::kustomize;
 use crate::domain::manifest::Manifest;
 use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::stage::{self, CustomKinds, Stage};
+use crate::domain::stage::{self, Stage};
 use crate::domain::tree::{EntryKind, FileTree};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -32,7 +32,7 @@ const PARALLEL: usize = 4;
 const DEFINITIONS: Duration = Duration::from_secs(60);
 
 /// Builds `target` from the files of the source.
-pub(super) async fn build(tree: Arc<ArtifactTree>, target: &Target, owner: &ObjectKey) -> Result<Vec<Manifest>, Outcome> {
+pub(super) async fn build(tree: Arc<ArtifactTree>, target: &Target) -> Result<Vec<Manifest>, Outcome> {
     if tree.kind(&target.path) != Some(EntryKind::Directory) {
         let message = format!("kustomization path not found: `{}` is no folder of the source", target.path);
         return Err(Outcome::Failed { reason: reason::ARTIFACT_FAILED, message, next: Some(target.retry_interval) });
@@ -42,11 +42,7 @@ pub(super) async fn build(tree: Arc<ArtifactTree>, target: &Target, owner: &Obje
     // A build is work for the processor: it must not hold up the tasks that wait for the network.
     let built = tokio::task::spawn_blocking(move || kustomize::build(&*tree, &path, &options)).await;
     let built = built.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(with_source(&error)))?;
-    let mut manifests = built.manifests;
-    for manifest in &mut manifests {
-        stage::set_owner(&mut manifest.object, &owner.namespace, &owner.name);
-    }
-    Ok(manifests)
+    Ok(built.manifests)
 }
 
 fn with_source(error: &dyn std::error::Error) -> String {
@@ -86,28 +82,28 @@ pub(super) struct ApplyFailure {
     pub(super) inventory: Option<Inventory>,
 }
 
-/// Applies `manifests` stage by stage, then removes what went.
+/// Applies the objects of `plan` stage by stage, then removes what went.
 pub(super) async fn apply(
     applier: &Applier,
-    manifests: Vec<Manifest>,
+    plan: ApplyPlan,
     object: &Kustomization,
-    custom_kinds: &CustomKinds,
     metrics: &Metrics,
 ) -> Result<Applied, ApplyFailure> {
-    let before = super::plan::inventory(object);
-    let mut applied = Applied { objects: Vec::new(), inventory: Inventory::default(), actions: Vec::new() };
-    for stage in stage::stages(manifests, custom_kinds) {
-        if let Err(message) = apply_stage(applier, &stage, &mut applied).await {
+    let mut applied = Applied { objects: Vec::new(), inventory: plan.inventory, actions: Vec::new() };
+    for stage in &plan.stages {
+        if let Err(message) = apply_stage(applier, stage, &mut applied).await {
             count(metrics, &applied.actions);
-            let mut inventory = before;
+            let mut inventory = super::plan::inventory(object);
             inventory.keep(&applied.objects);
             return Err(ApplyFailure { reason: reason::RECONCILIATION_FAILED, message, inventory: Some(inventory) });
         }
     }
     count(metrics, &applied.actions);
-    applied.inventory = Inventory::new(&applied.objects);
+    for error in plan.unreadable {
+        tracing::warn!(%error, "an entry of the inventory names no object and is dropped");
+    }
     if object.spec.prune {
-        remove_stale(applier, &before, object, &mut applied, metrics).await?;
+        remove_stale(applier, &plan.stale, object, &mut applied, metrics).await?;
     }
     Ok(applied)
 }
@@ -115,16 +111,12 @@ pub(super) async fn apply(
 /// Removes what was applied before and is not any more. What cannot be removed stays in the inventory.
 async fn remove_stale(
     applier: &Applier,
-    before: &Inventory,
+    stale: &[ObjectId],
     object: &Kustomization,
     applied: &mut Applied,
     metrics: &Metrics,
 ) -> Result<(), ApplyFailure> {
-    let (stale, unreadable) = before.stale(&applied.inventory);
-    for error in unreadable {
-        tracing::warn!(%error, "an entry of the inventory names no object and is dropped");
-    }
-    match prune(applier, &stale, &key_of(object), metrics).await {
+    match prune(applier, stale, &key_of(object), metrics).await {
         Ok(deleted) => {
             applied.actions.extend(deleted.into_iter().map(|id| (id, Action::Deleted)));
             Ok(())

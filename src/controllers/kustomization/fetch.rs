@@ -4,7 +4,7 @@
 //! longer than one of them needs it. What is absent: sources other than GitRepository.
 
 use super::Settings;
-use super::plan::Target;
+use super::target::Target;
 use crate::adapters::artifacts::{ArtifactError, ArtifactStore, ArtifactTree, FetchError, Limits, fetch_artifact};
 use crate::api::Kustomization;
 use crate::api::git_repository::Artifact;

@@ -8,6 +8,7 @@ mod execute;
 mod fetch;
 mod history;
 mod plan;
+mod target;
 mod wait;
 
 use super::Settings as AllSettings;
@@ -20,7 +21,7 @@ use crate::adapters::cluster::discovery::Discovery;
 use crate::adapters::cluster::objects;
 use crate::api::Kustomization;
 use crate::api::kustomization::KustomizationStatus;
-use crate::domain::inventory::Inventory;
+use crate::domain::inventory::{ApplyPlan, Inventory};
 use crate::domain::object::ObjectKey;
 use crate::domain::stage::CustomKinds;
 use crate::domain::outcome::{Outcome, reason};
@@ -69,7 +70,7 @@ impl Kustomizations {
 
     async fn apply(&self, object: &Kustomization, run: &Run) -> Result<Report<KustomizationStatus>, Report<KustomizationStatus>> {
         let unchanged = |outcome| Report::new(object.status.clone(), outcome);
-        let target = plan::target(&object.spec).map_err(unchanged)?;
+        let target = target::target(&object.spec).map_err(unchanged)?;
         let artifact = fetch::artifact(&self.caches, object, &run.key, &self.settings, &target).map_err(unchanged)?;
         plan::dependencies(&self.caches, object, &run.key, &artifact, &self.settings).map_err(unchanged)?;
         let applier = self.applier(object, &run.key).await.map_err(unchanged)?;
@@ -80,9 +81,11 @@ impl Kustomizations {
         let failed = |outcome| Report::new(attempted.clone(), outcome);
         let started = Instant::now();
         let tree = self.sources.tree(&artifact, &target).await.map_err(failed)?;
-        let manifests = execute::build(tree, &target, &run.key).await.map_err(failed)?;
+        let manifests = execute::build(tree, &target).await.map_err(failed)?;
         let build = Build { revision: artifact.revision, digest: history::digest(&manifests), started };
-        let applied = execute::apply(&applier, manifests, object, &self.settings.custom_kinds, &self.shared.metrics).await;
+        let owner = (run.key.namespace.as_str(), run.key.name.as_str());
+        let steps = ApplyPlan::new(manifests, &plan::inventory(object), owner, &self.settings.custom_kinds);
+        let applied = execute::apply(&applier, steps, object, &self.shared.metrics).await;
         let applied = applied.map_err(|failure| plan::apply_failed(&attempted, failure, &build, &target, run))?;
         let report = plan::applied(&attempted, &applied);
         let Some(checks) = plan::health_checks(&object.spec, &run.key, &applied) else {

@@ -63,6 +63,9 @@ pub enum ProblemKind {
         /// The largest size.
         limit: usize,
     },
+    /// The file was not looked at, so that nobody knows whether it has a marker; why.
+    #[error("the file was not searched for markers: {}", one_line(.0))]
+    NotSearched(String),
     /// Collections are nested deeper than is read.
     #[error("the document is nested too deeply to be read")]
     TooDeep,
