@@ -6,8 +6,10 @@
 pub mod crds;
 pub mod demo;
 pub mod failure;
+pub mod get;
 pub mod output;
 pub mod run;
+pub mod update;
 
 use clap::{Parser, Subcommand};
 use failure::Failure;
@@ -28,6 +30,10 @@ enum Verb {
     Demo(demo::Flags),
     /// run the controllers, in a cluster or beside it
     Run(Box<run::Flags>),
+    /// find newer images for a checkout, and write, commit or push them
+    Update(Box<update::Flags>),
+    /// list objects and their state, as `flux get` does
+    Get(get::Flags),
     /// print the custom resource definitions
     Crds(crds::Flags),
     /// print the version
@@ -62,6 +68,8 @@ async fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
     match verb {
         Verb::Run(flags) => run::run(*flags).await,
         Verb::Demo(flags) => demo::run(&flags, printer).await,
+        Verb::Update(flags) => update::run(&flags, printer).await,
+        Verb::Get(flags) => get::run(&flags, printer).await,
         Verb::Crds(flags) => crds::run(&flags, printer),
         Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),
     }

@@ -1,0 +1,330 @@
+//! A folder on disk as a tree of files, and writing back into it.
+//!
+//! Invariants: nothing outside the folder is read or written, not even through a link; a file is
+//! replaced as a whole, with its mode. What is absent: `.git`, other repositories inside (Git does not
+//! see their files either), and names that are not UTF-8.
+
+use crate::domain::tree::{EntryKind, FileTree, TreeEntry, TreeError, join};
+use std::collections::BTreeSet;
+use std::fs::{self, Metadata};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// The most bytes of a file that is looked at: 32 MiB, as in a Git tree.
+const LOOKED_AT: u64 = 32 << 20;
+/// The most directories that lie inside each other.
+const DEPTH: usize = 256;
+
+/// The folder.
+#[derive(Clone, Debug)]
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+/// The paths of the files whose names were wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// The files, each once, sorted. A link stands for its target.
+    pub(super) files: BTreeSet<String>,
+    /// What could not be looked into, and why.
+    pub(super) skipped: Vec<TreeError>,
+}
+
+impl Folder {
+    /// Opens a folder.
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        let root = path.canonicalize()?;
+        match root.is_dir() {
+            true => Ok(Self { root }),
+            false => Err(io::ErrorKind::NotADirectory.into()),
+        }
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.root
+    }
+
+    /// Finds the files whose path satisfies `wanted`. Links to directories are not followed.
+    pub(super) fn list(&self, wanted: impl Fn(&str) -> bool) -> Listing {
+        let mut listing = Listing::default();
+        let mut pending = vec![(String::new(), 0)];
+        while let Some((folder, depth)) = pending.pop() {
+            let entries = match self.entries(&folder) {
+                Ok(entries) => entries,
+                Err(error) => {
+                    listing.skipped.push(error);
+                    continue;
+                }
+            };
+            for entry in entries {
+                let path = match folder.as_str() {
+                    "" => entry.name,
+                    folder => format!("{folder}/{}", entry.name),
+                };
+                match entry.kind {
+                    EntryKind::Directory if depth < DEPTH => pending.push((path, depth + 1)),
+                    EntryKind::Directory => {
+                        let reason = format!("it lies more than {DEPTH} directories deep");
+                        listing.skipped.push(TreeError::Unreadable { path, reason });
+                    }
+                    EntryKind::Submodule => {}
+                    EntryKind::Link if wanted(&path) => match self.target(&path) {
+                        Ok(target) => listing.files.extend(target),
+                        Err(error) => listing.skipped.push(error),
+                    },
+                    _ if wanted(&path) => listing.files.extend([path]),
+                    _ => {}
+                }
+            }
+        }
+        listing
+    }
+
+    /// Replaces a file that `list` gave.
+    pub(super) fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let target = self.locate(path).map_err(io::Error::other)?;
+        let folder = target.parent().unwrap_or(&self.root);
+        let permissions = fs::metadata(&target)?.permissions();
+        let mut file = tempfile::Builder::new()
+            .prefix(".highwater-")
+            .tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().set_permissions(permissions)?;
+        file.persist(&target)?;
+        Ok(())
+    }
+
+    /// The path of the file behind a link; `None` when that is a directory, or nothing.
+    fn target(&self, path: &str) -> Result<Option<String>, TreeError> {
+        let target = match self.locate(path) {
+            Ok(target) => target,
+            Err(TreeError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let inside = target.strip_prefix(&self.root).ok().and_then(Path::to_str);
+        Ok(inside.filter(|_| target.is_file()).map(str::to_owned))
+    }
+
+    /// Where a path leads, all links followed.
+    fn locate(&self, path: &str) -> Result<PathBuf, TreeError> {
+        let path = join("", path)?;
+        let target = self.root.join(&path).canonicalize();
+        let target = target.map_err(|error| unreadable(&path, &error))?;
+        let git = target
+            .strip_prefix(&self.root)
+            .map(|inside| inside.starts_with(".git"));
+        match git {
+            Ok(false) => Ok(target),
+            Ok(true) | Err(_) => Err(TreeError::OutsideTree(path)),
+        }
+    }
+}
+
+fn unreadable(path: &str, error: &io::Error) -> TreeError {
+    match error.kind() {
+        io::ErrorKind::NotFound => TreeError::NotFound(path.to_owned()),
+        io::ErrorKind::NotADirectory => TreeError::NotADirectory(path.to_owned()),
+        _ => TreeError::Unreadable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
+    }
+}
+
+/// What an entry is; `None` for sockets, devices and the like.
+fn kind(path: &Path, metadata: &Metadata) -> Option<EntryKind> {
+    let kind = metadata.file_type();
+    if kind.is_symlink() {
+        Some(EntryKind::Link)
+    } else if kind.is_dir() {
+        let repository = path.join(".git").symlink_metadata().is_ok();
+        Some(if repository {
+            EntryKind::Submodule
+        } else {
+            EntryKind::Directory
+        })
+    } else if kind.is_file() {
+        let executable = metadata.permissions().mode() & 0o111 != 0;
+        Some(if executable {
+            EntryKind::Executable
+        } else {
+            EntryKind::File
+        })
+    } else {
+        None
+    }
+}
+
+impl FileTree for Folder {
+    fn read(&self, path: &str) -> Result<Vec<u8>, TreeError> {
+        let target = self.locate(path)?;
+        let failed = |error: io::Error| unreadable(path, &error);
+        if !target.is_file() {
+            return Err(TreeError::NotAFile(path.to_owned()));
+        }
+        let file = fs::File::open(&target).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        let too_large = |size| TreeError::TooLarge {
+            path: path.to_owned(),
+            size,
+            limit: LOOKED_AT,
+        };
+        if size > LOOKED_AT {
+            return Err(too_large(size));
+        }
+        let mut bytes = Vec::new();
+        // A file that grows meanwhile is bounded too.
+        file.take(LOOKED_AT + 1)
+            .read_to_end(&mut bytes)
+            .map_err(failed)?;
+        match bytes.len() as u64 {
+            size if size > LOOKED_AT => Err(too_large(size)),
+            _ => Ok(bytes),
+        }
+    }
+
+    fn entries(&self, path: &str) -> Result<Vec<TreeEntry>, TreeError> {
+        let failed = |error: io::Error| unreadable(path, &error);
+        let folder = self.locate(path)?;
+        let mut entries = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
+            // What is deleted while the folder is listed was never there.
+            let Ok(metadata) = entry.path().symlink_metadata() else {
+                continue;
+            };
+            let git = path.is_empty() && name == ".git";
+            if let Some(kind) = kind(&entry.path(), &metadata).filter(|_| !git) {
+                entries.push(TreeEntry { name, kind });
+            }
+        }
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(entries)
+    }
+
+    fn kind(&self, path: &str) -> Option<EntryKind> {
+        let path = join("", path).ok()?;
+        if path.is_empty() {
+            return Some(EntryKind::Directory);
+        }
+        // The last part may be a link, those before it are followed, and must stay inside.
+        let folder = self.locate(crate::domain::tree::parent(&path)).ok()?;
+        let target = folder.join(path.rsplit('/').next()?);
+        kind(&target, &target.symlink_metadata().ok()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::rewrite::is_candidate;
+    use std::os::unix::fs::symlink;
+
+    fn folder(files: &[(&str, &str)]) -> (tempfile::TempDir, Folder) {
+        let temporary = tempfile::tempdir().expect("a temporary folder");
+        for (path, text) in files {
+            let path = temporary.path().join(path);
+            fs::create_dir_all(path.parent().expect("it is below the root")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        let folder = Folder::open(temporary.path()).expect("it is a folder");
+        (temporary, folder)
+    }
+
+    #[test]
+    fn git_and_other_repositories_are_not_looked_into() {
+        let files = [
+            ("a.yaml", ""),
+            (".git/b.yaml", ""),
+            ("vendor/.git/HEAD", ""),
+            ("vendor/c.yaml", ""),
+        ];
+        let hidden = (".github/d.yml", "");
+        let (_temporary, folder) = folder(&[files.as_slice(), &[hidden, ("e.txt", "")]].concat());
+        let listing = folder.list(is_candidate);
+        assert_eq!(
+            listing.files.iter().collect::<Vec<_>>(),
+            [".github/d.yml", "a.yaml"]
+        );
+        assert_eq!(listing.skipped, []);
+    }
+
+    #[test]
+    fn a_link_stands_for_its_target_once() {
+        let (temporary, folder) = folder(&[("real.yaml", ""), ("plain.txt", "")]);
+        let root = temporary.path();
+        symlink("real.yaml", root.join("again.yaml")).expect("a link");
+        symlink("plain.txt", root.join("text.yaml")).expect("a link");
+        symlink("nowhere", root.join("broken.yaml")).expect("a link");
+        symlink("/etc/passwd", root.join("outside.yaml")).expect("a link");
+        symlink(".", root.join("folder.yaml")).expect("a link");
+        let listing = folder.list(is_candidate);
+        assert_eq!(
+            listing.files.iter().collect::<Vec<_>>(),
+            ["plain.txt", "real.yaml"]
+        );
+        assert_eq!(
+            listing.skipped,
+            [TreeError::OutsideTree("outside.yaml".to_owned())]
+        );
+    }
+
+    #[test]
+    fn a_file_is_replaced_through_a_link_with_its_mode_kept() {
+        let (temporary, folder) = folder(&[("run.yaml", "old")]);
+        let target = temporary.path().join("run.yaml");
+        fs::set_permissions(&target, fs::Permissions::from_mode(0o751)).expect("the mode is set");
+        symlink("run.yaml", temporary.path().join("link.yaml")).expect("a link");
+        folder.write("link.yaml", b"new").expect("it is written");
+        assert_eq!(fs::read_to_string(&target).expect("it is there"), "new");
+        assert_eq!(
+            target.metadata().expect("it is there").permissions().mode() & 0o777,
+            0o751
+        );
+        assert!(temporary.path().join("link.yaml").is_symlink());
+        assert_eq!(
+            fs::read_dir(temporary.path()).expect("a folder").count(),
+            2,
+            "nothing is left over"
+        );
+    }
+
+    #[test]
+    fn nothing_outside_is_read_or_written() {
+        let outside = tempfile::NamedTempFile::new().expect("a file");
+        let (temporary, folder) = folder(&[("a.yaml", "")]);
+        symlink(outside.path(), temporary.path().join("link.yaml")).expect("a link");
+        for path in ["link.yaml", "../x.yaml", "/etc/passwd", ".git/config"] {
+            assert!(folder.read(path).is_err(), "{path}");
+            assert!(folder.write(path, b"x").is_err(), "{path}");
+        }
+        assert_eq!(fs::read(outside.path()).expect("it is there"), b"");
+    }
+
+    #[test]
+    fn a_file_beyond_the_bound_is_refused() {
+        let (temporary, folder) = folder(&[("large.yaml", "")]);
+        let file = fs::File::create(temporary.path().join("large.yaml")).expect("a file");
+        file.set_len(LOOKED_AT + 1).expect("a sparse file");
+        assert!(matches!(
+            folder.read("large.yaml"),
+            Err(TreeError::TooLarge { .. })
+        ));
+    }
+
+    #[test]
+    fn a_path_is_what_it_is_on_disk() {
+        let (temporary, folder) = folder(&[("apps/a.yaml", "")]);
+        symlink("apps", temporary.path().join("link")).expect("a link");
+        assert_eq!(folder.kind(""), Some(EntryKind::Directory));
+        assert_eq!(folder.kind("apps"), Some(EntryKind::Directory));
+        assert_eq!(folder.kind("apps/a.yaml"), Some(EntryKind::File));
+        assert_eq!(folder.kind("link"), Some(EntryKind::Link));
+        assert_eq!(folder.kind("none"), None);
+    }
+}
