@@ -1,0 +1,111 @@
+//! The kinds that can be listed, and which cells each has, after its name.
+//!
+//! The cells are read from the object as it came, so that one that breaks its schema is still listed.
+
+use super::show::{condition, shorten};
+use crate::api::{
+    GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization,
+};
+use kube::core::{ApiResource, DynamicObject};
+use serde_json::Value;
+
+/// One kind.
+pub(super) struct Kind {
+    /// Its name, as in manifests.
+    pub(super) name: &'static str,
+    /// How the API server calls it.
+    pub(super) resource: fn() -> ApiResource,
+    /// The headings after `NAME`.
+    pub(super) headings: &'static [&'static str],
+    /// The cells after the name.
+    pub(super) cells: fn(&DynamicObject) -> Vec<String>,
+}
+
+/// ImageRepository.
+pub(super) const IMAGE_REPOSITORY: Kind = Kind {
+    name: "ImageRepository",
+    resource: || ApiResource::erase::<ImageRepository>(&()),
+    headings: &["LAST SCAN", "SUSPENDED", "READY", "MESSAGE"],
+    cells: |object| {
+        let [ready, message] = condition(object);
+        let last_scan = text(object, "/status/lastScanResult/scanTime");
+        vec![last_scan, suspended(object), ready, message]
+    },
+};
+
+/// ImagePolicy.
+pub(super) const IMAGE_POLICY: Kind = Kind {
+    name: "ImagePolicy",
+    resource: || ApiResource::erase::<ImagePolicy>(&()),
+    headings: &["IMAGE", "TAG", "READY", "MESSAGE"],
+    cells: |object| {
+        let [ready, message] = condition(object);
+        let image = text(object, "/status/latestRef/name");
+        let tag = text(object, "/status/latestRef/tag");
+        vec![image, tag, ready, message]
+    },
+};
+
+/// ImageUpdateAutomation.
+pub(super) const IMAGE_UPDATE: Kind = Kind {
+    name: "ImageUpdateAutomation",
+    resource: || ApiResource::erase::<ImageUpdateAutomation>(&()),
+    headings: &["LAST RUN", "SUSPENDED", "READY", "MESSAGE"],
+    cells: |object| {
+        let [ready, message] = condition(object);
+        let last_run = text(object, "/status/lastAutomationRunTime");
+        vec![last_run, suspended(object), ready, message]
+    },
+};
+
+/// GitRepository.
+pub(super) const GIT_REPOSITORY: Kind = Kind {
+    name: "GitRepository",
+    resource: || ApiResource::erase::<GitRepository>(&()),
+    headings: &["REVISION", "SUSPENDED", "READY", "MESSAGE"],
+    cells: |object| revision_cells(object, "/status/artifact/revision"),
+};
+
+/// Kustomization.
+pub(super) const KUSTOMIZATION: Kind = Kind {
+    name: "Kustomization",
+    resource: || ApiResource::erase::<Kustomization>(&()),
+    headings: &["REVISION", "SUSPENDED", "READY", "MESSAGE"],
+    cells: |object| revision_cells(object, "/status/lastAppliedRevision"),
+};
+
+fn revision_cells(object: &DynamicObject, path: &str) -> Vec<String> {
+    let [ready, message] = condition(object);
+    let revision = shorten(&text(object, path));
+    vec![revision, suspended(object), ready, shorten(&message)]
+}
+
+/// The text at a JSON pointer; empty when there is none.
+pub(super) fn text(object: &DynamicObject, path: &str) -> String {
+    let value = object.data.pointer(path).and_then(Value::as_str);
+    value.unwrap_or_default().to_owned()
+}
+
+fn suspended(object: &DynamicObject) -> String {
+    let suspended = object
+        .data
+        .pointer("/spec/suspend")
+        .and_then(Value::as_bool);
+    let word = if suspended == Some(true) {
+        "True"
+    } else {
+        "False"
+    };
+    word.to_owned()
+}
+
+/// `Kind/namespace/name` of what a Kustomization takes its manifests from.
+pub(super) fn source(object: &DynamicObject) -> String {
+    let namespace = match text(object, "/spec/sourceRef/namespace") {
+        empty if empty.is_empty() => object.metadata.namespace.clone().unwrap_or_default(),
+        other => other,
+    };
+    let kind = text(object, "/spec/sourceRef/kind");
+    let name = text(object, "/spec/sourceRef/name");
+    format!("{kind}/{namespace}/{name}")
+}
