@@ -141,6 +141,11 @@ impl Fleet {
             .map_or_else(String::new, Running::stderr)
     }
 
+    /// The folder that the program keeps artifacts and Git objects in.
+    pub fn storage(&self) -> &Path {
+        &self.storage
+    }
+
     /// The folder that holds the artifacts.
     pub fn artifacts(&self) -> PathBuf {
         self.storage.join("artifacts")
@@ -239,12 +244,12 @@ impl Fleet {
             if wanted(&object) {
                 return object;
             }
-            let object = || serde_json::to_string_pretty(&object).unwrap_or_default();
             assert!(
                 since.elapsed() < PATIENCE,
-                "not in {} s: {kind}/{name}: {what}\n{}\n--- the program:\n{}",
+                "not in {} s: {kind}/{name}: {what}\nspec: {:#}\nstatus: {:#}\n--- the program:\n{}",
                 PATIENCE.as_secs(),
-                object(),
+                object["spec"],
+                object["status"],
                 self.log()
             );
             tokio::time::sleep(Duration::from_millis(25)).await;
@@ -265,11 +270,24 @@ impl Fleet {
 
     /// Waits until an object is not ready for this reason; returns the message.
     pub async fn not_ready(&self, kind: &str, name: &str, reason: &str) -> String {
-        let what = format!("Ready=False {reason}");
+        self.not_ready_because(kind, name, reason, "").await
+    }
+
+    /// Waits until an object is not ready for this reason, with these words in the message; returns the message.
+    pub async fn not_ready_because(
+        &self,
+        kind: &str,
+        name: &str,
+        reason: &str,
+        words: &str,
+    ) -> String {
+        let what = format!("Ready=False {reason} {words}");
         let object = self
             .wait(kind, name, &what, |object| {
                 let ready = condition(object, "Ready");
-                ready["status"] == "False" && ready["reason"] == *reason
+                ready["status"] == "False"
+                    && ready["reason"] == *reason
+                    && message(object).contains(words)
             })
             .await;
         message(&object)
@@ -294,7 +312,7 @@ impl Fleet {
     pub async fn deployed(&self, name: &str, tag: &str) -> Value {
         let wanted = format!("{}:{tag}", self.registry.image(name));
         self.wait("Deployment", name, &wanted, |object| {
-            image(object) == *wanted
+            image(object) == wanted.as_str()
         })
         .await
     }
@@ -453,6 +471,7 @@ fn resource(kind: &str) -> ApiResource {
         "GitRepository" => ("source.toolkit.fluxcd.io", "v1"),
         "Kustomization" => ("kustomize.toolkit.fluxcd.io", "v1"),
         "Deployment" => ("apps", "v1"),
+        "Role" | "RoleBinding" => ("rbac.authorization.k8s.io", "v1"),
         "Lease" => ("coordination.k8s.io", "v1"),
         "ConfigMap" | "Event" | "Secret" | "ServiceAccount" => ("", "v1"),
         other => panic!("name the group of `{other}` here"),

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod control_plane;
 pub mod fake_registry;
+pub mod fleet;
 pub mod git_http;
 pub mod highwater;
 pub mod oracle;

@@ -1,0 +1,34 @@
+//! The real thing: the built program, a real API server, the real registry, real Git over http, and every way in which the work between
+//! them can be disturbed.
+//!
+//! Each test has a namespace and a `highwater run` of its own. Nothing here waits for time to pass: a test asks until what it expects
+//! is so, and what must not happen is proved by something later that did.
+
+mod bad_content;
+mod bad_registry;
+mod boundaries;
+mod crashes;
+mod election;
+mod health;
+mod lifecycle;
+mod main_job;
+mod pinning;
+mod pushes;
+mod specifications;
+mod telling;
+mod unreadable;
+
+use crate::support::fleet::Fleet;
+
+/// A fleet with a running program.
+async fn running(prefix: &str) -> Fleet {
+    Fleet::running(crate::crds::installed(), prefix).await
+}
+
+/// A fleet whose program a test starts itself.
+async fn fleet(prefix: &str) -> Fleet {
+    Fleet::new(crate::crds::installed(), prefix).await
+}
+
+/// Flags with which failures are tried again soon, for tests that wait for the recovery.
+const EAGER: [&str; 2] = ["--max-retry-delay=1s", "--requeue-dependency=1s"];
