@@ -118,15 +118,18 @@ spec: {interval: 1m, prune: true, sourceRef: {kind: GitRepository, name: fleet}}
     namespace
 }
 
+/// What a listing prints, when it succeeds without a word beside it.
+fn listed(plane: &ControlPlane, namespace: &str, arguments: &[&str]) -> String {
+    let (code, stdout, stderr) = get(plane, namespace, arguments);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
+    stdout
+}
+
 #[test]
-fn every_kind_has_the_columns_of_flux() {
+fn the_image_kinds_have_the_columns_of_flux() {
     let plane = installed();
     let namespace = fleet(plane);
-    let table = |arguments: &[&str]| {
-        let (code, stdout, stderr) = get(plane, &namespace, arguments);
-        assert_eq!((code, stderr.as_str()), (0, ""), "{arguments:?}");
-        stdout
-    };
+    let table = |arguments: &[&str]| listed(plane, &namespace, arguments);
     assert_eq!(
         rows(&table(&["images", "repository"])),
         [
@@ -167,6 +170,13 @@ fn every_kind_has_the_columns_of_flux() {
             ]
         ]
     );
+}
+
+#[test]
+fn sources_and_kustomizations_have_the_columns_of_flux() {
+    let plane = installed();
+    let namespace = fleet(plane);
+    let table = |arguments: &[&str]| listed(plane, &namespace, arguments);
     let git = [
         vec!["NAME", "REVISION", "SUSPENDED", "READY", "MESSAGE"],
         vec!["fleet", "", "False", "False", "waiting to be reconciled"],
