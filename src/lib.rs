@@ -61,7 +61,10 @@ use std::process::ExitCode;
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     adapters::tls::install_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().max_blocking_threads(64).build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(64)
+        .build();
     match runtime {
         Ok(runtime) => runtime.block_on(cli::main()),
         Err(error) => {

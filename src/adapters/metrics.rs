@@ -46,12 +46,15 @@ pub struct Metrics {
 }
 
 /// Flux's ten exponential buckets, 0.01 to 1800 seconds.
-const BUCKETS: [f64; 10] = [0.01, 0.0384, 0.1473, 0.5655, 2.1715, 8.3388, 32.0215, 122.9652, 472.1936, 1800.0];
+const BUCKETS: [f64; 10] = [
+    0.01, 0.0384, 0.1473, 0.5655, 2.1715, 8.3388, 32.0215, 122.9652, 472.1936, 1800.0,
+];
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::default();
-        let reconcile_duration = Family::<ObjectLabels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        let reconcile_duration =
+            Family::<ObjectLabels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let metrics = Self {
             reconcile_duration: reconcile_duration.clone(),
             reconcile_total: Family::default(),
@@ -61,21 +64,59 @@ impl Default for Metrics {
             applied: Family::default(),
             registry: Registry::default(),
         };
-        registry.register("gotk_reconcile_duration_seconds", "The duration in seconds of a reconciliation", reconcile_duration);
-        registry.register("controller_runtime_reconcile", "Reconciliations by controller and result", metrics.reconcile_total.clone());
-        registry.register("highwater_scans", "Scans of image repositories by result", metrics.scans.clone());
-        registry.register("highwater_updates", "Rewrites of Git repositories by result", metrics.updates.clone());
-        registry.register("highwater_pushes", "Pushes to Git repositories by result", metrics.pushes.clone());
-        registry.register("highwater_applied_objects", "Objects applied or pruned, by action", metrics.applied.clone());
-        Self { registry, ..metrics }
+        registry.register(
+            "gotk_reconcile_duration_seconds",
+            "The duration in seconds of a reconciliation",
+            reconcile_duration,
+        );
+        registry.register(
+            "controller_runtime_reconcile",
+            "Reconciliations by controller and result",
+            metrics.reconcile_total.clone(),
+        );
+        registry.register(
+            "highwater_scans",
+            "Scans of image repositories by result",
+            metrics.scans.clone(),
+        );
+        registry.register(
+            "highwater_updates",
+            "Rewrites of Git repositories by result",
+            metrics.updates.clone(),
+        );
+        registry.register(
+            "highwater_pushes",
+            "Pushes to Git repositories by result",
+            metrics.pushes.clone(),
+        );
+        registry.register(
+            "highwater_applied_objects",
+            "Objects applied or pruned, by action",
+            metrics.applied.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
     }
 }
 
 impl Metrics {
     /// One reconciliation ended. `result` is `success`, `error` or `stalled`.
-    pub fn reconciled(&self, kind: &str, controller: &'static str, object: &ObjectKey, duration: Duration, result: &'static str) {
-        self.reconcile_duration.get_or_create(&labels(kind, object)).observe(duration.as_secs_f64());
-        self.reconcile_total.get_or_create(&ResultLabels { controller, result }).inc();
+    pub fn reconciled(
+        &self,
+        kind: &str,
+        controller: &'static str,
+        object: &ObjectKey,
+        duration: Duration,
+        result: &'static str,
+    ) {
+        self.reconcile_duration
+            .get_or_create(&labels(kind, object))
+            .observe(duration.as_secs_f64());
+        self.reconcile_total
+            .get_or_create(&ResultLabels { controller, result })
+            .inc();
     }
 
     /// The object is gone; so are its series.
@@ -100,7 +141,9 @@ impl Metrics {
 
     /// Objects were written. `action` is `created`, `configured`, `unchanged` or `deleted`.
     pub fn applied(&self, action: &'static str, count: u64) {
-        self.applied.get_or_create(&OutcomeLabels { result: action }).inc_by(count);
+        self.applied
+            .get_or_create(&OutcomeLabels { result: action })
+            .inc_by(count);
     }
 
     /// All of it, in the text format of OpenMetrics.
@@ -113,7 +156,11 @@ impl Metrics {
 }
 
 fn labels(kind: &str, object: &ObjectKey) -> ObjectLabels {
-    ObjectLabels { kind: kind.to_owned(), name: object.name.clone(), namespace: object.namespace.clone() }
+    ObjectLabels {
+        kind: kind.to_owned(),
+        name: object.name.clone(),
+        namespace: object.namespace.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -124,7 +171,13 @@ mod tests {
     fn a_reconciliation_is_counted_under_the_names_of_flux() {
         let metrics = Metrics::default();
         let object = ObjectKey::new("apps", "fleet");
-        metrics.reconciled("GitRepository", "gitrepository", &object, Duration::from_millis(20), "success");
+        metrics.reconciled(
+            "GitRepository",
+            "gitrepository",
+            &object,
+            Duration::from_millis(20),
+            "success",
+        );
         let text = metrics.render();
         let series = r#"gotk_reconcile_duration_seconds_count{kind="GitRepository",name="fleet",namespace="apps"} 1"#;
         assert!(text.contains(series), "{text}");
@@ -135,7 +188,13 @@ mod tests {
     fn the_series_of_an_object_go_with_it() {
         let metrics = Metrics::default();
         let object = ObjectKey::new("apps", "fleet");
-        metrics.reconciled("GitRepository", "gitrepository", &object, Duration::ZERO, "success");
+        metrics.reconciled(
+            "GitRepository",
+            "gitrepository",
+            &object,
+            Duration::ZERO,
+            "success",
+        );
         metrics.forget("GitRepository", &object);
         assert!(!metrics.render().contains("fleet"));
     }

@@ -95,7 +95,9 @@ impl Notifier {
                 deliver(&client, &address, &notification).await;
             }
         });
-        Self { waiting: Some(sender) }
+        Self {
+            waiting: Some(sender),
+        }
     }
 
     /// Hands over one notification; drops it, with a word in the log, when too many wait.
@@ -116,13 +118,19 @@ async fn deliver(client: &reqwest::Client, address: &str, notification: &Notific
     for attempt in 0..TRIES {
         match client.post(address).json(notification).send().await {
             // 429 says that the receiver had the same one already.
-            Ok(response) if response.status().is_success() || response.status().as_u16() == 429 => return,
+            Ok(response) if response.status().is_success() || response.status().as_u16() == 429 => {
+                return;
+            }
             Ok(response) if response.status().is_client_error() => {
                 tracing::warn!(status = %response.status(), "the notification was refused");
                 return;
             }
-            Ok(response) => tracing::debug!(status = %response.status(), "the notification is tried again"),
-            Err(error) => tracing::debug!(error = %error.without_url(), "the notification is tried again"),
+            Ok(response) => {
+                tracing::debug!(status = %response.status(), "the notification is tried again")
+            }
+            Err(error) => {
+                tracing::debug!(error = %error.without_url(), "the notification is tried again")
+            }
         }
         tokio::time::sleep(Duration::from_millis(500 << attempt)).await;
     }
@@ -172,6 +180,9 @@ mod tests {
 
     #[test]
     fn traces_are_never_posted() {
-        assert_eq!([Notice::Info, Notice::Error, Notice::Trace].map(severity), [Some("info"), Some("error"), None]);
+        assert_eq!(
+            [Notice::Info, Notice::Error, Notice::Trace].map(severity),
+            [Some("info"), Some("error"), None]
+        );
     }
 }

@@ -18,17 +18,27 @@ pub struct TagStore {
 impl TagStore {
     /// The tags of `repository`, if it was scanned since the process started.
     pub fn get(&self, repository: &ObjectKey) -> Option<TagSet> {
-        self.sets.read().unwrap_or_else(PoisonError::into_inner).get(repository).cloned()
+        self.sets
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(repository)
+            .cloned()
     }
 
     /// Replaces the tags of `repository`.
     pub fn put(&self, repository: ObjectKey, tags: TagSet) {
-        self.sets.write().unwrap_or_else(PoisonError::into_inner).insert(repository, tags);
+        self.sets
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(repository, tags);
     }
 
     /// Forgets the tags of `repository`.
     pub fn remove(&self, repository: &ObjectKey) {
-        self.sets.write().unwrap_or_else(PoisonError::into_inner).remove(repository);
+        self.sets
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(repository);
     }
 }
 

@@ -69,7 +69,9 @@ impl fmt::Display for Level {
 pub fn start(level: Level, encoding: Encoding) {
     // Libraries talk too much below the level of a warning.
     let filter = EnvFilter::new(format!("warn,highwater={level}"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let _ = match encoding {
         Encoding::Json => builder.json().flatten_event(true).try_init(),
         Encoding::Console => builder.with_target(false).try_init(),
@@ -83,7 +85,10 @@ mod tests {
     #[test]
     fn levels_and_encodings_are_those_of_flux() {
         for level in ["trace", "debug", "info", "error"] {
-            assert_eq!(level.parse::<Level>().map(|level| level.to_string()), Ok(level.to_owned()));
+            assert_eq!(
+                level.parse::<Level>().map(|level| level.to_string()),
+                Ok(level.to_owned())
+            );
         }
         assert_eq!("json".parse(), Ok(Encoding::Json));
         assert_eq!("console".parse(), Ok(Encoding::Console));

@@ -23,7 +23,8 @@ pub fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
     let Some(folder) = &flags.dir else {
         return Ok(printer.data(&api::crds_yaml())?);
     };
-    let cannot = |path: &PathBuf, error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
+    let cannot =
+        |path: &PathBuf, error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
     fs::create_dir_all(folder).map_err(|error| cannot(folder, error))?;
     for (name, text) in api::crd_files() {
         let path = folder.join(name);

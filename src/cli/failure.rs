@@ -3,6 +3,7 @@
 //! Exit codes: `0` done, `1` what was asked for could not be done, `2` the command was not understood
 //! (clap's own code). `highwater update --diff` adds nothing to them: differences are no failure.
 
+use crate::domain::outcome::with_causes;
 use std::fmt::Display;
 use std::process::ExitCode;
 
@@ -20,12 +21,20 @@ pub struct Failure {
 impl Failure {
     /// What was asked for could not be done.
     pub fn new(message: impl Display) -> Self {
-        Self { message: message.to_string(), hint: None, code: 1 }
+        Self {
+            message: message.to_string(),
+            hint: None,
+            code: 1,
+        }
     }
 
     /// The command was not understood.
     pub fn usage(message: impl Display) -> Self {
-        Self { message: message.to_string(), hint: None, code: 2 }
+        Self {
+            message: message.to_string(),
+            hint: None,
+            code: 2,
+        }
     }
 
     /// The same with a hint.
@@ -43,17 +52,7 @@ impl Failure {
 
 impl<E: std::error::Error> From<E> for Failure {
     fn from(error: E) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let words = cause.to_string();
-            if !message.contains(&words) {
-                message.push_str(": ");
-                message.push_str(&words);
-            }
-            source = cause.source();
-        }
-        Self::new(message)
+        Self::new(with_causes(&error))
     }
 }
 
@@ -67,6 +66,9 @@ mod tests {
             address: ":8080".to_owned(),
             source: std::io::Error::other("in use"),
         };
-        assert_eq!(Failure::from(refused).message, "cannot listen on `:8080`: in use");
+        assert_eq!(
+            Failure::from(refused).message,
+            "cannot listen on `:8080`: in use"
+        );
     }
 }

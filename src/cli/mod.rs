@@ -18,7 +18,12 @@ use std::process::ExitCode;
 
 /// keeps Git at the newest image your policy allows, and the cluster at Git
 #[derive(Debug, Parser)]
-#[command(name = "highwater", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    name = "highwater",
+    version,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,

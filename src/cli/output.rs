@@ -37,7 +37,10 @@ pub enum Colour {
 
 impl std::fmt::Debug for Printer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Printer").field("colour", &self.colour).finish_non_exhaustive()
+        formatter
+            .debug_struct("Printer")
+            .field("colour", &self.colour)
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,12 +49,20 @@ impl Printer {
     pub fn new() -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let colour = wanted && io::stderr().is_terminal() && io::stdout().is_terminal();
-        Self { data: Box::new(io::stdout()), talk: Box::new(io::stderr()), colour }
+        Self {
+            data: Box::new(io::stdout()),
+            talk: Box::new(io::stderr()),
+            colour,
+        }
     }
 
     /// Prints to the given streams, without colour.
     pub fn with_streams(data: Box<dyn Write + Send>, talk: Box<dyn Write + Send>) -> Self {
-        Self { data, talk, colour: false }
+        Self {
+            data,
+            talk,
+            colour: false,
+        }
     }
 
     /// Data, as it is.
@@ -59,8 +70,17 @@ impl Printer {
     /// # Errors
     /// What the stream says, but not that its reader has gone: then there is nobody to tell.
     pub fn data(&mut self, text: &str) -> io::Result<()> {
-        let written = self.data.write_all(text.as_bytes()).and_then(|()| self.data.flush());
-        written.or_else(|error| if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) })
+        let written = self
+            .data
+            .write_all(text.as_bytes())
+            .and_then(|()| self.data.flush());
+        written.or_else(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                Ok(())
+            } else {
+                Err(error)
+            }
+        })
     }
 
     /// One line of talk.
@@ -93,16 +113,30 @@ impl Default for Printer {
 /// A table as Flux prints one: upper-case headings, columns padded with spaces and tab stops.
 pub fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
     let width = |column: usize| {
-        let cells = rows.iter().map(|row| row.get(column).map_or(0, |cell| cell.chars().count()));
-        cells.chain([headings[column].chars().count()]).max().unwrap_or_default()
+        let cells = rows
+            .iter()
+            .map(|row| row.get(column).map_or(0, |cell| cell.chars().count()));
+        cells
+            .chain([headings[column].chars().count()])
+            .max()
+            .unwrap_or_default()
     };
     let widths: Vec<usize> = (0..headings.len()).map(width).collect();
     let line = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"));
         padded.collect::<Vec<_>>().join("\t").trim_end().to_owned() + "\n"
     };
-    let headings: Vec<String> = headings.iter().map(|heading| (*heading).to_owned()).collect();
-    std::iter::once(&headings).chain(rows).map(|row| line(row)).collect()
+    let headings: Vec<String> = headings
+        .iter()
+        .map(|heading| (*heading).to_owned())
+        .collect();
+    std::iter::once(&headings)
+        .chain(rows)
+        .map(|row| line(row))
+        .collect()
 }
 
 #[cfg(test)]
@@ -111,7 +145,10 @@ mod tests {
 
     #[test]
     fn columns_of_a_table_line_up() {
-        let rows = [vec!["app".to_owned(), "True".to_owned()], vec!["a-longer-name".to_owned(), "False".to_owned()]];
+        let rows = [
+            vec!["app".to_owned(), "True".to_owned()],
+            vec!["a-longer-name".to_owned(), "False".to_owned()],
+        ];
         assert_eq!(
             table(&["NAME", "READY"], &rows),
             "NAME         \tREADY\napp          \tTrue\na-longer-name\tFalse\n"

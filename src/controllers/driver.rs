@@ -36,7 +36,11 @@ pub trait Controller: Send + Sync + 'static {
     const NAME: &'static str;
 
     /// Brings one object to what its specification wants, as far as that goes now.
-    fn reconcile(&self, object: Arc<Self::Kind>, run: Run) -> impl Future<Output = Report<<Self::Kind as CustomObject>::Status>> + Send;
+    fn reconcile(
+        &self,
+        object: Arc<Self::Kind>,
+        run: Run,
+    ) -> impl Future<Output = Report<<Self::Kind as CustomObject>::Status>> + Send;
 
     /// Undoes what exists because of an object that is to be deleted. An error is tried again.
     fn finalize(&self, object: Arc<Self::Kind>) -> impl Future<Output = Result<(), String>> + Send;
@@ -75,7 +79,10 @@ pub struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Shared").field("instance", &self.instance).finish_non_exhaustive()
+        formatter
+            .debug_struct("Shared")
+            .field("instance", &self.instance)
+            .finish_non_exhaustive()
     }
 }
 
@@ -90,8 +97,19 @@ pub struct Driver<C: Controller> {
 
 impl<C: Controller> Driver<C> {
     /// A loop that works on `queue`.
-    pub fn new(controller: C, cache: Arc<Cache<C::Kind>>, queue: Arc<Queue<ObjectKey>>, shared: Arc<Shared>) -> Self {
-        Self { controller, cache, queue, shared, memory: Memory::default() }
+    pub fn new(
+        controller: C,
+        cache: Arc<Cache<C::Kind>>,
+        queue: Arc<Queue<ObjectKey>>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self {
+            controller,
+            cache,
+            queue,
+            shared,
+            memory: Memory::default(),
+        }
     }
 
     /// Works until the process is to end, on at most `concurrent` objects at once.
@@ -101,7 +119,9 @@ impl<C: Controller> Driver<C> {
         let places = Arc::new(Semaphore::new(concurrent));
         let mut ending = driver.shared.ending.clone();
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                return;
+            };
             let key = tokio::select! {
                 key = driver.queue.next() => key,
                 _ = ending.wait_for(|ending| *ending) => break,
@@ -113,7 +133,9 @@ impl<C: Controller> Driver<C> {
             });
         }
         // All places free again: nothing is at work any more.
-        let _ = places.acquire_many(u32::try_from(concurrent).unwrap_or_default()).await;
+        let _ = places
+            .acquire_many(u32::try_from(concurrent).unwrap_or_default())
+            .await;
     }
 
     async fn work(self: &Arc<Self>, key: &ObjectKey) {
@@ -125,7 +147,8 @@ impl<C: Controller> Driver<C> {
             tracing::error!(kind = C::Kind::KIND, object = %key, %error, "the reconciliation panicked, please report this");
             Some(self.shared.backoff.longest)
         });
-        self.queue.done(key, again.map(|delay| Instant::now() + delay));
+        self.queue
+            .done(key, again.map(|delay| Instant::now() + delay));
     }
 
     /// One run: when to come back, if at all.
@@ -154,7 +177,11 @@ impl<C: Controller> Driver<C> {
     }
 
     /// Adds the finalizer and marks a new generation as being worked on.
-    async fn begin(&self, key: &ObjectKey, mut object: Arc<C::Kind>) -> Result<Arc<C::Kind>, Option<Duration>> {
+    async fn begin(
+        &self,
+        key: &ObjectKey,
+        mut object: Arc<C::Kind>,
+    ) -> Result<Arc<C::Kind>, Option<Duration>> {
         let retry = |error: crate::adapters::cluster::ClusterError| {
             if error.is_not_found() {
                 return None;
@@ -165,13 +192,21 @@ impl<C: Controller> Driver<C> {
         if !has_finalizer(&*object) {
             let mut finalizers = object.finalizers().to_vec();
             finalizers.push(FINALIZER.to_owned());
-            let written = set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await.map_err(retry)?;
+            let written = set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers)
+                .await
+                .map_err(retry)?;
             object = self.memory.wrote(key, written);
         }
         let before = status_of(&*object);
-        let subject = Subject { status: &before, generation: object.metadata().generation.unwrap_or_default(), requested_at: None };
+        let subject = Subject {
+            status: &before,
+            generation: object.metadata().generation.unwrap_or_default(),
+            requested_at: None,
+        };
         if let Some(after) = report::in_progress(&subject, now()) {
-            let written = patch_status(&self.shared.client, &*object, C::NAME, &before, &after).await.map_err(retry)?;
+            let written = patch_status(&self.shared.client, &*object, C::NAME, &before, &after)
+                .await
+                .map_err(retry)?;
             if let Some(written) = written {
                 object = self.memory.wrote(key, written);
             }
@@ -181,19 +216,35 @@ impl<C: Controller> Driver<C> {
 
     async fn reconcile(&self, key: &ObjectKey, object: Arc<C::Kind>) -> Option<Duration> {
         let started = Instant::now();
-        let requested = requested_at(&*object).filter(|token| object.last_handled_reconcile_at() != Some(*token));
-        let run = Run { key: key.clone(), now: now(), requested_at: requested.map(str::to_owned) };
+        let requested = requested_at(&*object)
+            .filter(|token| object.last_handled_reconcile_at() != Some(*token));
+        let run = Run {
+            key: key.clone(),
+            now: now(),
+            requested_at: requested.map(str::to_owned),
+        };
         let report = self.controller.reconcile(Arc::clone(&object), run).await;
         self.count(key, &report.outcome, started.elapsed());
         let failures = self.memory.count_failure(key, &report.outcome);
-        let again = report::come_back(&report.outcome, failures, self.shared.backoff, self.shared.jitter_percent, key);
+        let again = report::come_back(
+            &report.outcome,
+            failures,
+            self.shared.backoff,
+            self.shared.jitter_percent,
+            key,
+        );
         match self.write(key, &object, report).await {
             Ok(()) => again,
             Err(delay) => delay,
         }
     }
 
-    async fn write(&self, key: &ObjectKey, object: &C::Kind, report: Report<<C::Kind as CustomObject>::Status>) -> Result<(), Option<Duration>> {
+    async fn write(
+        &self,
+        key: &ObjectKey,
+        object: &C::Kind,
+        report: Report<<C::Kind as CustomObject>::Status>,
+    ) -> Result<(), Option<Duration>> {
         let before = status_of(object);
         let subject = Subject {
             status: &before,
@@ -201,8 +252,23 @@ impl<C: Controller> Driver<C> {
             requested_at: requested_at(object),
         };
         let status = serde_json::to_value(&report.status).unwrap_or_default();
-        let written = report::write(&subject, status, &report.outcome, &report.further, report.told, now());
-        match patch_status(&self.shared.client, object, C::NAME, &before, &written.status).await {
+        let written = report::write(
+            &subject,
+            status,
+            &report.outcome,
+            &report.further,
+            report.told,
+            now(),
+        );
+        match patch_status(
+            &self.shared.client,
+            object,
+            C::NAME,
+            &before,
+            &written.status,
+        )
+        .await
+        {
             Ok(Some(patched)) => {
                 self.memory.wrote(key, patched);
             }
@@ -226,13 +292,23 @@ impl<C: Controller> Driver<C> {
         if let Err(message) = self.controller.finalize(Arc::clone(&object)).await {
             let outcome = Outcome::failed(reason::FAILED, &message);
             let failures = self.memory.count_failure(key, &outcome);
-            let told = Told { warning: true, reason: reason::FAILED.to_owned(), message, metadata: Default::default() };
+            let told = Told {
+                warning: true,
+                reason: reason::FAILED.to_owned(),
+                message,
+                metadata: Default::default(),
+            };
             if failures == 1 {
                 tell(&self.shared, C::NAME, &*object, Notice::Error, &told).await;
             }
             return Some(self.shared.backoff.delay(failures));
         }
-        let finalizers: Vec<String> = object.finalizers().iter().filter(|name| *name != FINALIZER).cloned().collect();
+        let finalizers: Vec<String> = object
+            .finalizers()
+            .iter()
+            .filter(|name| *name != FINALIZER)
+            .cloned()
+            .collect();
         match set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await {
             Ok(_) => None,
             Err(error) if error.is_not_found() => None,
@@ -249,7 +325,9 @@ impl<C: Controller> Driver<C> {
             Outcome::Failed { .. } => "error",
             Outcome::Stalled { .. } => "stalled",
         };
-        self.shared.metrics.reconciled(C::Kind::KIND, C::NAME, key, duration, result);
+        self.shared
+            .metrics
+            .reconciled(C::Kind::KIND, C::NAME, key, duration, result);
     }
 }
 

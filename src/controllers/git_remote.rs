@@ -44,10 +44,18 @@ impl RemoteError {
 ///
 /// # Errors
 /// [`RemoteError`] for the first thing that cannot be read or used.
-pub async fn remote(client: &Client, namespace: &str, spec: &GitRepositorySpec) -> Result<Remote, RemoteError> {
+pub async fn remote(
+    client: &Client,
+    namespace: &str,
+    spec: &GitRepositorySpec,
+) -> Result<Remote, RemoteError> {
     if spec.provider != GitProvider::Generic {
         let hint = "use `generic` with a `secretRef`";
-        return Err(SecretError::Unsupported { field: "spec.provider", hint }.into());
+        return Err(SecretError::Unsupported {
+            field: "spec.provider",
+            hint,
+        }
+        .into());
     }
     let url = SafeUrl::parse(&spec.url).map_err(|error| RemoteError::Url(error.to_string()))?;
     let mut remote = Remote::new(&url)?.with_timeout(spec.timeout()?);
@@ -63,13 +71,21 @@ pub async fn remote(client: &Client, namespace: &str, spec: &GitRepositorySpec) 
             remote = remote.with_ca(pem);
         }
         if let Some((certificate_pem, key_pem)) = read.client {
-            remote = remote.with_client_certificate(ClientCertificate { certificate_pem, key_pem });
+            remote = remote.with_client_certificate(ClientCertificate {
+                certificate_pem,
+                key_pem,
+            });
         }
     }
     if let Some(reference) = &spec.proxy_secret_ref {
         let proxy = proxy(client, &named(&reference.name)).await?;
-        let credentials = proxy.username.map(|user| (user, proxy.password.unwrap_or_default()));
-        remote = remote.with_proxy(Some(Proxy { url: proxy.address, credentials }));
+        let credentials = proxy
+            .username
+            .map(|user| (user, proxy.password.unwrap_or_default()));
+        remote = remote.with_proxy(Some(Proxy {
+            url: proxy.address,
+            credentials,
+        }));
     }
     Ok(remote)
 }
@@ -81,10 +97,19 @@ fn login(key: &ObjectKey, data: &SecretData) -> Result<Option<Auth>, SecretError
         return Ok(Some(Auth::Bearer(token)));
     }
     match (present("username"), present("password")) {
-        (Some(user), Some(password)) => Ok(Some(Auth::Basic { user: user.expose().clone(), password })),
+        (Some(user), Some(password)) => Ok(Some(Auth::Basic {
+            user: user.expose().clone(),
+            password,
+        })),
         (None, None) => Ok(None),
-        (Some(_), None) => Err(SecretError::content(key, "`username` comes without `password`")),
-        (None, Some(_)) => Err(SecretError::content(key, "`password` comes without `username`")),
+        (Some(_), None) => Err(SecretError::content(
+            key,
+            "`username` comes without `password`",
+        )),
+        (None, Some(_)) => Err(SecretError::content(
+            key,
+            "`password` comes without `username`",
+        )),
     }
 }
 
@@ -93,20 +118,35 @@ mod tests {
     use super::*;
 
     fn read(values: &[(&str, &str)]) -> Result<Option<Auth>, String> {
-        let values = values.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
-        login(&ObjectKey::new("apps", "git"), &SecretData::new("Opaque", values)).map_err(|error| error.to_string())
+        let values = values
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
+        login(
+            &ObjectKey::new("apps", "git"),
+            &SecretData::new("Opaque", values),
+        )
+        .map_err(|error| error.to_string())
     }
 
     #[test]
     fn a_bearer_token_is_used_before_a_password() {
-        assert!(matches!(read(&[("bearerToken", "t"), ("username", "u"), ("password", "p")]), Ok(Some(Auth::Bearer(_)))));
-        assert!(matches!(read(&[("username", "u"), ("password", "p")]), Ok(Some(Auth::Basic { .. }))));
+        assert!(matches!(
+            read(&[("bearerToken", "t"), ("username", "u"), ("password", "p")]),
+            Ok(Some(Auth::Bearer(_)))
+        ));
+        assert!(matches!(
+            read(&[("username", "u"), ("password", "p")]),
+            Ok(Some(Auth::Basic { .. }))
+        ));
         assert!(matches!(read(&[("ca.crt", "pem")]), Ok(None)));
     }
 
     #[test]
     fn half_a_login_is_refused_without_its_value() {
         let error = read(&[("password", "planted-secret")]).expect_err("the user is missing");
-        assert_eq!(error, "secret 'apps/git': `password` comes without `username`");
+        assert_eq!(
+            error,
+            "secret 'apps/git': `password` comes without `username`"
+        );
     }
 }

@@ -32,11 +32,21 @@ impl<K: CustomObject> Memory<K> {
     /// The newer of what the watch has and what was written.
     pub(super) fn latest(&self, key: &ObjectKey, watched: Arc<K>) -> Arc<K> {
         let mut objects = self.lock();
-        let Some(remembered) = objects.get_mut(key) else { return watched };
+        let Some(remembered) = objects.get_mut(key) else {
+            return watched;
+        };
         // Resource versions of one kind are numbers that grow, which Kubernetes guarantees since 1.35.
-        let version = |object: &K| object.resource_version().and_then(|version| version.parse::<u64>().ok());
+        let version = |object: &K| {
+            object
+                .resource_version()
+                .and_then(|version| version.parse::<u64>().ok())
+        };
         match &remembered.written {
-            Some(written) if written.uid() == watched.uid() && version(written) > version(&watched) => Arc::clone(written),
+            Some(written)
+                if written.uid() == watched.uid() && version(written) > version(&watched) =>
+            {
+                Arc::clone(written)
+            }
             _ => {
                 remembered.written = None;
                 watched
@@ -75,7 +85,10 @@ impl<K: CustomObject> Memory<K> {
 
 impl<K> Default for Remembered<K> {
     fn default() -> Self {
-        Self { failures: 0, written: None }
+        Self {
+            failures: 0,
+            written: None,
+        }
     }
 }
 
@@ -96,7 +109,9 @@ mod tests {
     }
 
     fn latest(memory: &Memory<ImagePolicy>, uid: &str, version: &str) -> Option<String> {
-        memory.latest(&key(), Arc::new(object(uid, version))).resource_version()
+        memory
+            .latest(&key(), Arc::new(object(uid, version)))
+            .resource_version()
     }
 
     #[test]
@@ -106,7 +121,11 @@ mod tests {
         assert_eq!(latest(&memory, "a", "9").as_deref(), Some("10"));
         assert_eq!(latest(&memory, "a", "10").as_deref(), Some("10"));
         assert_eq!(latest(&memory, "a", "11").as_deref(), Some("11"));
-        assert_eq!(latest(&memory, "a", "9").as_deref(), Some("9"), "it was forgotten when the watch had it");
+        assert_eq!(
+            latest(&memory, "a", "9").as_deref(),
+            Some("9"),
+            "it was forgotten when the watch had it"
+        );
     }
 
     #[test]
@@ -120,9 +139,18 @@ mod tests {
     fn failures_in_a_row_are_counted_across_unfinished_runs() {
         let memory: Memory<ImagePolicy> = Memory::default();
         let failed = Outcome::failed("Failed", "no");
-        let unfinished = Outcome::InProgress { reason: "Progressing", message: String::new(), next: std::time::Duration::ZERO };
-        let ready = Outcome::Ready { reason: "Succeeded", message: String::new(), next: None };
-        let counts = [&failed, &unfinished, &failed, &ready, &failed].map(|outcome| memory.count_failure(&key(), outcome));
+        let unfinished = Outcome::InProgress {
+            reason: "Progressing",
+            message: String::new(),
+            next: std::time::Duration::ZERO,
+        };
+        let ready = Outcome::Ready {
+            reason: "Succeeded",
+            message: String::new(),
+            next: None,
+        };
+        let counts = [&failed, &unfinished, &failed, &ready, &failed]
+            .map(|outcome| memory.count_failure(&key(), outcome));
         assert_eq!(counts, [1, 1, 2, 0, 1]);
     }
 }

@@ -27,11 +27,11 @@ use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
 use crate::domain::stage::CustomKinds;
 use driver::{Driver, Shared};
-use futures::future::{BoxFuture, join_all};
 use futures::FutureExt;
-use kube::runtime::watcher;
+use futures::future::{BoxFuture, join_all};
 use kube::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::runtime::watcher;
 use queue::Queue;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +80,12 @@ type Task = BoxFuture<'static, ()>;
 
 /// Starts watches and loops. The future ends when the process is to end and the loops are idle.
 pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
-    let Controllers { shared, settings, git, artifacts } = controllers;
+    let Controllers {
+        shared,
+        settings,
+        git,
+        artifacts,
+    } = controllers;
     let caches = Arc::new(Caches::default());
     let queues = Arc::new(Queues::default());
     let watches = watches(&shared, &settings, &caches, &queues);
@@ -89,7 +94,16 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         tokio::spawn(watch);
         complete.push(listed);
     }
-    let loops = loops(&World { shared, settings, caches, queues }, git, artifacts);
+    let loops = loops(
+        &World {
+            shared,
+            settings,
+            caches,
+            queues,
+        },
+        git,
+        artifacts,
+    );
     async move {
         join_all(complete).await;
         tracing::info!("every watch is complete, work begins");
@@ -99,34 +113,69 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
 
 /// One watch for each kind that a running controller looks at, with a future that ends when the
 /// watch has listed what there is.
-fn watches(shared: &Arc<Shared>, settings: &Settings, caches: &Arc<Caches>, queues: &Arc<Queues>) -> Vec<(Task, Task)> {
+fn watches(
+    shared: &Arc<Shared>,
+    settings: &Settings,
+    caches: &Arc<Caches>,
+    queues: &Arc<Queues>,
+) -> Vec<(Task, Task)> {
     let mut watches = Vec::new();
     let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
     if settings.image_reflector {
-        watches.push(watch(shared, settings, &caches.image_repositories, &queues.image_repositories, move |change| {
-            triggers::image_repository(&all, &wake, change);
-        }));
+        watches.push(watch(
+            shared,
+            settings,
+            &caches.image_repositories,
+            &queues.image_repositories,
+            move |change| {
+                triggers::image_repository(&all, &wake, change);
+            },
+        ));
     }
     let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
     if settings.image_reflector || settings.image_automation {
-        watches.push(watch(shared, settings, &caches.image_policies, &queues.image_policies, move |change| {
-            triggers::image_policy(&all, &wake, change);
-        }));
+        watches.push(watch(
+            shared,
+            settings,
+            &caches.image_policies,
+            &queues.image_policies,
+            move |change| {
+                triggers::image_policy(&all, &wake, change);
+            },
+        ));
     }
     if settings.image_automation {
-        watches.push(watch(shared, settings, &caches.image_updates, &queues.image_updates, |_| {}));
+        watches.push(watch(
+            shared,
+            settings,
+            &caches.image_updates,
+            &queues.image_updates,
+            |_| {},
+        ));
     }
     let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
     if settings.image_automation || settings.source || settings.kustomize {
-        watches.push(watch(shared, settings, &caches.git_repositories, &queues.git_repositories, move |change| {
-            triggers::git_repository(&all, &wake, change);
-        }));
+        watches.push(watch(
+            shared,
+            settings,
+            &caches.git_repositories,
+            &queues.git_repositories,
+            move |change| {
+                triggers::git_repository(&all, &wake, change);
+            },
+        ));
     }
     let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
     if settings.kustomize {
-        watches.push(watch(shared, settings, &caches.kustomizations, &queues.kustomizations, move |change| {
-            triggers::kustomization(&all, &wake, change);
-        }));
+        watches.push(watch(
+            shared,
+            settings,
+            &caches.kustomizations,
+            &queues.kustomizations,
+            move |change| {
+                triggers::kustomization(&all, &wake, change);
+            },
+        ));
     }
     watches
 }
@@ -154,7 +203,10 @@ fn watch<K: CustomObject + Watched + kube::Resource<Scope = NamespaceResourceSco
         };
         follower.follow(api, config, tell).await;
     };
-    (follow.boxed(), async move { listed.wait_until_complete().await }.boxed())
+    (
+        follow.boxed(),
+        async move { listed.wait_until_complete().await }.boxed(),
+    )
 }
 
 /// The loops of the controllers that run.
@@ -176,22 +228,33 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
         loops.push(world.drive(updates, &caches.image_updates, &queues.image_updates));
     }
     if settings.source {
-        let sources =
-            git_repository::GitRepositories { shared: Arc::clone(&world.shared), git, artifacts: artifacts.clone() };
+        let sources = git_repository::GitRepositories {
+            shared: Arc::clone(&world.shared),
+            git,
+            artifacts: artifacts.clone(),
+        };
         loops.push(world.drive(sources, &caches.git_repositories, &queues.git_repositories));
     }
     if settings.kustomize {
         // Artifacts that this process makes are read from its own folder.
         let local = settings.source.then_some(artifacts);
-        let kustomizations = kustomization::Kustomizations::new(&world.shared, caches, local, settings);
-        loops.push(world.drive(kustomizations, &caches.kustomizations, &queues.kustomizations));
+        let kustomizations =
+            kustomization::Kustomizations::new(&world.shared, caches, local, settings);
+        loops.push(world.drive(
+            kustomizations,
+            &caches.kustomizations,
+            &queues.kustomizations,
+        ));
     }
     loops
 }
 
 /// The loops of ImageRepository and ImagePolicy, which share the tags.
 fn reflector(world: &World) -> [Task; 2] {
-    let (registry, tags) = (Arc::new(RegistryClient::new()), Arc::new(TagStore::default()));
+    let (registry, tags) = (
+        Arc::new(RegistryClient::new()),
+        Arc::new(TagStore::default()),
+    );
     let (caches, queues) = (&world.caches, &world.queues);
     let repositories = image_repository::ImageRepositories {
         shared: Arc::clone(&world.shared),
@@ -211,7 +274,11 @@ fn reflector(world: &World) -> [Task; 2] {
         },
     };
     [
-        world.drive(repositories, &caches.image_repositories, &queues.image_repositories),
+        world.drive(
+            repositories,
+            &caches.image_repositories,
+            &queues.image_repositories,
+        ),
         world.drive(policies, &caches.image_policies, &queues.image_policies),
     ]
 }
@@ -225,8 +292,18 @@ struct World {
 }
 
 impl World {
-    fn drive<C: driver::Controller>(&self, controller: C, cache: &Arc<Cache<C::Kind>>, queue: &Arc<Queue<ObjectKey>>) -> Task {
-        let driver = Driver::new(controller, Arc::clone(cache), Arc::clone(queue), Arc::clone(&self.shared));
+    fn drive<C: driver::Controller>(
+        &self,
+        controller: C,
+        cache: &Arc<Cache<C::Kind>>,
+        queue: &Arc<Queue<ObjectKey>>,
+    ) -> Task {
+        let driver = Driver::new(
+            controller,
+            Arc::clone(cache),
+            Arc::clone(queue),
+            Arc::clone(&self.shared),
+        );
         driver.run(self.settings.concurrent).boxed()
     }
 }

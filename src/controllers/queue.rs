@@ -27,8 +27,15 @@ struct State<K> {
 
 impl<K: Clone + Eq + Hash + Ord> Default for Queue<K> {
     fn default() -> Self {
-        let state = State { due: BTreeSet::new(), when: HashMap::new(), running: HashMap::new() };
-        Self { state: Mutex::new(state), changed: Notify::new() }
+        let state = State {
+            due: BTreeSet::new(),
+            when: HashMap::new(),
+            running: HashMap::new(),
+        };
+        Self {
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }
     }
 }
 
@@ -136,7 +143,9 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     async fn nothing_is_due(queue: &Queue<&'static str>) -> bool {
-        tokio::time::timeout(Duration::from_millis(1), queue.next()).await.is_err()
+        tokio::time::timeout(Duration::from_millis(1), queue.next())
+            .await
+            .is_err()
     }
 
     #[tokio::test(start_paused = true)]
@@ -172,7 +181,10 @@ mod tests {
         queue.add("key", now);
         assert_eq!(queue.next().await, "key");
         queue.add("key", now);
-        assert!(nothing_is_due(&queue).await, "an object is never worked on twice at once");
+        assert!(
+            nothing_is_due(&queue).await,
+            "an object is never worked on twice at once"
+        );
         queue.done(&"key", Some(now + SECOND * 60));
         assert_eq!(queue.next().await, "key");
         assert!(now.elapsed() < SECOND);

@@ -26,26 +26,53 @@ pub async fn access(
 ) -> Result<Access, SecretError> {
     if spec.provider != RegistryProvider::Generic {
         let hint = "use `generic` with a `secretRef`";
-        return Err(SecretError::Unsupported { field: "spec.provider", hint });
+        return Err(SecretError::Unsupported {
+            field: "spec.provider",
+            hint,
+        });
     }
     let named = |name: &str| ObjectKey::new(namespace, name);
-    let mut access = Access { insecure: spec.insecure, ..Access::anonymous(timeout) };
+    let mut access = Access {
+        insecure: spec.insecure,
+        ..Access::anonymous(timeout)
+    };
     if let Some(reference) = &spec.proxy_secret_ref {
         let proxy = proxy(client, &named(&reference.name)).await?;
-        access.proxy = Some(Proxy { address: proxy.address, username: proxy.username, password: proxy.password });
+        access.proxy = Some(Proxy {
+            address: proxy.address,
+            username: proxy.username,
+            password: proxy.password,
+        });
     }
     if let Some(reference) = &spec.cert_secret_ref {
         let key = named(&reference.name);
         let read = certificates(&key, &secret(client, &key).await?)?;
-        let client = read.client.map(|(certificate_pem, key_pem)| ClientCertificate { certificate_pem, key_pem });
-        access.tls = Tls { ca_pem: read.authorities, client };
+        let client = read
+            .client
+            .map(|(certificate_pem, key_pem)| ClientCertificate {
+                certificate_pem,
+                key_pem,
+            });
+        access.tls = Tls {
+            ca_pem: read.authorities,
+            client,
+        };
     }
     access.credentials = credentials(client, namespace, spec, image).await?;
     Ok(access)
 }
 
-async fn credentials(client: &Client, namespace: &str, spec: &ImageRepositorySpec, image: &ImageName) -> Result<Credentials, SecretError> {
-    let mut names: Vec<String> = spec.secret_ref.iter().map(|reference| reference.name.clone()).collect();
+async fn credentials(
+    client: &Client,
+    namespace: &str,
+    spec: &ImageRepositorySpec,
+    image: &ImageName,
+) -> Result<Credentials, SecretError> {
+    let mut names: Vec<String> = spec
+        .secret_ref
+        .iter()
+        .map(|reference| reference.name.clone())
+        .collect();
     if let Some(account) = &spec.service_account_name {
         names.extend(image_pull_secrets(client, &ObjectKey::new(namespace, account)).await?);
     }
@@ -62,7 +89,12 @@ fn docker_config(key: &ObjectKey, data: &SecretData) -> Result<DockerConfig, Sec
     let parsed = match (data.bytes(".dockerconfigjson"), data.bytes(".dockercfg")) {
         (Some(bytes), _) => DockerConfig::parse(bytes.expose()),
         (None, Some(bytes)) => DockerConfig::parse_legacy(bytes.expose()),
-        (None, None) => return Err(SecretError::content(key, "neither `.dockerconfigjson` nor `.dockercfg` is there")),
+        (None, None) => {
+            return Err(SecretError::content(
+                key,
+                "neither `.dockerconfigjson` nor `.dockercfg` is there",
+            ));
+        }
     };
     parsed.map_err(|error| SecretError::content(key, error.to_string()))
 }
@@ -76,14 +108,25 @@ mod tests {
         let key = ObjectKey::new("apps", "login");
         let data = SecretData::new("Opaque", [("token".to_owned(), b"planted-secret".to_vec())]);
         let error = docker_config(&key, &data).expect_err("there is no login");
-        assert_eq!(error.to_string(), "secret 'apps/login': neither `.dockerconfigjson` nor `.dockercfg` is there");
+        assert_eq!(
+            error.to_string(),
+            "secret 'apps/login': neither `.dockerconfigjson` nor `.dockercfg` is there"
+        );
     }
 
     #[test]
     fn an_invalid_login_is_refused_without_its_content() {
         let key = ObjectKey::new("apps", "login");
-        let data = SecretData::new("kubernetes.io/dockerconfigjson", [(".dockerconfigjson".to_owned(), b"planted-secret".to_vec())]);
-        let error = docker_config(&key, &data).expect_err("it is not JSON").to_string();
-        assert!(error.starts_with("secret 'apps/login': ") && !error.contains("planted"), "{error}");
+        let data = SecretData::new(
+            "kubernetes.io/dockerconfigjson",
+            [(".dockerconfigjson".to_owned(), b"planted-secret".to_vec())],
+        );
+        let error = docker_config(&key, &data)
+            .expect_err("it is not JSON")
+            .to_string();
+        assert!(
+            error.starts_with("secret 'apps/login': ") && !error.contains("planted"),
+            "{error}"
+        );
     }
 }

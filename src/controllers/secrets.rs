@@ -38,7 +38,10 @@ pub enum SecretError {
 impl SecretError {
     /// Something is wrong with what a Secret holds.
     pub fn content(secret: &ObjectKey, reason: impl Into<String>) -> Self {
-        Self::Content { secret: secret.clone(), reason: reason.into() }
+        Self::Content {
+            secret: secret.clone(),
+            reason: reason.into(),
+        }
     }
 
     /// Whether only a change of the specification can help.
@@ -61,15 +64,32 @@ pub struct Certificates {
 /// # Errors
 /// When a certificate comes without its key, or the other way round.
 pub fn certificates(key: &ObjectKey, data: &SecretData) -> Result<Certificates, SecretError> {
-    let either = |name, deprecated| data.bytes(name).or_else(|| data.bytes(deprecated)).filter(|bytes| !bytes.expose().is_empty());
+    let either = |name, deprecated| {
+        data.bytes(name)
+            .or_else(|| data.bytes(deprecated))
+            .filter(|bytes| !bytes.expose().is_empty())
+    };
     let authorities = either("ca.crt", "caFile").map(|bytes| bytes.expose().clone());
     let client = match (either("tls.crt", "certFile"), either("tls.key", "keyFile")) {
         (Some(certificate), Some(private)) => Some((certificate.expose().clone(), private.clone())),
         (None, None) => None,
-        (Some(_), None) => return Err(SecretError::content(key, "`tls.crt` comes without `tls.key`")),
-        (None, Some(_)) => return Err(SecretError::content(key, "`tls.key` comes without `tls.crt`")),
+        (Some(_), None) => {
+            return Err(SecretError::content(
+                key,
+                "`tls.crt` comes without `tls.key`",
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(SecretError::content(
+                key,
+                "`tls.key` comes without `tls.crt`",
+            ));
+        }
     };
-    Ok(Certificates { authorities, client })
+    Ok(Certificates {
+        authorities,
+        client,
+    })
 }
 
 /// A proxy, as its Secret describes it.
@@ -92,15 +112,28 @@ const LONGEST_ADDRESS: usize = 2048;
 /// When the address is missing, too long, or of another scheme than http, https or socks5.
 pub async fn proxy(client: &Client, key: &ObjectKey) -> Result<Proxy, SecretError> {
     let data = secret(client, key).await?;
-    let address = data.text("address").ok_or_else(|| SecretError::content(key, "the key `address` is missing"))?;
+    let address = data
+        .text("address")
+        .ok_or_else(|| SecretError::content(key, "the key `address` is missing"))?;
     if address.expose().len() > LONGEST_ADDRESS {
-        return Err(SecretError::content(key, format!("`address` is longer than {LONGEST_ADDRESS} bytes")));
+        return Err(SecretError::content(
+            key,
+            format!("`address` is longer than {LONGEST_ADDRESS} bytes"),
+        ));
     }
-    let address = SafeUrl::parse(address.expose().trim()).map_err(|error| SecretError::content(key, format!("`address` is not a URL: {error}")))?;
+    let address = SafeUrl::parse(address.expose().trim())
+        .map_err(|error| SecretError::content(key, format!("`address` is not a URL: {error}")))?;
     if !matches!(address.as_url().scheme(), "http" | "https" | "socks5") {
-        return Err(SecretError::content(key, "`address` must be of the scheme http, https or socks5"));
+        return Err(SecretError::content(
+            key,
+            "`address` must be of the scheme http, https or socks5",
+        ));
     }
-    Ok(Proxy { address, username: data.text("username").map(|name| name.expose().clone()), password: data.text("password") })
+    Ok(Proxy {
+        address,
+        username: data.text("username").map(|name| name.expose().clone()),
+        password: data.text("password"),
+    })
 }
 
 #[cfg(test)]
@@ -108,7 +141,12 @@ mod tests {
     use super::*;
 
     fn data(values: &[(&str, &str)]) -> SecretData {
-        SecretData::new("Opaque", values.iter().map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())))
+        SecretData::new(
+            "Opaque",
+            values
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec())),
+        )
     }
 
     fn key() -> ObjectKey {
@@ -117,16 +155,28 @@ mod tests {
 
     #[test]
     fn certificates_are_found_under_their_deprecated_names_too() {
-        let read = certificates(&key(), &data(&[("caFile", "ca"), ("certFile", "cert"), ("keyFile", "key")])).expect("the secret is whole");
+        let read = certificates(
+            &key(),
+            &data(&[("caFile", "ca"), ("certFile", "cert"), ("keyFile", "key")]),
+        )
+        .expect("the secret is whole");
         assert_eq!(read.authorities, Some(b"ca".to_vec()));
-        assert_eq!(read.client.map(|(certificate, _)| certificate), Some(b"cert".to_vec()));
-        let newer = certificates(&key(), &data(&[("ca.crt", "new"), ("caFile", "old")])).expect("the secret is whole");
+        assert_eq!(
+            read.client.map(|(certificate, _)| certificate),
+            Some(b"cert".to_vec())
+        );
+        let newer = certificates(&key(), &data(&[("ca.crt", "new"), ("caFile", "old")]))
+            .expect("the secret is whole");
         assert_eq!(newer.authorities, Some(b"new".to_vec()));
     }
 
     #[test]
     fn half_a_client_certificate_is_refused_without_its_value() {
-        let error = certificates(&key(), &data(&[("tls.key", "planted-secret")])).expect_err("the certificate is missing");
-        assert_eq!(error.to_string(), "secret 'apps/tls': `tls.key` comes without `tls.crt`");
+        let error = certificates(&key(), &data(&[("tls.key", "planted-secret")]))
+            .expect_err("the certificate is missing");
+        assert_eq!(
+            error.to_string(),
+            "secret 'apps/tls': `tls.key` comes without `tls.crt`"
+        );
     }
 }

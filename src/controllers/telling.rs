@@ -16,15 +16,25 @@ use kube::ResourceExt;
 const PREFIX: &str = "event.toolkit.fluxcd.io/";
 
 /// Tells one thing about `object`, as the controller `reporter`.
-pub(super) async fn tell<K: CustomObject>(shared: &Shared, reporter: &'static str, object: &K, notice: Notice, told: &Told) {
+pub(super) async fn tell<K: CustomObject>(
+    shared: &Shared,
+    reporter: &'static str,
+    object: &K,
+    notice: Notice,
+    told: &Told,
+) {
     let (kind, key) = (K::KIND, key_of(object));
     match notice {
-        Notice::Error => tracing::error!(kind, object = %key, reason = told.reason, "{}", told.message),
+        Notice::Error => {
+            tracing::error!(kind, object = %key, reason = told.reason, "{}", told.message)
+        }
         _ => tracing::info!(kind, object = %key, reason = told.reason, "{}", told.message),
     }
     let told = with_annotations(object, told);
     events::record(&shared.client, object, reporter, &told, Timestamp::now()).await;
-    let Some(severity) = severity(notice) else { return };
+    let Some(severity) = severity(notice) else {
+        return;
+    };
     let reference = events::reference(object);
     shared.notifier.send(Notification {
         involved_object: InvolvedObject {
@@ -49,7 +59,8 @@ fn with_annotations<K: CustomObject>(object: &K, told: &Told) -> Told {
     let mut told = told.clone();
     for (name, value) in object.annotations() {
         if let Some(field) = name.strip_prefix(PREFIX) {
-            told.metadata.insert(format!("{}/{field}", K::GROUP), value.clone());
+            told.metadata
+                .insert(format!("{}/{field}", K::GROUP), value.clone());
         }
     }
     told
@@ -64,9 +75,25 @@ mod tests {
     fn annotations_for_events_come_along_under_the_group_of_the_kind() {
         let mut object = GitRepository::default();
         let annotations = [("event.toolkit.fluxcd.io/cluster", "prod"), ("other", "x")];
-        object.metadata.annotations = Some(annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
-        let told = Told { warning: false, reason: "Succeeded".to_owned(), message: "done".to_owned(), metadata: Default::default() };
+        object.metadata.annotations = Some(
+            annotations
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        );
+        let told = Told {
+            warning: false,
+            reason: "Succeeded".to_owned(),
+            message: "done".to_owned(),
+            metadata: Default::default(),
+        };
         let told = with_annotations(&object, &told);
-        assert_eq!(told.metadata, [("source.toolkit.fluxcd.io/cluster".to_owned(), "prod".to_owned())].into());
+        assert_eq!(
+            told.metadata,
+            [(
+                "source.toolkit.fluxcd.io/cluster".to_owned(),
+                "prod".to_owned()
+            )]
+            .into()
+        );
     }
 }

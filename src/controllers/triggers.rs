@@ -15,7 +15,8 @@
 use super::queue::Queue;
 use crate::adapters::cluster::watch::{Cache, Change, Watched, key_of};
 use crate::api::{
-    CustomObject, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization, requested_at,
+    CustomObject, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation,
+    Kustomization, requested_at,
 };
 use crate::domain::object::ObjectKey;
 use std::sync::Arc;
@@ -87,14 +88,20 @@ fn policy_entries(policy: &ImagePolicy) -> Vec<String> {
     let key = key_of(policy);
     let reference = &policy.spec.image_repository_ref;
     let repository = within(&key, reference.namespace.as_deref(), &reference.name);
-    vec![of_source("ImageRepository", &repository), in_namespace(&key.namespace)]
+    vec![
+        of_source("ImageRepository", &repository),
+        in_namespace(&key.namespace),
+    ]
 }
 
 fn update_entries(update: &ImageUpdateAutomation) -> Vec<String> {
     let key = key_of(update);
     let reference = &update.spec.source_ref;
     let source = within(&key, reference.namespace.as_deref(), &reference.name);
-    vec![of_source("GitRepository", &source), in_namespace(&key.namespace)]
+    vec![
+        of_source("GitRepository", &source),
+        in_namespace(&key.namespace),
+    ]
 }
 
 fn kustomization_entries(kustomization: &Kustomization) -> Vec<String> {
@@ -102,8 +109,11 @@ fn kustomization_entries(kustomization: &Kustomization) -> Vec<String> {
     let reference = &kustomization.spec.source_ref;
     let source = within(&key, reference.namespace.as_deref(), &reference.name);
     let dependencies = kustomization.spec.depends_on.iter();
-    let dependencies = dependencies.map(|on| dependent_on(&within(&key, on.namespace.as_deref(), &on.name)));
-    std::iter::once(of_source(reference.kind.as_str(), &source)).chain(dependencies).collect()
+    let dependencies =
+        dependencies.map(|on| dependent_on(&within(&key, on.namespace.as_deref(), &on.name)));
+    std::iter::once(of_source(reference.kind.as_str(), &source))
+        .chain(dependencies)
+        .collect()
 }
 
 /// The key of an object that `key` refers to, by default in its own namespace.
@@ -118,12 +128,15 @@ pub fn wake_self<K: CustomObject + Watched>(queue: &Queue<ObjectKey>, change: &C
         before.is_none_or(|before| {
             before.metadata().generation != now.metadata().generation
                 || before.metadata().uid != now.metadata().uid
-                || before.metadata().deletion_timestamp.is_some() != now.metadata().deletion_timestamp.is_some()
+                || before.metadata().deletion_timestamp.is_some()
+                    != now.metadata().deletion_timestamp.is_some()
                 || requested_at(&**before) != requested_at(now)
         })
     };
     match change {
-        Change::Applied { before, now } if asks(before.as_ref(), now) => queue.add(key_of(&**now), Instant::now()),
+        Change::Applied { before, now } if asks(before.as_ref(), now) => {
+            queue.add(key_of(&**now), Instant::now())
+        }
         Change::Applied { .. } => {}
         // The loop forgets what it remembered of it.
         Change::Deleted { before } => queue.add(key_of(&**before), Instant::now()),
@@ -134,35 +147,68 @@ pub fn wake_self<K: CustomObject + Watched>(queue: &Queue<ObjectKey>, change: &C
 pub fn image_repository(caches: &Caches, queues: &Queues, change: &Change<ImageRepository>) {
     let scan = |repository: &ImageRepository| {
         let status = &repository.status;
-        (status.last_scan_result.as_ref().and_then(|scan| scan.revision.clone()), status.canonical_image_name.clone())
+        (
+            status
+                .last_scan_result
+                .as_ref()
+                .and_then(|scan| scan.revision.clone()),
+            status.canonical_image_name.clone(),
+        )
     };
     let changed = match change {
-        Change::Applied { before, now } => before.as_ref().is_none_or(|before| scan(before) != scan(now) || before.spec != now.spec),
+        Change::Applied { before, now } => before
+            .as_ref()
+            .is_none_or(|before| scan(before) != scan(now) || before.spec != now.spec),
         Change::Deleted { .. } => true,
     };
     if changed {
-        wake_all(&queues.image_policies, &caches.image_policies.find(&of_source("ImageRepository", &changed_key(change))));
+        wake_all(
+            &queues.image_policies,
+            &caches
+                .image_policies
+                .find(&of_source("ImageRepository", &changed_key(change))),
+        );
     }
 }
 
 /// Wakes the automations of the namespace when a policy selects another image.
 pub fn image_policy(caches: &Caches, queues: &Queues, change: &Change<ImagePolicy>) {
-    let Change::Applied { before, now } = change else { return };
-    if before.as_ref().is_none_or(|before| before.status.latest_ref != now.status.latest_ref) {
-        wake_all(&queues.image_updates, &caches.image_updates.find(&in_namespace(&key_of(&**now).namespace)));
+    let Change::Applied { before, now } = change else {
+        return;
+    };
+    if before
+        .as_ref()
+        .is_none_or(|before| before.status.latest_ref != now.status.latest_ref)
+    {
+        wake_all(
+            &queues.image_updates,
+            &caches
+                .image_updates
+                .find(&in_namespace(&key_of(&**now).namespace)),
+        );
     }
 }
 
 /// Wakes what reads from a Git repository: appliers on a new artifact, automations also on a new
 /// specification.
 pub fn git_repository(caches: &Caches, queues: &Queues, change: &Change<GitRepository>) {
-    let Change::Applied { before, now } = change else { return };
+    let Change::Applied { before, now } = change else {
+        return;
+    };
     let artifact = |repository: &GitRepository| {
-        repository.status.artifact.as_ref().map(|artifact| (artifact.revision.clone(), artifact.digest.clone()))
+        repository
+            .status
+            .artifact
+            .as_ref()
+            .map(|artifact| (artifact.revision.clone(), artifact.digest.clone()))
     };
     let entry = of_source("GitRepository", &key_of(&**now));
-    let new_artifact = before.as_ref().is_none_or(|before| artifact(before) != artifact(now));
-    let new_spec = before.as_ref().is_none_or(|before| before.metadata.generation != now.metadata.generation);
+    let new_artifact = before
+        .as_ref()
+        .is_none_or(|before| artifact(before) != artifact(now));
+    let new_spec = before
+        .as_ref()
+        .is_none_or(|before| before.metadata.generation != now.metadata.generation);
     if new_artifact {
         wake_all(&queues.kustomizations, &caches.kustomizations.find(&entry));
     }
@@ -173,24 +219,47 @@ pub fn git_repository(caches: &Caches, queues: &Queues, change: &Change<GitRepos
 
 /// Wakes what waits for a Kustomization that became ready.
 pub fn kustomization(caches: &Caches, queues: &Queues, change: &Change<Kustomization>) {
-    let Change::Applied { before, now } = change else { return };
-    let state = |kustomization: &Kustomization| {
-        let ready = kustomization.conditions().iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
-        (ready, kustomization.status.last_applied_revision.clone(), kustomization.status.observed_generation)
+    let Change::Applied { before, now } = change else {
+        return;
     };
-    if before.as_ref().is_none_or(|before| state(before) != state(now)) {
-        wake_all(&queues.kustomizations, &caches.kustomizations.find(&dependent_on(&key_of(&**now))));
+    let state = |kustomization: &Kustomization| {
+        let ready = kustomization
+            .conditions()
+            .iter()
+            .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+        (
+            ready,
+            kustomization.status.last_applied_revision.clone(),
+            kustomization.status.observed_generation,
+        )
+    };
+    if before
+        .as_ref()
+        .is_none_or(|before| state(before) != state(now))
+    {
+        wake_all(
+            &queues.kustomizations,
+            &caches.kustomizations.find(&dependent_on(&key_of(&**now))),
+        );
     }
 }
 
 /// Wakes every GitRepository of one URL: something was pushed there.
 pub fn pushed(caches: &Caches, queues: &Queues, url: &str) {
-    wake_all(&queues.git_repositories, &caches.git_repositories.find(&by_url(url)));
+    wake_all(
+        &queues.git_repositories,
+        &caches.git_repositories.find(&by_url(url)),
+    );
 }
 
 /// Wakes the policies of one repository: its tags came to hand.
 pub fn scanned(caches: &Caches, queues: &Queues, repository: &ObjectKey) {
-    wake_all(&queues.image_policies, &caches.image_policies.find(&of_source("ImageRepository", repository)));
+    wake_all(
+        &queues.image_policies,
+        &caches
+            .image_policies
+            .find(&of_source("ImageRepository", repository)),
+    );
 }
 
 fn wake_all<K: Watched>(queue: &Queue<ObjectKey>, objects: &[Arc<K>]) {

@@ -155,8 +155,14 @@ mod tests {
     #[test]
     fn a_selector_of_everything_is_not_a_missing_one() {
         let policy = |from: Value| json!({"kind": "NetworkPolicy", "metadata": {"name": "a"}, "spec": {"ingress": [{"from": [from]}]}});
-        let (everywhere, here) = (json!({"podSelector": {}, "namespaceSelector": {}}), json!({"podSelector": {}}));
-        assert_eq!(action(Some(&policy(everywhere)), &policy(here)), Action::Configured);
+        let (everywhere, here) = (
+            json!({"podSelector": {}, "namespaceSelector": {}}),
+            json!({"podSelector": {}}),
+        );
+        assert_eq!(
+            action(Some(&policy(everywhere)), &policy(here)),
+            Action::Configured
+        );
     }
 
     fn stating(field: &str, key: &str, word: &str) -> Value {

@@ -19,7 +19,10 @@ pub struct ObjectKey {
 impl ObjectKey {
     /// Names an object.
     pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
     }
 }
 

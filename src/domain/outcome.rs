@@ -4,6 +4,7 @@
 //! Invariant: every way a reconciliation can end is one [`Outcome`]. What is absent: how it is
 //! shown; see [`conditions`](super::conditions) and the controllers' `report`.
 
+use std::error::Error;
 use std::time::Duration;
 
 /// How a reconciliation ended. Reasons are Flux's `PascalCase` words; messages are for people.
@@ -55,6 +56,11 @@ impl Outcome {
         }
     }
 
+    /// A failure that is retried with the exponential backoff, worded with all that led to it.
+    pub fn failed_because(reason: &'static str, error: &dyn Error) -> Self {
+        Self::failed(reason, with_causes(error))
+    }
+
     /// A fault of the specification.
     pub fn stalled(reason: &'static str, message: impl ToString) -> Self {
         Self::Stalled {
@@ -92,6 +98,21 @@ impl Outcome {
     pub fn observes_generation(&self) -> bool {
         matches!(self, Self::Ready { .. } | Self::Stalled { .. })
     }
+}
+
+/// An error and its causes in one line. A cause that the words so far hold already is left out.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !words.contains(&more) {
+            words.push_str(": ");
+            words.push_str(&more);
+        }
+        next = cause.source();
+    }
+    words
 }
 
 /// Flux's reasons, by their own names.
@@ -132,4 +153,27 @@ pub mod reason {
     pub const RECONCILIATION_FAILED: &str = "ReconciliationFailed";
     pub const FEATURE_GATE_DISABLED: &str = "FeatureGateDisabled";
     pub const UNSUPPORTED_FIELD: &str = "UnsupportedField";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum Layer {
+        #[error("cannot write `a`")]
+        Top(#[source] Box<Layer>),
+        #[error("no space left")]
+        Bottom,
+        #[error("{0}")]
+        Repeating(#[source] Box<Layer>),
+    }
+
+    #[test]
+    fn an_error_is_told_with_its_causes_each_once() {
+        let error = Layer::Top(Box::new(Layer::Repeating(Box::new(Layer::Bottom))));
+        assert_eq!(with_causes(&error), "cannot write `a`: no space left");
+        let outcome = Outcome::failed_because(reason::FAILED, &error);
+        assert_eq!(outcome.message(), "cannot write `a`: no space left");
+    }
 }

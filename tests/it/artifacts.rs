@@ -624,7 +624,12 @@ async fn archives_are_served_with_their_headers() {
     let post = served.client.post(&url).send().await.expect("an answer");
     assert_eq!(post.status(), 405);
     // The readiness probe of Flux's own Deployment asks for this.
-    let root = served.client.get(format!("{}/", served.base)).send().await.expect("an answer");
+    let root = served
+        .client
+        .get(format!("{}/", served.base))
+        .send()
+        .await
+        .expect("an answer");
     assert_eq!(root.status(), 200);
     assert!(root.bytes().await.expect("a body").is_empty());
 }

@@ -21,14 +21,21 @@ pub struct Applier {
 
 impl std::fmt::Debug for Applier {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Applier").field("manager", &self.manager).finish_non_exhaustive()
+        formatter
+            .debug_struct("Applier")
+            .field("manager", &self.manager)
+            .finish_non_exhaustive()
     }
 }
 
 impl Applier {
     /// An applier that owns fields as `manager`.
     pub fn new(client: Client, discovery: Arc<Discovery>, manager: &'static str) -> Self {
-        Self { client, discovery, manager }
+        Self {
+            client,
+            discovery,
+            manager,
+        }
     }
 
     /// The live object, if it is there.
@@ -37,7 +44,10 @@ impl Applier {
     /// Whatever the API server answers, but not that the object is missing.
     pub async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
         let api = self.discovery.api(&self.client, id).await?;
-        let found = api.get_opt(&id.name).await.map_err(|error| about(id, error))?;
+        let found = api
+            .get_opt(&id.name)
+            .await
+            .map_err(|error| about(id, error))?;
         Ok(found.and_then(|object| serde_json::to_value(object).ok()))
     }
 
@@ -57,12 +67,21 @@ impl Applier {
         self.patch(id, object, false).await
     }
 
-    async fn patch(&self, id: &ObjectId, object: &Value, dry_run: bool) -> Result<Value, ClusterError> {
+    async fn patch(
+        &self,
+        id: &ObjectId,
+        object: &Value,
+        dry_run: bool,
+    ) -> Result<Value, ClusterError> {
         let api = self.discovery.api(&self.client, id).await?;
         let mut parameters = PatchParams::apply(self.manager).force();
         parameters.dry_run = dry_run;
-        let applied = api.patch(&id.name, &parameters, &Patch::Apply(object)).await.map_err(|error| about(id, error))?;
-        serde_json::to_value(applied).map_err(|error| ClusterError::Configuration(error.to_string()))
+        let applied = api
+            .patch(&id.name, &parameters, &Patch::Apply(object))
+            .await
+            .map_err(|error| about(id, error))?;
+        serde_json::to_value(applied)
+            .map_err(|error| ClusterError::Configuration(error.to_string()))
     }
 
     /// Deletes the object in the background. One that is gone already is no error.
@@ -71,9 +90,15 @@ impl Applier {
     /// What the API server says against it.
     pub async fn delete(&self, id: &ObjectId) -> Result<bool, ClusterError> {
         let api = self.discovery.api(&self.client, id).await?;
-        let parameters =
-            DeleteParams { propagation_policy: Some(PropagationPolicy::Background), ..DeleteParams::default() };
-        match api.delete(&id.name, &parameters).await.map_err(|error| about(id, error)) {
+        let parameters = DeleteParams {
+            propagation_policy: Some(PropagationPolicy::Background),
+            ..DeleteParams::default()
+        };
+        match api
+            .delete(&id.name, &parameters)
+            .await
+            .map_err(|error| about(id, error))
+        {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -90,5 +115,9 @@ impl Applier {
 }
 
 fn about(id: &ObjectId, error: kube::Error) -> ClusterError {
-    ClusterError::of(&id.kind, &ObjectKey::new(id.namespace.clone().unwrap_or_default(), id.name.clone()), error)
+    ClusterError::of(
+        &id.kind,
+        &ObjectKey::new(id.namespace.clone().unwrap_or_default(), id.name.clone()),
+        error,
+    )
 }

@@ -4,8 +4,9 @@
 //! have come meanwhile. What is absent: forgetting a kind that was served; its requests then fail
 //! with the API server's own words.
 
-use super::{ClusterError, with_sources};
+use super::ClusterError;
 use crate::domain::object::ObjectId;
+use crate::domain::outcome::with_causes;
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiResource, Scope, pinned_kind};
 use kube::{Api, Client, core::DynamicObject};
@@ -31,12 +32,24 @@ impl Discovery {
     /// # Errors
     /// [`ClusterError::Request`] when the kind is unknown to the cluster, when a namespaced object has
     /// no namespace, or when the API server does not answer.
-    pub async fn api(&self, client: &Client, object: &ObjectId) -> Result<Api<DynamicObject>, ClusterError> {
+    pub async fn api(
+        &self,
+        client: &Client,
+        object: &ObjectId,
+    ) -> Result<Api<DynamicObject>, ClusterError> {
         let known = self.resolve(client, object).await?;
         match (known.namespaced, &object.namespace) {
             (false, _) => Ok(Api::all_with(client.clone(), &known.resource)),
-            (true, Some(namespace)) => Ok(Api::namespaced_with(client.clone(), namespace, &known.resource)),
-            (true, None) => Err(refused(object, "namespace not specified, and the kind is namespaced".to_owned(), false)),
+            (true, Some(namespace)) => Ok(Api::namespaced_with(
+                client.clone(),
+                namespace,
+                &known.resource,
+            )),
+            (true, None) => Err(refused(
+                object,
+                "namespace not specified, and the kind is namespaced".to_owned(),
+                false,
+            )),
         }
     }
 
@@ -44,18 +57,35 @@ impl Discovery {
     ///
     /// # Errors
     /// As [`api`](Self::api).
-    pub async fn is_namespaced(&self, client: &Client, object: &ObjectId) -> Result<bool, ClusterError> {
+    pub async fn is_namespaced(
+        &self,
+        client: &Client,
+        object: &ObjectId,
+    ) -> Result<bool, ClusterError> {
         Ok(self.resolve(client, object).await?.namespaced)
     }
 
     async fn resolve(&self, client: &Client, object: &ObjectId) -> Result<Known, ClusterError> {
         let kind = GroupVersionKind::gvk(object.group(), object.version(), &object.kind);
-        if let Some(known) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(&kind) {
+        if let Some(known) = self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&kind)
+        {
             return Ok(known.clone());
         }
-        let (resource, capabilities) = pinned_kind(client, &kind).await.map_err(|error| unknown(object, &error))?;
-        let known = Known { resource, namespaced: capabilities.scope == Scope::Namespaced };
-        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(kind, known.clone());
+        let (resource, capabilities) = pinned_kind(client, &kind)
+            .await
+            .map_err(|error| unknown(object, &error))?;
+        let known = Known {
+            resource,
+            namespaced: capabilities.scope == Scope::Namespaced,
+        };
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(kind, known.clone());
         Ok(known)
     }
 }
@@ -67,13 +97,27 @@ fn unknown(object: &ObjectId, error: &kube::Error) -> ClusterError {
         _ => false,
     };
     if no_match {
-        let reason = format!("no matches for kind \"{}\" in version \"{}\"", object.kind, object.api_version);
+        let reason = format!(
+            "no matches for kind \"{}\" in version \"{}\"",
+            object.kind, object.api_version
+        );
         return refused(object, reason, false);
     }
-    refused(object, with_sources(error), true)
+    refused(object, with_causes(error), true)
 }
 
 fn refused(object: &ObjectId, reason: String, transient: bool) -> ClusterError {
-    let name = object.namespace.as_ref().map_or(object.name.clone(), |namespace| format!("{namespace}/{}", object.name));
-    ClusterError::Request { kind: object.kind.clone(), object: name, reason, transient, code: 0 }
+    let name = object
+        .namespace
+        .as_ref()
+        .map_or(object.name.clone(), |namespace| {
+            format!("{namespace}/{}", object.name)
+        });
+    ClusterError::Request {
+        kind: object.kind.clone(),
+        object: name,
+        reason,
+        transient,
+        code: 0,
+    }
 }

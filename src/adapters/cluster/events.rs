@@ -41,7 +41,13 @@ pub fn reference<K: Watched>(object: &K) -> ObjectReference {
 }
 
 /// Records one event about `object`, as said by the controller `reporter`.
-pub async fn record<K: Watched>(client: &Client, object: &K, reporter: &str, told: &Told, now: Timestamp) {
+pub async fn record<K: Watched>(
+    client: &Client,
+    object: &K,
+    reporter: &str,
+    told: &Told,
+    now: Timestamp,
+) {
     let key = key_of(object);
     let api: Api<Event> = Api::namespaced(client.clone(), &key.namespace);
     let event = Event {
@@ -56,7 +62,10 @@ pub async fn record<K: Watched>(client: &Client, object: &K, reporter: &str, tol
         reason: Some(told.reason.clone()),
         message: Some(bounded(&told.message)),
         type_: Some(if told.warning { "Warning" } else { "Normal" }.to_owned()),
-        source: Some(EventSource { component: Some(reporter.to_owned()), host: None }),
+        source: Some(EventSource {
+            component: Some(reporter.to_owned()),
+            host: None,
+        }),
         reporting_component: Some(reporter.to_owned()),
         reporting_instance: Some(reporter.to_owned()),
         first_timestamp: Some(Time(now)),
@@ -88,6 +97,10 @@ mod tests {
     fn a_message_is_cut_to_what_the_api_server_accepts() {
         assert_eq!(bounded("short"), "short");
         let cut = bounded(&"é".repeat(1_000));
-        assert!(cut.len() <= LONGEST_MESSAGE && cut.ends_with("é..."), "{} bytes", cut.len());
+        assert!(
+            cut.len() <= LONGEST_MESSAGE && cut.ends_with("é..."),
+            "{} bytes",
+            cut.len()
+        );
     }
 }

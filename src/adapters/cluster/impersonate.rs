@@ -3,8 +3,9 @@
 //! Invariant: a client made here sends every request as that account, never as this process.
 //! What is absent: checking that the account exists; the API server refuses an unknown one's rights.
 
-use super::{ClusterError, with_sources};
+use super::ClusterError;
 use crate::domain::object::ObjectKey;
+use crate::domain::outcome::with_causes;
 use http::{HeaderName, HeaderValue, Request};
 use kube::client::{Body, ClientBuilder};
 use kube::{Client, Config};
@@ -30,7 +31,10 @@ impl std::fmt::Debug for Impersonator {
 impl Impersonator {
     /// Acts on the cluster of `config`.
     pub fn new(config: Config) -> Self {
-        Self { config, clients: Mutex::new(HashMap::new()) }
+        Self {
+            config,
+            clients: Mutex::new(HashMap::new()),
+        }
     }
 
     /// The client that acts as `account`.
@@ -52,12 +56,18 @@ impl Impersonator {
     }
 
     fn make(&self, account: &ObjectKey) -> Result<Client, ClusterError> {
-        let user = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
-        let user = HeaderValue::from_str(&user).map_err(|error| ClusterError::Configuration(error.to_string()))?;
+        let user = format!(
+            "system:serviceaccount:{}:{}",
+            account.namespace, account.name
+        );
+        let user = HeaderValue::from_str(&user)
+            .map_err(|error| ClusterError::Configuration(error.to_string()))?;
         let builder = ClientBuilder::try_from(self.config.clone());
-        let builder = builder.map_err(|error| ClusterError::Configuration(with_sources(&error)))?;
+        let builder = builder.map_err(|error| ClusterError::Configuration(with_causes(&error)))?;
         let act_as = MapRequestLayer::new(move |mut request: Request<Body>| {
-            request.headers_mut().insert(HeaderName::from_static("impersonate-user"), user.clone());
+            request
+                .headers_mut()
+                .insert(HeaderName::from_static("impersonate-user"), user.clone());
             request
         });
         Ok(builder.with_layer(&act_as).build())

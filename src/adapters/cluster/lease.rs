@@ -42,7 +42,11 @@ impl Election {
     /// Prepares to take part; nothing is written yet.
     pub fn new(client: Client, settings: Settings) -> Self {
         let api = Api::namespaced(client, &settings.lease.namespace);
-        Self { api, settings, seen: None }
+        Self {
+            api,
+            settings,
+            seen: None,
+        }
     }
 
     /// Waits until the lease is ours.
@@ -76,12 +80,20 @@ impl Election {
         let Ok(Some(mut lease)) = self.api.get_opt(&self.settings.lease.name).await else {
             return;
         };
-        let Some(spec) = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_ref() == Some(&self.settings.identity)) else {
+        let Some(spec) = lease
+            .spec
+            .as_mut()
+            .filter(|spec| spec.holder_identity.as_ref() == Some(&self.settings.identity))
+        else {
             return;
         };
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
-        if let Err(error) = self.api.replace(&self.settings.lease.name, &PostParams::default(), &lease).await {
+        if let Err(error) = self
+            .api
+            .replace(&self.settings.lease.name, &PostParams::default(), &lease)
+            .await
+        {
             tracing::warn!(%error, "the leader lease could not be given back");
         }
     }
@@ -93,7 +105,10 @@ impl Election {
         let name = &key.name;
         let now = Timestamp::now();
         let Some(mut lease) = self.api.get_opt(name).await.map_err(about)? else {
-            let lease = Lease { metadata: self.metadata(), spec: Some(self.claim(None, now)) };
+            let lease = Lease {
+                metadata: self.metadata(),
+                spec: Some(self.claim(None, now)),
+            };
             return won(self.api.create(&PostParams::default(), &lease).await).map_err(about);
         };
         let spec = lease.spec.take();
@@ -106,14 +121,27 @@ impl Election {
 
     /// Whether the lease is ours, free, or was not renewed for as long as it holds.
     fn may_take(&mut self, spec: Option<&LeaseSpec>) -> bool {
-        let changed = self.seen.as_ref().is_none_or(|(seen, _)| seen.as_ref() != spec);
+        let changed = self
+            .seen
+            .as_ref()
+            .is_none_or(|(seen, _)| seen.as_ref() != spec);
         if changed {
             self.seen = Some((spec.cloned(), Instant::now()));
         }
-        let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
-        let since = self.seen.as_ref().map(|(_, since)| since.elapsed()).unwrap_or_default();
-        let lasts = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
-        holder.is_empty() || holder == self.settings.identity || since >= Duration::from_secs(lasts.max(0).unsigned_abs().into())
+        let holder = spec
+            .and_then(|spec| spec.holder_identity.as_deref())
+            .unwrap_or_default();
+        let since = self
+            .seen
+            .as_ref()
+            .map(|(_, since)| since.elapsed())
+            .unwrap_or_default();
+        let lasts = spec
+            .and_then(|spec| spec.lease_duration_seconds)
+            .unwrap_or_default();
+        holder.is_empty()
+            || holder == self.settings.identity
+            || since >= Duration::from_secs(lasts.max(0).unsigned_abs().into())
     }
 
     fn claim(&self, before: Option<LeaseSpec>, now: Timestamp) -> LeaseSpec {
@@ -122,9 +150,15 @@ impl Election {
         LeaseSpec {
             holder_identity: Some(self.settings.identity.clone()),
             lease_duration_seconds: i32::try_from(self.settings.duration.as_secs()).ok(),
-            acquire_time: if ours { before.acquire_time } else { Some(MicroTime(now)) },
+            acquire_time: if ours {
+                before.acquire_time
+            } else {
+                Some(MicroTime(now))
+            },
             renew_time: Some(MicroTime(now)),
-            lease_transitions: Some(before.lease_transitions.unwrap_or_default() + i32::from(!ours)),
+            lease_transitions: Some(
+                before.lease_transitions.unwrap_or_default() + i32::from(!ours),
+            ),
             ..LeaseSpec::default()
         }
     }

@@ -13,6 +13,7 @@ pub mod status;
 pub mod watch;
 
 use crate::domain::object::ObjectKey;
+use crate::domain::outcome::with_causes;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use std::path::Path;
@@ -52,37 +53,43 @@ pub enum ClusterError {
 impl ClusterError {
     /// Says which object an error of the client is about.
     pub fn of(kind: &str, key: &ObjectKey, error: kube::Error) -> Self {
-        let object = if key.namespace.is_empty() { key.name.clone() } else { key.to_string() };
+        let object = if key.namespace.is_empty() {
+            key.name.clone()
+        } else {
+            key.to_string()
+        };
         let kind = kind.to_owned();
         match error {
-            kube::Error::Api(status) if status.code == 404 && status.reason == "NotFound" => Self::NotFound { kind, object },
+            kube::Error::Api(status) if status.code == 404 && status.reason == "NotFound" => {
+                Self::NotFound { kind, object }
+            }
             kube::Error::Api(status) => {
                 let transient = status.code == 429 || status.code >= 500 || status.code == 409;
-                Self::Request { kind, object, reason: status.message.clone(), transient, code: status.code }
+                Self::Request {
+                    kind,
+                    object,
+                    reason: status.message.clone(),
+                    transient,
+                    code: status.code,
+                }
             }
-            other => Self::Request { kind, object, reason: with_sources(&other), transient: true, code: 0 },
+            other => Self::Request {
+                kind,
+                object,
+                reason: with_causes(&other),
+                transient: true,
+                code: 0,
+            },
         }
     }
 
     /// Whether the object is not there.
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NotFound { .. } | Self::Request { code: 404, .. })
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::Request { code: 404, .. }
+        )
     }
-}
-
-/// An error and its sources in one line.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let words = cause.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// How long one request may take; watches have a bound of their own.
@@ -93,12 +100,14 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 /// # Errors
 /// [`ClusterError::Configuration`] when no usable configuration is found.
 pub async fn configuration(kubeconfig: Option<&Path>) -> Result<Config, ClusterError> {
-    let unusable = |error: &dyn std::error::Error| ClusterError::Configuration(with_sources(error));
+    let unusable = |error: &dyn std::error::Error| ClusterError::Configuration(with_causes(error));
     let mut config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).map_err(|error| unusable(&error))?;
             let options = KubeConfigOptions::default();
-            Config::from_custom_kubeconfig(file, &options).await.map_err(|error| unusable(&error))?
+            Config::from_custom_kubeconfig(file, &options)
+                .await
+                .map_err(|error| unusable(&error))?
         }
         None => Config::infer().await.map_err(|error| unusable(&error))?,
     };
@@ -113,5 +122,5 @@ pub async fn configuration(kubeconfig: Option<&Path>) -> Result<Config, ClusterE
 /// [`ClusterError::Configuration`] when, say, its certificates cannot be read.
 pub fn client(config: Config) -> Result<Client, ClusterError> {
     crate::adapters::tls::install_provider();
-    Client::try_from(config).map_err(|error| ClusterError::Configuration(with_sources(&error)))
+    Client::try_from(config).map_err(|error| ClusterError::Configuration(with_causes(&error)))
 }

@@ -22,8 +22,14 @@ pub struct SecretData {
 impl SecretData {
     /// Data out of plain values, as tests and the command line have them.
     pub fn new(kind: &str, values: impl IntoIterator<Item = (String, Vec<u8>)>) -> Self {
-        let values = values.into_iter().map(|(key, value)| (key, Hidden::new(value))).collect();
-        Self { kind: kind.to_owned(), values }
+        let values = values
+            .into_iter()
+            .map(|(key, value)| (key, Hidden::new(value)))
+            .collect();
+        Self {
+            kind: kind.to_owned(),
+            values,
+        }
     }
 
     /// The bytes under `key`.
@@ -34,7 +40,9 @@ impl SecretData {
     /// The text under `key`; `None` too when it is not UTF-8.
     pub fn text(&self, key: &str) -> Option<Hidden<String>> {
         let bytes = self.values.get(key)?;
-        String::from_utf8(bytes.expose().clone()).ok().map(Hidden::new)
+        String::from_utf8(bytes.expose().clone())
+            .ok()
+            .map(Hidden::new)
     }
 
     /// The names of the keys.
@@ -49,19 +57,39 @@ impl SecretData {
 /// [`ClusterError::NotFound`] when there is none, others when the API server does not answer well.
 pub async fn secret(client: &Client, key: &ObjectKey) -> Result<SecretData, ClusterError> {
     let api: Api<Secret> = Api::namespaced(client.clone(), &key.namespace);
-    let secret = api.get(&key.name).await.map_err(|error| ClusterError::of("Secret", key, error))?;
-    let values = secret.data.unwrap_or_default().into_iter().map(|(name, value)| (name, value.0));
-    Ok(SecretData::new(secret.type_.as_deref().unwrap_or_default(), values))
+    let secret = api
+        .get(&key.name)
+        .await
+        .map_err(|error| ClusterError::of("Secret", key, error))?;
+    let values = secret
+        .data
+        .unwrap_or_default()
+        .into_iter()
+        .map(|(name, value)| (name, value.0));
+    Ok(SecretData::new(
+        secret.type_.as_deref().unwrap_or_default(),
+        values,
+    ))
 }
 
 /// The names of a service account's image pull secrets.
 ///
 /// # Errors
 /// As [`secret`].
-pub async fn image_pull_secrets(client: &Client, key: &ObjectKey) -> Result<Vec<String>, ClusterError> {
+pub async fn image_pull_secrets(
+    client: &Client,
+    key: &ObjectKey,
+) -> Result<Vec<String>, ClusterError> {
     let api: Api<ServiceAccount> = Api::namespaced(client.clone(), &key.namespace);
-    let account = api.get(&key.name).await.map_err(|error| ClusterError::of("ServiceAccount", key, error))?;
-    let names = account.image_pull_secrets.unwrap_or_default().into_iter().map(|reference| reference.name);
+    let account = api
+        .get(&key.name)
+        .await
+        .map_err(|error| ClusterError::of("ServiceAccount", key, error))?;
+    let names = account
+        .image_pull_secrets
+        .unwrap_or_default()
+        .into_iter()
+        .map(|reference| reference.name);
     Ok(names.filter(|name| !name.is_empty()).collect())
 }
 
@@ -69,10 +97,16 @@ pub async fn image_pull_secrets(client: &Client, key: &ObjectKey) -> Result<Vec<
 ///
 /// # Errors
 /// As [`secret`].
-pub async fn namespace_labels(client: &Client, name: &str) -> Result<BTreeMap<String, String>, ClusterError> {
+pub async fn namespace_labels(
+    client: &Client,
+    name: &str,
+) -> Result<BTreeMap<String, String>, ClusterError> {
     let api: Api<Namespace> = Api::all(client.clone());
     let key = ObjectKey::new("", name);
-    let namespace = api.get(name).await.map_err(|error| ClusterError::of("Namespace", &key, error))?;
+    let namespace = api
+        .get(name)
+        .await
+        .map_err(|error| ClusterError::of("Namespace", &key, error))?;
     Ok(namespace.metadata.labels.unwrap_or_default())
 }
 
@@ -82,5 +116,8 @@ pub async fn namespace_labels(client: &Client, name: &str) -> Result<BTreeMap<St
 /// As [`secret`]; [`ClusterError::NotFound`] when it is not there.
 pub async fn require_service_account(client: &Client, key: &ObjectKey) -> Result<(), ClusterError> {
     let api: Api<ServiceAccount> = Api::namespaced(client.clone(), &key.namespace);
-    api.get(&key.name).await.map(drop).map_err(|error| ClusterError::of("ServiceAccount", key, error))
+    api.get(&key.name)
+        .await
+        .map(drop)
+        .map_err(|error| ClusterError::of("ServiceAccount", key, error))
 }

@@ -58,22 +58,35 @@ pub async fn patch_status<K: Owned>(
     let key = key_of(object);
     let api: Api<K> = Api::namespaced(client.clone(), &key.namespace);
     let patch = Patch::Merge(json!({ "status": difference }));
-    let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(manager.to_owned()),
+        ..PatchParams::default()
+    };
     let patched = api.patch_status(&key.name, &parameters, &patch).await;
-    patched.map(Some).map_err(|error| ClusterError::of(&K::kind(&()), &key, error))
+    patched
+        .map(Some)
+        .map_err(|error| ClusterError::of(&K::kind(&()), &key, error))
 }
 
 /// Replaces the finalizers of `object`, unless it changed since it was read.
 ///
 /// # Errors
 /// What the API server says against it, a conflict among them.
-pub async fn set_finalizers<K: Owned>(client: &Client, object: &K, manager: &str, finalizers: &[String]) -> Result<K, ClusterError> {
+pub async fn set_finalizers<K: Owned>(
+    client: &Client,
+    object: &K,
+    manager: &str,
+    finalizers: &[String],
+) -> Result<K, ClusterError> {
     let key = key_of(object);
     let api: Api<K> = Api::namespaced(client.clone(), &key.namespace);
     let patch = Patch::Merge(json!({
         "metadata": { "finalizers": finalizers, "resourceVersion": object.resource_version() }
     }));
-    let parameters = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+    let parameters = PatchParams {
+        field_manager: Some(manager.to_owned()),
+        ..PatchParams::default()
+    };
     let patched = api.patch(&key.name, &parameters, &patch).await;
     patched.map_err(|error| ClusterError::of(&K::kind(&()), &key, error))
 }
@@ -87,16 +100,24 @@ mod tests {
     fn only_the_difference_is_sent() {
         let before = json!({"a": 1, "b": {"c": [1, 2], "d": "x"}, "gone": true});
         let after = json!({"a": 1, "b": {"c": [2], "d": "x", "e": 0}});
-        assert_eq!(merge_patch(&before, &after), Some(json!({"b": {"c": [2], "e": 0}, "gone": null})));
+        assert_eq!(
+            merge_patch(&before, &after),
+            Some(json!({"b": {"c": [2], "e": 0}, "gone": null}))
+        );
         assert_eq!(merge_patch(&after, &after), None);
     }
 
     fn value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![any::<bool>().prop_map(Value::from), any::<i8>().prop_map(Value::from), "[a-c]{0,2}".prop_map(Value::from)];
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::from),
+            any::<i8>().prop_map(Value::from),
+            "[a-c]{0,2}".prop_map(Value::from)
+        ];
         leaf.prop_recursive(3, 20, 4, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-                proptest::collection::btree_map("[a-d]", inner, 0..4).prop_map(|map| Value::Object(map.into_iter().collect())),
+                proptest::collection::btree_map("[a-d]", inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
             ]
         })
     }

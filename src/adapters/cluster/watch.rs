@@ -16,8 +16,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::watch as signal;
 
 /// What a kind must be to be watched.
-pub trait Watched: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static {}
-impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static> Watched for K {}
+pub trait Watched:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+}
+impl<K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static>
+    Watched for K
+{
+}
 
 /// One change of an object.
 #[derive(Debug)]
@@ -53,14 +59,24 @@ struct Content<K> {
 /// The key of an object.
 pub fn key_of(object: &impl Resource) -> ObjectKey {
     let metadata = object.meta();
-    ObjectKey::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+    ObjectKey::new(
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    )
 }
 
 impl<K: Watched> Cache<K> {
     /// An empty copy, which finds objects by what `index` says of them.
     pub fn new(index: fn(&K) -> Vec<String>) -> Self {
-        let content = Content { objects: HashMap::new(), by_index: HashMap::new() };
-        Self { content: RwLock::new(content), index, complete: signal::Sender::new(false) }
+        let content = Content {
+            objects: HashMap::new(),
+            by_index: HashMap::new(),
+        };
+        Self {
+            content: RwLock::new(content),
+            index,
+            complete: signal::Sender::new(false),
+        }
     }
 
     /// The object of that name.
@@ -72,7 +88,10 @@ impl<K: Watched> Cache<K> {
     pub fn find(&self, entry: &str) -> Vec<Arc<K>> {
         let content = self.read();
         let keys = content.by_index.get(entry);
-        keys.into_iter().flatten().filter_map(|key| content.objects.get(key).cloned()).collect()
+        keys.into_iter()
+            .flatten()
+            .filter_map(|key| content.objects.get(key).cloned())
+            .collect()
     }
 
     /// How many objects there are.
@@ -88,12 +107,21 @@ impl<K: Watched> Cache<K> {
     /// Waits until the first listing is complete.
     pub async fn wait_until_complete(&self) {
         // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = self.complete.subscribe().wait_for(|complete| *complete).await;
+        let _ = self
+            .complete
+            .subscribe()
+            .wait_for(|complete| *complete)
+            .await;
     }
 
     /// Follows the cluster until the stream ends, which it does not by itself. Calls `changed` after
     /// each change, when readers already see it.
-    pub async fn follow(&self, api: Api<DeserializeGuard<K>>, config: watcher::Config, mut changed: impl FnMut(Change<K>)) {
+    pub async fn follow(
+        &self,
+        api: Api<DeserializeGuard<K>>,
+        config: watcher::Config,
+        mut changed: impl FnMut(Change<K>),
+    ) {
         let events = watcher(api, config).default_backoff();
         pin_mut!(events);
         let mut listed: HashSet<ObjectKey> = HashSet::new();
@@ -110,7 +138,9 @@ impl<K: Watched> Cache<K> {
                 }
                 Ok(watcher::Event::Apply(object)) => self.apply(object, &mut changed),
                 Ok(watcher::Event::Delete(object)) => self.remove(&key_of(&object), &mut changed),
-                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the watch broke off and starts again"),
+                Err(error) => {
+                    tracing::warn!(kind = %K::kind(&()), %error, "the watch broke off and starts again")
+                }
             }
         }
     }
@@ -121,7 +151,8 @@ impl<K: Watched> Cache<K> {
             Ok(mut object) => {
                 object.managed_fields_mut().clear();
                 let now = Arc::new(object);
-                let before = self.write(|content| content.insert(key, Arc::clone(&now), self.index));
+                let before =
+                    self.write(|content| content.insert(key, Arc::clone(&now), self.index));
                 changed(Change::Applied { before, now });
             }
             Err(error) => {
@@ -131,7 +162,13 @@ impl<K: Watched> Cache<K> {
     }
 
     fn retain(&self, listed: &HashSet<ObjectKey>, changed: &mut impl FnMut(Change<K>)) {
-        let gone: Vec<ObjectKey> = self.read().objects.keys().filter(|key| !listed.contains(key)).cloned().collect();
+        let gone: Vec<ObjectKey> = self
+            .read()
+            .objects
+            .keys()
+            .filter(|key| !listed.contains(key))
+            .cloned()
+            .collect();
         for key in gone {
             self.remove(&key, changed);
         }
@@ -153,7 +190,12 @@ impl<K: Watched> Cache<K> {
 }
 
 impl<K> Content<K> {
-    fn insert(&mut self, key: ObjectKey, object: Arc<K>, index: fn(&K) -> Vec<String>) -> Option<Arc<K>> {
+    fn insert(
+        &mut self,
+        key: ObjectKey,
+        object: Arc<K>,
+        index: fn(&K) -> Vec<String>,
+    ) -> Option<Arc<K>> {
         let before = self.remove(&key, index);
         for entry in index(&object) {
             self.by_index.entry(entry).or_default().insert(key.clone());
@@ -191,7 +233,12 @@ mod tests {
     }
 
     fn by_owner(object: &ConfigMap) -> Vec<String> {
-        object.data.iter().flatten().map(|(_, owner)| owner.clone()).collect()
+        object
+            .data
+            .iter()
+            .flatten()
+            .map(|(_, owner)| owner.clone())
+            .collect()
     }
 
     fn names(objects: &[Arc<ConfigMap>]) -> Vec<String> {
@@ -212,7 +259,11 @@ mod tests {
         cache.remove(&ObjectKey::new("shop", "a"), &mut |_| {});
         assert!(cache.find("anna").is_empty());
         assert_eq!(cache.len(), 1);
-        assert_eq!(cache.read().by_index.len(), 1, "an empty index entry is not kept");
+        assert_eq!(
+            cache.read().by_index.len(),
+            1,
+            "an empty index entry is not kept"
+        );
     }
 
     #[test]
@@ -233,7 +284,10 @@ mod tests {
     #[test]
     fn an_object_that_cannot_be_read_is_passed_over() {
         let cache = Cache::new(by_owner);
-        let broken = DeserializeGuard(Err(InvalidObject { error: "no".to_owned(), metadata: kube::core::ObjectMeta::default() }));
+        let broken = DeserializeGuard(Err(InvalidObject {
+            error: "no".to_owned(),
+            metadata: kube::core::ObjectMeta::default(),
+        }));
         cache.apply(broken, &mut |_| panic!("nothing changed"));
         cache.apply(config_map("good", "anna"), &mut |_| {});
         assert_eq!(cache.len(), 1);

@@ -13,7 +13,9 @@ use std::io::{self, Write};
 pub(super) fn encode(objects: &Unpushed) -> io::Result<Vec<u8>> {
     let mut sorted: Vec<_> = objects.iter().collect();
     sorted.sort_by_key(|(id, _)| **id);
-    let whole = sorted.iter().map(|(_, object)| (object.kind, object.bytes.as_ref()));
+    let whole = sorted
+        .iter()
+        .map(|(_, object)| (object.kind, object.bytes.as_ref()));
     write(&whole.collect::<Vec<_>>())
 }
 

@@ -164,7 +164,11 @@ impl Remote {
             part(&certificate.certificate_pem);
             part(certificate.key_pem.expose());
         }
-        part(if self.is_loopback() { b"direct" } else { b"proxy" });
+        part(if self.is_loopback() {
+            b"direct"
+        } else {
+            b"proxy"
+        });
         if let Some(proxy) = &self.proxy {
             part(proxy.url.as_url().as_str().as_bytes());
             if let Some((user, password)) = &proxy.credentials {

@@ -88,7 +88,12 @@ pub struct Flags {
     #[arg(long, value_name = "SELECTOR", default_value = "")]
     pub watch_label_selector: String,
     /// the namespace this process runs in
-    #[arg(long, value_name = "NAMESPACE", env = "RUNTIME_NAMESPACE", default_value = "highwater-system")]
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        env = "RUNTIME_NAMESPACE",
+        default_value = "highwater-system"
+    )]
     pub runtime_namespace: String,
     /// debug, info or error
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = |text: &str| text.parse::<Level>())]
@@ -189,7 +194,9 @@ mod tests {
     }
 
     fn parse(arguments: &[&str]) -> Flags {
-        Command::try_parse_from([&["run"], arguments].concat()).expect("the flags are known").flags
+        Command::try_parse_from([&["run"], arguments].concat())
+            .expect("the flags are known")
+            .flags
     }
 
     #[test]
@@ -206,22 +213,43 @@ mod tests {
             "--kube-api-qps=100",
         ]);
         assert!(flags.election.enable_leader_election && flags.watch_all_namespaces);
-        let set: Vec<_> = flags.compatibility.set().into_iter().map(|(flag, _)| flag).collect();
+        let set: Vec<_> = flags
+            .compatibility
+            .set()
+            .into_iter()
+            .map(|(flag, _)| flag)
+            .collect();
         assert_eq!(set, ["--kube-api-qps", "--feature-gates"]);
     }
 
     #[test]
     fn the_defaults_are_those_of_flux() {
         let flags = parse(&[]);
-        assert_eq!((flags.metrics_addr.as_str(), flags.health_addr.as_str(), flags.storage_addr.as_str()), (":8080", ":9440", ":9090"));
-        assert_eq!((flags.concurrent, flags.requeue_dependency), (4, Duration::from_secs(30)));
-        assert_eq!((flags.min_retry_delay, flags.max_retry_delay), (Duration::from_millis(750), Duration::from_secs(900)));
+        assert_eq!(
+            (
+                flags.metrics_addr.as_str(),
+                flags.health_addr.as_str(),
+                flags.storage_addr.as_str()
+            ),
+            (":8080", ":9440", ":9090")
+        );
+        assert_eq!(
+            (flags.concurrent, flags.requeue_dependency),
+            (4, Duration::from_secs(30))
+        );
+        assert_eq!(
+            (flags.min_retry_delay, flags.max_retry_delay),
+            (Duration::from_millis(750), Duration::from_secs(900))
+        );
         assert!(flags.watch_all_namespaces && !flags.no_cross_namespace_refs);
         assert_eq!(flags.controllers.len(), 4);
     }
 
     #[test]
     fn controllers_are_picked_by_the_names_of_flux() {
-        assert_eq!(parse(&["--controllers=source,kustomize"]).controllers, [Group::Source, Group::Kustomize]);
+        assert_eq!(
+            parse(&["--controllers=source,kustomize"]).controllers,
+            [Group::Source, Group::Kustomize]
+        );
     }
 }

@@ -48,7 +48,10 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let (end, ending) = watch::channel(false);
-    let mut election = flags.election.enable_leader_election.then(|| election(&client, &flags));
+    let mut election = flags
+        .election
+        .enable_leader_election
+        .then(|| election(&client, &flags));
     // Standing by is being ready: a roll-out must not wait for the lease.
     ready.store(true, Ordering::Relaxed);
     if let Some(election) = &mut election {
@@ -59,7 +62,9 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
             _ = terminate.recv() => return Ok(()),
         }
     }
-    let mut running = tokio::spawn(start(controllers(&flags, client, impersonator, metrics, ending).await?));
+    let mut running = tokio::spawn(start(
+        controllers(&flags, client, impersonator, metrics, ending).await?,
+    ));
     let lost = tokio::select! {
         () = hold(&mut election) => true,
         _ = &mut running => return Err(Failure::new("the controllers ended by themselves, please report this")),
@@ -76,7 +81,9 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
         tracing::warn!("work that was begun did not finish in time");
     }
     match &mut election {
-        Some(election) if flags.election.leader_election_release_on_cancel => election.release().await,
+        Some(election) if flags.election.leader_election_release_on_cancel => {
+            election.release().await
+        }
         _ => {}
     }
     Ok(())
@@ -89,15 +96,30 @@ async fn hold(election: &mut Option<lease::Election>) {
     }
 }
 
-async fn serve_probes(flags: &Flags, metrics: &Arc<Metrics>, ready: &Arc<AtomicBool>) -> Result<(), Failure> {
+async fn serve_probes(
+    flags: &Flags,
+    metrics: &Arc<Metrics>,
+    ready: &Arc<AtomicBool>,
+) -> Result<(), Failure> {
     let metrics = Arc::clone(metrics);
-    for (address, router) in [
-        (&flags.metrics_addr, probe::metrics_router(move || metrics.render())),
-        (&flags.health_addr, probe::health_router(Arc::clone(ready))),
+    for (what, address, router) in [
+        (
+            "metrics",
+            &flags.metrics_addr,
+            probe::metrics_router(move || metrics.render()),
+        ),
+        (
+            "health",
+            &flags.health_addr,
+            probe::health_router(Arc::clone(ready)),
+        ),
     ] {
         // As in controller-runtime, `0` switches a server off.
         if address != "0" {
-            tokio::spawn(probe::serve(probe::listen(address).await?, router));
+            let listener = probe::listen(address).await?;
+            // With port 0, only this tells which one it became.
+            tracing::info!(address = %listener.local_addr()?, "serving {what}");
+            tokio::spawn(probe::serve(listener, router));
         }
     }
     Ok(())
@@ -139,17 +161,26 @@ async fn controllers(
         if advertised.is_empty() {
             advertised = advertise(&listener)?;
         }
-        tokio::spawn(artifacts::serve(listener, artifacts_folder.clone(), std::future::pending()));
+        tokio::spawn(artifacts::serve(
+            listener,
+            artifacts_folder.clone(),
+            std::future::pending(),
+        ));
     }
-    let artifacts = ArtifactStore::open(&artifacts_folder, &advertised)?
-        .with_retention(flags.artifact_retention_records, flags.artifact_retention_ttl);
+    let artifacts = ArtifactStore::open(&artifacts_folder, &advertised)?.with_retention(
+        flags.artifact_retention_records,
+        flags.artifact_retention_ttl,
+    );
     let shared = Shared {
         client,
         impersonator,
         metrics,
         notifier: Notifier::start(&flags.events_addr),
         instance: instance(),
-        backoff: Backoff { shortest: flags.min_retry_delay, longest: flags.max_retry_delay },
+        backoff: Backoff {
+            shortest: flags.min_retry_delay,
+            longest: flags.max_retry_delay,
+        },
         jitter_percent: flags.interval_jitter_percentage,
         ending,
     };
@@ -166,7 +197,12 @@ async fn controllers(
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
     };
-    Ok(Controllers { shared: Arc::new(shared), settings, git, artifacts })
+    Ok(Controllers {
+        shared: Arc::new(shared),
+        settings,
+        git,
+        artifacts,
+    })
 }
 
 /// The host of artifact URLs when none is given: where the server listens, as this host is called.

@@ -53,12 +53,25 @@ impl Job {
         let fetched = self.git.fetch(&self.remote, &self.checkout)?;
         let revision = fetched.revision.to_string();
         let stem = fetched.commit.to_string();
-        let artifact = self.artifacts.archive(&self.key, &revision, &stem, &fetched.snapshot, self.ignore.as_deref(), self.now)?;
+        let artifact = self.artifacts.archive(
+            &self.key,
+            &revision,
+            &stem,
+            &fetched.snapshot,
+            self.ignore.as_deref(),
+            self.now,
+        )?;
         // Old archives that cannot be removed now are removed next time.
-        if let Err(error) = self.artifacts.collect_garbage(&self.key, &artifact, self.now) {
+        if let Err(error) = self
+            .artifacts
+            .collect_garbage(&self.key, &artifact, self.now)
+        {
             tracing::warn!(%error, "old artifacts could not be removed");
         }
-        Ok(Done::Stored { artifact, subject: fetched.subject })
+        Ok(Done::Stored {
+            artifact,
+            subject: fetched.subject,
+        })
     }
 
     /// Whether the archive is there and whole. A damaged one is made again.

@@ -9,8 +9,10 @@ use kube::Client;
 /// How to reach the repository, or why it cannot be reached.
 pub(super) async fn remote(client: &Client, object: &GitRepository) -> Result<Remote, Outcome> {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    git_remote::remote(client, namespace, &object.spec).await.map_err(|error| match error.is_stalling() {
-        true => Outcome::stalled(reason::URL_INVALID, error),
-        false => Outcome::failed(reason::AUTHENTICATION_FAILED, error),
-    })
+    git_remote::remote(client, namespace, &object.spec)
+        .await
+        .map_err(|error| match error.is_stalling() {
+            true => Outcome::stalled(reason::URL_INVALID, error),
+            false => Outcome::failed(reason::AUTHENTICATION_FAILED, error),
+        })
 }

@@ -40,12 +40,18 @@ impl Controller for GitRepositories {
     async fn finalize(&self, object: Arc<GitRepository>) -> Result<(), String> {
         let (artifacts, key) = (self.artifacts.clone(), artifact_key(&object));
         let removed = tokio::task::spawn_blocking(move || artifacts.remove(&key)).await;
-        removed.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        removed
+            .map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())
     }
 }
 
 impl GitRepositories {
-    async fn update(&self, object: &GitRepository, run: &Run) -> Result<Report<GitRepositoryStatus>, Outcome> {
+    async fn update(
+        &self,
+        object: &GitRepository,
+        run: &Run,
+    ) -> Result<Report<GitRepositoryStatus>, Outcome> {
         let target = plan::target(&object.spec)?;
         let remote = fetch::remote(&self.shared.client, object).await?;
         let key = artifact_key(object);
@@ -60,8 +66,13 @@ impl GitRepositories {
             now: run.now,
         };
         let done = tokio::task::spawn_blocking(move || job.run()).await;
-        let done = done.map_err(|error| Outcome::failed(crate::domain::outcome::reason::FAILED, error))?;
-        Ok(plan::report(object, done.map_err(|error| plan::failure(&error))?, &target))
+        let done =
+            done.map_err(|error| Outcome::failed(crate::domain::outcome::reason::FAILED, error))?;
+        Ok(plan::report(
+            object,
+            done.map_err(|error| plan::failure(&error))?,
+            &target,
+        ))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::api::git_repository::{self, GitRepositorySpec, GitRepositoryStatus};
 use crate::controllers::report::Report;
 use crate::domain::conditions::Statement;
 use crate::domain::git_ref::{CheckoutRef, GitReference};
-use crate::domain::outcome::{Outcome, reason};
+use crate::domain::outcome::{Outcome, reason, with_causes};
 use std::time::Duration;
 
 /// Flux's condition for an artifact that is served.
@@ -34,32 +34,45 @@ pub(super) fn target(spec: &GitRepositorySpec) -> Result<Target, Outcome> {
         ("spec.recurseSubmodules", spec.recurse_submodules),
         ("spec.include", !spec.include.is_empty()),
         ("spec.sparseCheckout", !spec.sparse_checkout.is_empty()),
-        ("spec.serviceAccountName", spec.service_account_name.is_some()),
+        (
+            "spec.serviceAccountName",
+            spec.service_account_name.is_some(),
+        ),
     ];
     if let Some((field, _)) = unsupported.into_iter().find(|(_, used)| *used) {
-        return Err(Outcome::stalled(reason::UNSUPPORTED_FIELD, format!("`{field}` is not supported yet")));
+        return Err(Outcome::stalled(
+            reason::UNSUPPORTED_FIELD,
+            format!("`{field}` is not supported yet"),
+        ));
     }
     let invalid = |error: &dyn std::fmt::Display| Outcome::stalled(reason::URL_INVALID, error);
-    let checkout = reference(spec.reference.as_ref()).checkout().map_err(|error| invalid(&error))?;
+    let checkout = reference(spec.reference.as_ref())
+        .checkout()
+        .map_err(|error| invalid(&error))?;
     let interval = spec.interval().map_err(|error| invalid(&error))?;
     Ok(Target { checkout, interval })
 }
 
 /// The reference of a specification, as the domain has it.
 fn reference(written: Option<&crate::api::common::GitReference>) -> GitReference {
-    written.cloned().map_or_else(GitReference::default, |written| GitReference {
-        branch: written.branch,
-        tag: written.tag,
-        semver: written.semver,
-        name: written.name,
-        commit: written.commit,
-    })
+    written
+        .cloned()
+        .map_or_else(GitReference::default, |written| GitReference {
+            branch: written.branch,
+            tag: written.tag,
+            semver: written.semver,
+            name: written.name,
+            commit: written.commit,
+        })
 }
 
 /// The artifact of the status, unless it was made with other settings.
 pub(super) fn known_artifact(object: &GitRepository) -> Option<Artifact> {
     let status = &object.status;
-    let written = status.artifact.as_ref().filter(|_| status.observed_ignore == object.spec.ignore)?;
+    let written = status
+        .artifact
+        .as_ref()
+        .filter(|_| status.observed_ignore == object.spec.ignore)?;
     Some(Artifact {
         path: written.path.clone(),
         url: written.url.clone(),
@@ -71,7 +84,11 @@ pub(super) fn known_artifact(object: &GitRepository) -> Option<Artifact> {
 }
 
 /// The report of a look that succeeded.
-pub(super) fn report(object: &GitRepository, done: Done, target: &Target) -> Report<GitRepositoryStatus> {
+pub(super) fn report(
+    object: &GitRepository,
+    done: Done,
+    target: &Target,
+) -> Report<GitRepositoryStatus> {
     let (artifact, told) = match done {
         Done::Unchanged(artifact) => (artifact, None),
         Done::Stored { artifact, subject } => {
@@ -91,22 +108,37 @@ pub(super) fn report(object: &GitRepository, done: Done, target: &Target) -> Rep
         metadata: Default::default(),
     });
     status.observed_ignore = object.spec.ignore.clone();
-    status.conditions.retain(|condition| condition.type_ != FETCH_FAILED);
-    let in_storage =
-        Statement { kind: ARTIFACT_IN_STORAGE, status: Some(true), reason: reason::SUCCEEDED, message: message.clone() };
-    let outcome = Outcome::Ready { reason: reason::SUCCEEDED, message, next: Some(target.interval) };
+    status
+        .conditions
+        .retain(|condition| condition.type_ != FETCH_FAILED);
+    let in_storage = Statement {
+        kind: ARTIFACT_IN_STORAGE,
+        status: Some(true),
+        reason: reason::SUCCEEDED,
+        message: message.clone(),
+    };
+    let outcome = Outcome::Ready {
+        reason: reason::SUCCEEDED,
+        message,
+        next: Some(target.interval),
+    };
     let report = Report::new(status, outcome).stating(in_storage);
     told.into_iter().fold(report, Report::telling)
 }
 
 fn stored(artifact: &Artifact, subject: &str) -> Told {
     let subject: String = subject.chars().take(SHOWN_SUBJECT).collect();
-    let metadata = [("revision", &artifact.revision), ("digest", &artifact.digest)];
+    let metadata = [
+        ("revision", &artifact.revision),
+        ("digest", &artifact.digest),
+    ];
     Told {
         warning: false,
         reason: reason::NEW_ARTIFACT.to_owned(),
         message: format!("stored artifact for commit '{subject}'"),
-        metadata: metadata.map(|(name, value)| (format!("source.toolkit.fluxcd.io/{name}"), value.clone())).into(),
+        metadata: metadata
+            .map(|(name, value)| (format!("source.toolkit.fluxcd.io/{name}"), value.clone()))
+            .into(),
     }
 }
 
@@ -119,16 +151,23 @@ pub(super) fn failure(error: &JobError) -> Outcome {
         JobError::Artifact(_) => reason::STORAGE_OPERATION_FAILED,
     };
     let message = match error {
-        JobError::Git(error) => format!("failed to checkout and determine revision: {error}"),
-        JobError::Artifact(error) => error.to_string(),
+        JobError::Git(error) => format!(
+            "failed to checkout and determine revision: {}",
+            with_causes(error)
+        ),
+        JobError::Artifact(error) => with_causes(error),
     };
     Outcome::failed(reason, message)
 }
 
 /// The report of a failure: the last artifact stays, and the failure has a condition of its own.
 pub(super) fn failed(object: &GitRepository, outcome: Outcome) -> Report<GitRepositoryStatus> {
-    let fetch_failed =
-        Statement { kind: FETCH_FAILED, status: Some(true), reason: outcome.reason(), message: outcome.message().to_owned() };
+    let fetch_failed = Statement {
+        kind: FETCH_FAILED,
+        status: Some(true),
+        reason: outcome.reason(),
+        message: outcome.message().to_owned(),
+    };
     Report::new(object.status.clone(), outcome).stating(fetch_failed)
 }
 
@@ -154,7 +193,10 @@ mod tests {
             interval: "1m".to_owned(),
             ..GitRepositorySpec::default()
         };
-        GitRepository { spec, ..GitRepository::default() }
+        GitRepository {
+            spec,
+            ..GitRepository::default()
+        }
     }
 
     #[test]
@@ -162,10 +204,26 @@ mod tests {
         let object = object();
         let target = target(&object.spec).expect("the specification is whole");
         let subject = "a subject that is much longer than what an event has room for".to_owned();
-        let report = report(&object, Done::Stored { artifact: artifact(), subject }, &target);
-        assert_eq!(report.outcome.message(), "stored artifact for revision 'main@sha1:abc'");
-        assert_eq!(report.told[0].message, "stored artifact for commit 'a subject that is much longer than what an event h'");
-        assert_eq!(report.told[0].metadata["source.toolkit.fluxcd.io/revision"], "main@sha1:abc");
+        let report = report(
+            &object,
+            Done::Stored {
+                artifact: artifact(),
+                subject,
+            },
+            &target,
+        );
+        assert_eq!(
+            report.outcome.message(),
+            "stored artifact for revision 'main@sha1:abc'"
+        );
+        assert_eq!(
+            report.told[0].message,
+            "stored artifact for commit 'a subject that is much longer than what an event h'"
+        );
+        assert_eq!(
+            report.told[0].metadata["source.toolkit.fluxcd.io/revision"],
+            "main@sha1:abc"
+        );
         assert_eq!(report.further[0].kind, "ArtifactInStorage");
     }
 
@@ -173,7 +231,11 @@ mod tests {
     fn an_unchanged_artifact_is_not_told_again() {
         let object = object();
         let target = target(&object.spec).expect("the specification is whole");
-        assert!(report(&object, Done::Unchanged(artifact()), &target).told.is_empty());
+        assert!(
+            report(&object, Done::Unchanged(artifact()), &target)
+                .told
+                .is_empty()
+        );
     }
 
     #[test]
@@ -181,7 +243,10 @@ mod tests {
         let mut object = object();
         let target = target(&object.spec).expect("the specification is whole");
         object.status = report(&object, Done::Unchanged(artifact()), &target).status;
-        assert_eq!(known_artifact(&object).map(|known| known.revision), Some("main@sha1:abc".to_owned()));
+        assert_eq!(
+            known_artifact(&object).map(|known| known.revision),
+            Some("main@sha1:abc".to_owned())
+        );
         object.spec.ignore = Some("*.md".to_owned());
         assert!(known_artifact(&object).is_none());
     }
@@ -191,7 +256,10 @@ mod tests {
         let mut object = object();
         let target = target(&object.spec).expect("the specification is whole");
         object.status = report(&object, Done::Unchanged(artifact()), &target).status;
-        let failed = failed(&object, Outcome::failed(reason::GIT_OPERATION_FAILED, "no route"));
+        let failed = failed(
+            &object,
+            Outcome::failed(reason::GIT_OPERATION_FAILED, "no route"),
+        );
         assert!(failed.status.artifact.is_some());
         assert_eq!(failed.further[0].kind, "FetchFailed");
     }
@@ -201,6 +269,9 @@ mod tests {
         let mut object = object();
         object.spec.recurse_submodules = true;
         let outcome = target(&object.spec).expect_err("submodules are not fetched");
-        assert_eq!(outcome.message(), "`spec.recurseSubmodules` is not supported yet");
+        assert_eq!(
+            outcome.message(),
+            "`spec.recurseSubmodules` is not supported yet"
+        );
     }
 }

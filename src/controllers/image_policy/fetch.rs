@@ -24,7 +24,8 @@ impl Repository {
     /// one image would be selected under the name of another.
     pub(super) fn is_scanned_as_named(&self) -> bool {
         let scanned = self.object.status.canonical_image_name.as_deref();
-        ImageName::parse(&self.object.spec.image).is_ok_and(|named| scanned == Some(named.canonical()))
+        ImageName::parse(&self.object.spec.image)
+            .is_ok_and(|named| scanned == Some(named.canonical()))
     }
 }
 
@@ -40,18 +41,23 @@ pub(super) async fn repository(
     let key = within(own, reference.namespace.as_deref(), &reference.name);
     let foreign = key.namespace != own.namespace;
     if foreign && settings.no_cross_namespace_refs {
-        let message = format!("can't access '{key}', cross-namespace references have been disabled");
+        let message =
+            format!("can't access '{key}', cross-namespace references have been disabled");
         return Err(Outcome::failed(reason::ACCESS_DENIED, message));
     }
     let Some(object) = caches.image_repositories.get(&key) else {
         return Err(Outcome::Failed {
             reason: reason::DEPENDENCY_NOT_READY,
-            message: format!("referenced ImageRepository does not exist: ImageRepository '{key}' not found"),
+            message: format!(
+                "referenced ImageRepository does not exist: ImageRepository '{key}' not found"
+            ),
             next: Some(settings.requeue_dependency),
         });
     };
     if foreign {
-        let labels = namespace_labels(client, &own.namespace).await.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
+        let labels = namespace_labels(client, &own.namespace)
+            .await
+            .map_err(|error| Outcome::failed(reason::FAILURE, error))?;
         if !allows(object.spec.access_from.as_ref(), &labels) {
             let message = format!(
                 "access denied to '{key}': its `spec.accessFrom` does not select the namespace '{}'",
@@ -66,8 +72,15 @@ pub(super) async fn repository(
 /// Whether an access list selects a namespace with these labels: any selector is enough, each label
 /// of it must match, and an empty selector matches everything.
 fn allows(list: Option<&AccessFrom>, labels: &BTreeMap<String, String>) -> bool {
-    let selectors = list.map(|list| list.namespace_selectors.as_slice()).unwrap_or_default();
-    selectors.iter().any(|selector| selector.match_labels.iter().all(|(name, value)| labels.get(name) == Some(value)))
+    let selectors = list
+        .map(|list| list.namespace_selectors.as_slice())
+        .unwrap_or_default();
+    selectors.iter().any(|selector| {
+        selector
+            .match_labels
+            .iter()
+            .all(|(name, value)| labels.get(name) == Some(value))
+    })
 }
 
 #[cfg(test)]
@@ -76,12 +89,19 @@ mod tests {
     use crate::api::image_repository::NamespaceSelector;
 
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     fn list(selectors: &[&[(&str, &str)]]) -> AccessFrom {
-        let selectors = selectors.iter().map(|pairs| NamespaceSelector { match_labels: labels(pairs) });
-        AccessFrom { namespace_selectors: selectors.collect() }
+        let selectors = selectors.iter().map(|pairs| NamespaceSelector {
+            match_labels: labels(pairs),
+        });
+        AccessFrom {
+            namespace_selectors: selectors.collect(),
+        }
     }
 
     #[test]
@@ -90,7 +110,11 @@ mod tests {
         object.spec.image = "alpine".to_owned();
         object.status.canonical_image_name = Some("index.docker.io/library/alpine".to_owned());
         let scanned = |object: &ImageRepository| {
-            Repository { key: ObjectKey::new("apps", "app"), object: Arc::new(object.clone()) }.is_scanned_as_named()
+            Repository {
+                key: ObjectKey::new("apps", "app"),
+                object: Arc::new(object.clone()),
+            }
+            .is_scanned_as_named()
         };
         assert!(scanned(&object));
         for image in ["nginx", "https://docker.io/alpine"] {
@@ -105,7 +129,13 @@ mod tests {
         assert!(!allows(None, &team));
         assert!(!allows(Some(&list(&[])), &team));
         assert!(allows(Some(&list(&[&[]])), &team));
-        assert!(allows(Some(&list(&[&[("team", "other")], &[("team", "shop")]])), &team));
-        assert!(!allows(Some(&list(&[&[("team", "shop"), ("stage", "prod")]])), &team));
+        assert!(allows(
+            Some(&list(&[&[("team", "other")], &[("team", "shop")]])),
+            &team
+        ));
+        assert!(!allows(
+            Some(&list(&[&[("team", "shop"), ("stage", "prod")]])),
+            &team
+        ));
     }
 }

@@ -58,11 +58,25 @@ impl Controller for ImagePolicies {
 }
 
 impl ImagePolicies {
-    async fn select(&self, object: &ImagePolicy, run: &Run) -> Result<Report<ImagePolicyStatus>, Outcome> {
+    async fn select(
+        &self,
+        object: &ImagePolicy,
+        run: &Run,
+    ) -> Result<Report<ImagePolicyStatus>, Outcome> {
         let policy = plan::policy(&object.spec)?;
         let pinning = plan::pinning(&object.spec)?;
-        let repository = fetch::repository(&self.shared.client, &self.caches, object, &run.key, &self.settings).await?;
-        let tags = self.tags.get(&repository.key).filter(|tags| !tags.is_empty() && repository.is_scanned_as_named());
+        let repository = fetch::repository(
+            &self.shared.client,
+            &self.caches,
+            object,
+            &run.key,
+            &self.settings,
+        )
+        .await?;
+        let tags = self
+            .tags
+            .get(&repository.key)
+            .filter(|tags| !tags.is_empty() && repository.is_scanned_as_named());
         let Some(tags) = tags else {
             return plan::without_tags(object, &repository, &self.settings);
         };
@@ -72,7 +86,15 @@ impl ImagePolicies {
         let selected = selected.map_err(|error| plan::no_match(&error))?;
         let latest = plan::latest(object, &repository, &selected);
         let digest = match plan::wants_digest(&pinning, object, &latest) {
-            true => Some(execute::digest(&self.shared.client, &self.registry, &repository, &latest.tag).await?),
+            true => Some(
+                execute::digest(
+                    &self.shared.client,
+                    &self.registry,
+                    &repository,
+                    &latest.tag,
+                )
+                .await?,
+            ),
             false => plan::kept_digest(&pinning, object),
         };
         Ok(plan::report(object, latest, digest, &pinning))

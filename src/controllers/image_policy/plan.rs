@@ -28,11 +28,17 @@ pub(super) enum Pinning {
 pub fn policy(spec: &ImagePolicySpec) -> Result<Policy, Outcome> {
     let invalid = |error: PolicyError| Outcome::stalled(reason::INVALID_POLICY, error);
     let choice = if let Some(semver) = &spec.policy.semver {
-        Choice::SemVer { range: semver.range.clone() }
+        Choice::SemVer {
+            range: semver.range.clone(),
+        }
     } else if let Some(choice) = &spec.policy.alphabetical {
-        Choice::Alphabetical { order: order(choice).map_err(invalid)? }
+        Choice::Alphabetical {
+            order: order(choice).map_err(invalid)?,
+        }
     } else if let Some(choice) = &spec.policy.numerical {
-        Choice::Numerical { order: order(choice).map_err(invalid)? }
+        Choice::Numerical {
+            order: order(choice).map_err(invalid)?,
+        }
     } else {
         return Err(invalid(PolicyError::NoChoice));
     };
@@ -55,12 +61,16 @@ pub(super) fn pinning(spec: &ImagePolicySpec) -> Result<Pinning, Outcome> {
         DigestReflection::Always => match spec.interval() {
             Ok(Some(interval)) => Ok(Pinning::Always(interval)),
             Ok(None) => {
-                let message = "spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'";
+                let message =
+                    "spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'";
                 Err(Outcome::stalled(reason::INTERVAL_NOT_CONFIGURED, message))
             }
             Err(error) => Err(Outcome::stalled(reason::INTERVAL_NOT_CONFIGURED, error)),
         },
-        DigestReflection::Other(word) => Err(Outcome::stalled(reason::INVALID_POLICY, format!("unknown digest reflection policy '{word}'"))),
+        DigestReflection::Other(word) => Err(Outcome::stalled(
+            reason::INVALID_POLICY,
+            format!("unknown digest reflection policy '{word}'"),
+        )),
     }
 }
 
@@ -71,8 +81,17 @@ pub(super) fn without_tags(
     repository: &Repository,
     settings: &Settings,
 ) -> Result<Report<ImagePolicyStatus>, Outcome> {
-    let scanned_before = repository.object.status.last_scan_result.as_ref().is_some_and(|scan| scan.tag_count > 0);
-    let ready = object.status.conditions.iter().find(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let scanned_before = repository
+        .object
+        .status
+        .last_scan_result
+        .as_ref()
+        .is_some_and(|scan| scan.tag_count > 0);
+    let ready = object
+        .status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == "Ready" && condition.status == "True");
     if let (true, Some(ready), true) = (scanned_before, ready, object.status.latest_ref.is_some()) {
         let outcome = Outcome::Ready {
             reason: reason::SUCCEEDED,
@@ -95,12 +114,24 @@ pub(super) fn no_match(error: &NoMatch) -> Outcome {
 }
 
 /// The selected image without a digest. The name is `spec.image` as written, as in Flux.
-pub(super) fn latest(_: &ImagePolicy, repository: &Repository, selected: &Selected) -> ImageReference {
-    ImageReference { name: repository.object.spec.image.clone(), tag: selected.tag.clone(), digest: None }
+pub(super) fn latest(
+    _: &ImagePolicy,
+    repository: &Repository,
+    selected: &Selected,
+) -> ImageReference {
+    ImageReference {
+        name: repository.object.spec.image.clone(),
+        tag: selected.tag.clone(),
+        digest: None,
+    }
 }
 
 /// Whether the registry has to be asked for the digest of `latest`.
-pub(super) fn wants_digest(pinning: &Pinning, object: &ImagePolicy, latest: &ImageReference) -> bool {
+pub(super) fn wants_digest(
+    pinning: &Pinning,
+    object: &ImagePolicy,
+    latest: &ImageReference,
+) -> bool {
     let same = object.status.latest_ref.as_ref().is_some_and(|known| {
         known.name == latest.name && known.tag == latest.tag && known.digest.is_some()
     });
@@ -114,13 +145,22 @@ pub(super) fn wants_digest(pinning: &Pinning, object: &ImagePolicy, latest: &Ima
 /// The digest that is kept when the registry is not asked.
 pub(super) fn kept_digest(pinning: &Pinning, object: &ImagePolicy) -> Option<String> {
     match pinning {
-        Pinning::Once => object.status.latest_ref.as_ref().and_then(|known| known.digest.clone()),
+        Pinning::Once => object
+            .status
+            .latest_ref
+            .as_ref()
+            .and_then(|known| known.digest.clone()),
         Pinning::Never | Pinning::Always(_) => None,
     }
 }
 
 /// The report of a selection.
-pub(super) fn report(object: &ImagePolicy, latest: ImageReference, digest: Option<String>, pinning: &Pinning) -> Report<ImagePolicyStatus> {
+pub(super) fn report(
+    object: &ImagePolicy,
+    latest: ImageReference,
+    digest: Option<String>,
+    pinning: &Pinning,
+) -> Report<ImagePolicyStatus> {
     let latest = ImageReference { digest, ..latest };
     let mut status = object.status.clone();
     if status.latest_ref.as_ref() != Some(&latest) {
@@ -132,18 +172,35 @@ pub(super) fn report(object: &ImagePolicy, latest: ImageReference, digest: Optio
         Pinning::Always(interval) => Some(*interval),
         Pinning::Never | Pinning::Once => None,
     };
-    Report::new(status, Outcome::Ready { reason: reason::SUCCEEDED, message, next })
+    Report::new(
+        status,
+        Outcome::Ready {
+            reason: reason::SUCCEEDED,
+            message,
+            next,
+        },
+    )
 }
 
 /// Flux's words for a selection.
 fn message(latest: &ImageReference, previous: Option<&ImageReference>) -> String {
-    let mut text = format!("Latest image tag for {} resolved to {}", latest.name, latest.tag);
+    let mut text = format!(
+        "Latest image tag for {} resolved to {}",
+        latest.name, latest.tag
+    );
     if let Some(digest) = &latest.digest {
         text.push_str(&format!(" with digest {digest}"));
     }
     if let Some(previous) = previous {
-        let digest = previous.digest.as_ref().map(|digest| format!("@{digest}")).unwrap_or_default();
-        text.push_str(&format!(" (previously {}:{}{digest})", previous.name, previous.tag));
+        let digest = previous
+            .digest
+            .as_ref()
+            .map(|digest| format!("@{digest}"))
+            .unwrap_or_default();
+        text.push_str(&format!(
+            " (previously {}:{}{digest})",
+            previous.name, previous.tag
+        ));
     }
     text
 }
@@ -161,15 +218,30 @@ mod tests {
     const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
     fn object(reflection: DigestReflection) -> ImagePolicy {
-        let choice = PolicyChoice { semver: Some(SemVerChoice { range: ">=1.0.0".to_owned() }), ..PolicyChoice::default() };
-        let spec = ImagePolicySpec { policy: choice, digest_reflection_policy: reflection, ..ImagePolicySpec::default() };
-        ImagePolicy { spec, ..ImagePolicy::default() }
+        let choice = PolicyChoice {
+            semver: Some(SemVerChoice {
+                range: ">=1.0.0".to_owned(),
+            }),
+            ..PolicyChoice::default()
+        };
+        let spec = ImagePolicySpec {
+            policy: choice,
+            digest_reflection_policy: reflection,
+            ..ImagePolicySpec::default()
+        };
+        ImagePolicy {
+            spec,
+            ..ImagePolicy::default()
+        }
     }
 
     fn repository() -> Repository {
         let mut object = ImageRepository::default();
         object.spec.image = "ghcr.io/acme/app".to_owned();
-        Repository { key: ObjectKey::new("apps", "app"), object: Arc::new(object) }
+        Repository {
+            key: ObjectKey::new("apps", "app"),
+            object: Arc::new(object),
+        }
     }
 
     fn tags(names: &[&str]) -> TagSet {
@@ -179,28 +251,61 @@ mod tests {
     }
 
     fn selected(object: &ImagePolicy, names: &[&str]) -> ImageReference {
-        let selected = policy(&object.spec).expect("the policy is valid").select(&tags(names)).expect("a tag fits");
+        let selected = policy(&object.spec)
+            .expect("the policy is valid")
+            .select(&tags(names))
+            .expect("a tag fits");
         latest(object, &repository(), &selected)
     }
 
     #[test]
     fn a_selection_is_told_in_the_words_of_flux_and_remembers_what_was_before() {
         let mut object = object(DigestReflection::Never);
-        let first = report(&object, selected(&object, &["1.0.0"]), None, &Pinning::Never);
-        assert_eq!(first.outcome.message(), "Latest image tag for ghcr.io/acme/app resolved to 1.0.0");
+        let first = report(
+            &object,
+            selected(&object, &["1.0.0"]),
+            None,
+            &Pinning::Never,
+        );
+        assert_eq!(
+            first.outcome.message(),
+            "Latest image tag for ghcr.io/acme/app resolved to 1.0.0"
+        );
         object.status = first.status;
-        let second = report(&object, selected(&object, &["1.0.0", "1.1.0"]), Some(DIGEST.to_owned()), &Pinning::Never);
+        let second = report(
+            &object,
+            selected(&object, &["1.0.0", "1.1.0"]),
+            Some(DIGEST.to_owned()),
+            &Pinning::Never,
+        );
         assert_eq!(
             second.outcome.message(),
-            format!("Latest image tag for ghcr.io/acme/app resolved to 1.1.0 with digest {DIGEST} (previously ghcr.io/acme/app:1.0.0)")
+            format!(
+                "Latest image tag for ghcr.io/acme/app resolved to 1.1.0 with digest {DIGEST} (previously ghcr.io/acme/app:1.0.0)"
+            )
         );
-        assert_eq!(second.status.observed_previous_ref.map(|previous| previous.tag), Some("1.0.0".to_owned()));
+        assert_eq!(
+            second
+                .status
+                .observed_previous_ref
+                .map(|previous| previous.tag),
+            Some("1.0.0".to_owned())
+        );
     }
 
     #[test]
     fn without_a_choice_a_policy_is_invalid() {
         let outcome = policy(&ImagePolicySpec::default()).expect_err("nothing is chosen");
-        assert!(matches!(outcome, Outcome::Stalled { reason: reason::INVALID_POLICY, .. }), "{outcome:?}");
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Stalled {
+                    reason: reason::INVALID_POLICY,
+                    ..
+                }
+            ),
+            "{outcome:?}"
+        );
     }
 
     #[test]
@@ -208,32 +313,73 @@ mod tests {
         let mut pinned = object(DigestReflection::IfNotPresent);
         let latest = selected(&pinned, &["1.0.0"]);
         assert!(wants_digest(&Pinning::Once, &pinned, &latest));
-        pinned.status = report(&pinned, latest.clone(), Some(DIGEST.to_owned()), &Pinning::Once).status;
+        pinned.status = report(
+            &pinned,
+            latest.clone(),
+            Some(DIGEST.to_owned()),
+            &Pinning::Once,
+        )
+        .status;
         assert!(!wants_digest(&Pinning::Once, &pinned, &latest));
-        assert_eq!(kept_digest(&Pinning::Once, &pinned).as_deref(), Some(DIGEST));
-        assert!(wants_digest(&Pinning::Once, &pinned, &selected(&pinned, &["1.0.1"])));
-        assert!(wants_digest(&Pinning::Always(Duration::from_secs(1)), &pinned, &latest));
+        assert_eq!(
+            kept_digest(&Pinning::Once, &pinned).as_deref(),
+            Some(DIGEST)
+        );
+        assert!(wants_digest(
+            &Pinning::Once,
+            &pinned,
+            &selected(&pinned, &["1.0.1"])
+        ));
+        assert!(wants_digest(
+            &Pinning::Always(Duration::from_secs(1)),
+            &pinned,
+            &latest
+        ));
         assert!(!wants_digest(&Pinning::Never, &pinned, &latest));
         assert_eq!(kept_digest(&Pinning::Never, &pinned), None);
     }
 
     #[test]
     fn always_needs_an_interval() {
-        let outcome = pinning(&object(DigestReflection::Always).spec).expect_err("the interval is missing");
-        assert!(matches!(outcome, Outcome::Stalled { reason: reason::INTERVAL_NOT_CONFIGURED, .. }), "{outcome:?}");
+        let outcome =
+            pinning(&object(DigestReflection::Always).spec).expect_err("the interval is missing");
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Stalled {
+                    reason: reason::INTERVAL_NOT_CONFIGURED,
+                    ..
+                }
+            ),
+            "{outcome:?}"
+        );
     }
 
     #[test]
     fn a_restart_alarms_nobody_while_the_tags_come_back() {
-        let settings = Settings { no_cross_namespace_refs: false, requeue_dependency: Duration::from_secs(30) };
+        let settings = Settings {
+            no_cross_namespace_refs: false,
+            requeue_dependency: Duration::from_secs(30),
+        };
         let mut object = object(DigestReflection::Never);
         let mut scanned = repository();
-        let never = without_tags(&object, &scanned, &settings).expect_err("nothing was selected yet");
-        assert_eq!(never.message(), "retrying in 30s error: no tags in database");
+        let never =
+            without_tags(&object, &scanned, &settings).expect_err("nothing was selected yet");
+        assert_eq!(
+            never.message(),
+            "retrying in 30s error: no tags in database"
+        );
 
-        Arc::make_mut(&mut scanned.object).status.last_scan_result =
-            Some(ScanResult { tag_count: 2, ..ScanResult::default() });
-        let report = report(&object, selected(&object, &["1.0.0"]), None, &Pinning::Never);
+        Arc::make_mut(&mut scanned.object).status.last_scan_result = Some(ScanResult {
+            tag_count: 2,
+            ..ScanResult::default()
+        });
+        let report = report(
+            &object,
+            selected(&object, &["1.0.0"]),
+            None,
+            &Pinning::Never,
+        );
         object.status = report.status;
         object.status.conditions = serde_json::from_value(serde_json::json!([{
             "type": "Ready", "status": "True", "reason": "Succeeded", "message": "as before",

@@ -8,7 +8,12 @@ use crate::domain::tags::{Exclusions, TagSet};
 ///
 /// # Errors
 /// [`RegistryError`] when the registry did not give the whole list.
-pub async fn scan(registry: &RegistryClient, image: &ImageName, access: &Access, exclusions: &Exclusions) -> Result<TagSet, RegistryError> {
+pub async fn scan(
+    registry: &RegistryClient,
+    image: &ImageName,
+    access: &Access,
+    exclusions: &Exclusions,
+) -> Result<TagSet, RegistryError> {
     let keep = |tag: &str| !exclusions.matches(tag);
     Ok(registry.list_tags(image, access, &keep).await?.tags)
 }

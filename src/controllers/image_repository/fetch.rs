@@ -8,10 +8,26 @@ use crate::domain::outcome::{Outcome, reason};
 use kube::Client;
 
 /// How to reach the registry, or why it cannot be reached.
-pub(super) async fn access(client: &Client, object: &ImageRepository, target: &Target) -> Result<Access, Outcome> {
+pub(super) async fn access(
+    client: &Client,
+    object: &ImageRepository,
+    target: &Target,
+) -> Result<Access, Outcome> {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    registry_access::access(client, namespace, &object.spec, &target.image, target.timeout).await.map_err(|error| {
-        let reason = if error.is_unsupported() { reason::UNSUPPORTED_FIELD } else { reason::AUTHENTICATION_FAILED };
+    registry_access::access(
+        client,
+        namespace,
+        &object.spec,
+        &target.image,
+        target.timeout,
+    )
+    .await
+    .map_err(|error| {
+        let reason = if error.is_unsupported() {
+            reason::UNSUPPORTED_FIELD
+        } else {
+            reason::AUTHENTICATION_FAILED
+        };
         match error.is_unsupported() {
             true => Outcome::stalled(reason, error),
             false => Outcome::failed(reason, error),

@@ -36,7 +36,11 @@ impl Controller for ImageRepositories {
     type Kind = ImageRepository;
     const NAME: &'static str = "image-reflector-controller";
 
-    async fn reconcile(&self, object: Arc<ImageRepository>, run: Run) -> Report<ImageRepositoryStatus> {
+    async fn reconcile(
+        &self,
+        object: Arc<ImageRepository>,
+        run: Run,
+    ) -> Report<ImageRepositoryStatus> {
         let target = match plan::target(&object.spec) {
             Ok(target) => target,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
@@ -53,7 +57,11 @@ impl Controller for ImageRepositories {
         };
         tracing::debug!(object = %run.key, "scanning: {why}");
         let scanned_tags = scan(&self.registry, &target.image, &access, &target.exclusions).await;
-        self.shared.metrics.scanned(if scanned_tags.is_ok() { "success" } else { "error" });
+        self.shared.metrics.scanned(if scanned_tags.is_ok() {
+            "success"
+        } else {
+            "error"
+        });
         match scanned_tags {
             Ok(tags) => {
                 let report = plan::scanned(&object, &target, &tags, run.now);
@@ -70,7 +78,10 @@ impl Controller for ImageRepositories {
     async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
         let metadata = &object.metadata;
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-        self.tags.remove(&ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default()));
+        self.tags.remove(&ObjectKey::new(
+            namespace.unwrap_or_default(),
+            name.unwrap_or_default(),
+        ));
         Ok(())
     }
 }

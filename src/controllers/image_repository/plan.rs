@@ -28,19 +28,37 @@ pub(super) struct Target {
 
 /// Reads the specification.
 pub(super) fn target(spec: &ImageRepositorySpec) -> Result<Target, Outcome> {
-    let image = ImageName::parse(&spec.image).map_err(|error| Outcome::stalled(reason::IMAGE_URL_INVALID, error))?;
-    let exclusions = Exclusions::new(&spec.exclusion_list).map_err(|error| Outcome::stalled(reason::FAILURE, error))?;
-    let interval = spec.interval().map_err(|error| Outcome::stalled(reason::FAILURE, error))?;
-    let timeout = spec.timeout().map_err(|error| Outcome::stalled(reason::FAILURE, error))?;
-    Ok(Target { image, exclusions, interval, timeout })
+    let image = ImageName::parse(&spec.image)
+        .map_err(|error| Outcome::stalled(reason::IMAGE_URL_INVALID, error))?;
+    let exclusions = Exclusions::new(&spec.exclusion_list)
+        .map_err(|error| Outcome::stalled(reason::FAILURE, error))?;
+    let interval = spec
+        .interval()
+        .map_err(|error| Outcome::stalled(reason::FAILURE, error))?;
+    let timeout = spec
+        .timeout()
+        .map_err(|error| Outcome::stalled(reason::FAILURE, error))?;
+    Ok(Target {
+        image,
+        exclusions,
+        interval,
+        timeout,
+    })
 }
 
 /// Why to scan now, or what to say when no scan is due.
-pub(super) fn due(object: &ImageRepository, target: &Target, has_tags: bool, run: &Run) -> Result<Why, Outcome> {
+pub(super) fn due(
+    object: &ImageRepository,
+    target: &Target,
+    has_tags: bool,
+    run: &Run,
+) -> Result<Why, Outcome> {
     let status = &object.status;
     let last = status.last_scan_result.as_ref();
     let known = Known {
-        last_scan: last.and_then(|scan| scan.scan_time.as_ref()).map(|time| time.0),
+        last_scan: last
+            .and_then(|scan| scan.scan_time.as_ref())
+            .map(|time| time.0),
         requested_at: run.requested_at.as_deref(),
         handled_at: status.last_handled_reconcile_at.as_deref(),
         canonical_name: target.image.canonical(),
@@ -49,7 +67,10 @@ pub(super) fn due(object: &ImageRepository, target: &Target, has_tags: bool, run
         observed_exclusions: &status.observed_exclusion_list,
         // A repository that is truly empty is not scanned for ever: its empty set is at hand.
         has_tags,
-        unsettled: !status.conditions.iter().any(|condition| condition.type_ == READY && condition.status == "True"),
+        unsettled: !status
+            .conditions
+            .iter()
+            .any(|condition| condition.type_ == READY && condition.status == "True"),
     };
     match scan::due(&known, target.interval, run.now) {
         Due::Now(why) => Ok(why),
@@ -62,7 +83,12 @@ pub(super) fn due(object: &ImageRepository, target: &Target, has_tags: bool, run
 }
 
 /// The report of a scan that found `tags`.
-pub(super) fn scanned(object: &ImageRepository, target: &Target, tags: &TagSet, now: Timestamp) -> Report<ImageRepositoryStatus> {
+pub(super) fn scanned(
+    object: &ImageRepository,
+    target: &Target,
+    tags: &TagSet,
+    now: Timestamp,
+) -> Report<ImageRepositoryStatus> {
     let result = ScanResult {
         revision: Some(tags.revision().to_owned()),
         tag_count: i64::try_from(tags.len()).unwrap_or(i64::MAX),
@@ -76,7 +102,14 @@ pub(super) fn scanned(object: &ImageRepository, target: &Target, tags: &TagSet, 
         last_scan_result: Some(result),
         ..object.status.clone()
     };
-    Report::new(status, Outcome::Ready { reason: reason::SUCCEEDED, message, next: Some(target.interval) })
+    Report::new(
+        status,
+        Outcome::Ready {
+            reason: reason::SUCCEEDED,
+            message,
+            next: Some(target.interval),
+        },
+    )
 }
 
 /// What to say of a scan that failed.
@@ -85,12 +118,19 @@ pub(super) fn failed(error: &RegistryError) -> Outcome {
         ErrorClass::Authentication => reason::AUTHENTICATION_FAILED,
         _ => reason::READ_OPERATION_FAILED,
     };
-    Outcome::Failed { reason, message: format!("scan failed: {error}"), next: error.retry_after() }
+    Outcome::Failed {
+        reason,
+        message: format!("scan failed: {error}"),
+        next: error.retry_after(),
+    }
 }
 
 fn message(scan: &ScanResult) -> String {
     let revision = scan.revision.as_deref().unwrap_or_default();
-    format!("successful scan: found {} tags with checksum {revision}", scan.tag_count)
+    format!(
+        "successful scan: found {} tags with checksum {revision}",
+        scan.tag_count
+    )
 }
 
 #[cfg(test)]
@@ -105,12 +145,23 @@ mod tests {
     }
 
     fn run(requested_at: Option<&str>) -> Run {
-        Run { key: ObjectKey::new("apps", "app"), now: at(1_000), requested_at: requested_at.map(str::to_owned) }
+        Run {
+            key: ObjectKey::new("apps", "app"),
+            now: at(1_000),
+            requested_at: requested_at.map(str::to_owned),
+        }
     }
 
     fn object() -> ImageRepository {
-        let spec = ImageRepositorySpec { image: "ghcr.io/acme/app".to_owned(), interval: "1m".to_owned(), ..Default::default() };
-        ImageRepository { spec, ..ImageRepository::default() }
+        let spec = ImageRepositorySpec {
+            image: "ghcr.io/acme/app".to_owned(),
+            interval: "1m".to_owned(),
+            ..Default::default()
+        };
+        ImageRepository {
+            spec,
+            ..ImageRepository::default()
+        }
     }
 
     fn ready(status: &str) -> Condition {
@@ -133,9 +184,22 @@ mod tests {
     #[test]
     fn an_image_with_a_tag_or_a_scheme_stalls() {
         for image in ["ghcr.io/acme/app:1.0", "https://ghcr.io/acme/app"] {
-            let spec = ImageRepositorySpec { image: image.to_owned(), interval: "1m".to_owned(), ..Default::default() };
+            let spec = ImageRepositorySpec {
+                image: image.to_owned(),
+                interval: "1m".to_owned(),
+                ..Default::default()
+            };
             let outcome = target(&spec).expect_err("the image is refused");
-            assert!(matches!(outcome, Outcome::Stalled { reason: reason::IMAGE_URL_INVALID, .. }), "{outcome:?}");
+            assert!(
+                matches!(
+                    outcome,
+                    Outcome::Stalled {
+                        reason: reason::IMAGE_URL_INVALID,
+                        ..
+                    }
+                ),
+                "{outcome:?}"
+            );
         }
     }
 
@@ -145,10 +209,22 @@ mod tests {
         let target = target(&object.spec).expect("the specification is whole");
         let found = tags(&["1.0.0", "1.1.0"]);
         let report = scanned(&object, &target, &found, at(1_000));
-        assert_eq!(report.outcome.message(), format!("successful scan: found 2 tags with checksum {}", found.revision()));
+        assert_eq!(
+            report.outcome.message(),
+            format!(
+                "successful scan: found 2 tags with checksum {}",
+                found.revision()
+            )
+        );
         let result = report.status.last_scan_result.expect("there was a scan");
-        assert_eq!((result.tag_count, result.latest_tags), (2, vec!["1.1.0".to_owned(), "1.0.0".to_owned()]));
-        assert_eq!(report.status.canonical_image_name.as_deref(), Some("ghcr.io/acme/app"));
+        assert_eq!(
+            (result.tag_count, result.latest_tags),
+            (2, vec!["1.1.0".to_owned(), "1.0.0".to_owned()])
+        );
+        assert_eq!(
+            report.status.canonical_image_name.as_deref(),
+            Some("ghcr.io/acme/app")
+        );
     }
 
     #[test]
@@ -158,12 +234,19 @@ mod tests {
         assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::First));
         object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
         object.status.conditions = vec![ready("True")];
-        let Err(Outcome::Ready { message, next, .. }) = due(&object, &target, true, &run(None)) else {
+        let Err(Outcome::Ready { message, next, .. }) = due(&object, &target, true, &run(None))
+        else {
             panic!("no scan is due");
         };
-        assert!(message.starts_with("successful scan: found 1 tags"), "{message}");
+        assert!(
+            message.starts_with("successful scan: found 1 tags"),
+            "{message}"
+        );
         assert_eq!(next, Some(Duration::from_secs(50)));
-        assert_eq!(due(&object, &target, true, &run(Some("now"))), Ok(Why::Requested));
+        assert_eq!(
+            due(&object, &target, true, &run(Some("now"))),
+            Ok(Why::Requested)
+        );
         assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::NoTags));
     }
 

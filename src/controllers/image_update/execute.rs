@@ -2,7 +2,8 @@
 
 use super::plan::Target;
 use crate::adapters::git::{
-    Author, CommitPlan, GitCache, GitError, Remote, Snapshot, Transaction, TransactionError, TransactionOutcome,
+    Author, CommitPlan, GitCache, GitError, Remote, Snapshot, Transaction, TransactionError,
+    TransactionOutcome,
 };
 use crate::domain::change::{ChangeReport, Problem, ProblemKind};
 use crate::domain::git_ref::CommitId;
@@ -35,9 +36,18 @@ pub(super) enum Done {
     /// The remote has not moved, so there was nothing to look at.
     NotMoved { revision: String },
     /// Everything marked has its value already.
-    NothingToDo { revision: String, report: ChangeReport },
+    NothingToDo {
+        revision: String,
+        report: ChangeReport,
+    },
     /// A commit was pushed.
-    Pushed { commit: CommitId, branch: String, revision: String, message: String, report: ChangeReport },
+    Pushed {
+        commit: CommitId,
+        branch: String,
+        revision: String,
+        message: String,
+        report: ChangeReport,
+    },
 }
 
 /// What failed.
@@ -61,7 +71,10 @@ pub(super) enum EditError {
 impl JobError {
     /// Whether it was the push that failed.
     pub(super) fn is_push(&self) -> bool {
-        matches!(self, Self::Transaction(TransactionError::Push(_) | TransactionError::Raced { .. }))
+        matches!(
+            self,
+            Self::Transaction(TransactionError::Push(_) | TransactionError::Raced { .. })
+        )
     }
 }
 
@@ -85,7 +98,10 @@ pub fn rewrite_files<E>(
     for file in files {
         let (path, bytes) = file?;
         let rewritten = rewrite(below(&path, shown), &bytes, selections);
-        edits.report.merge(ChangeReport { changes: rewritten.changes, problems: rewritten.problems });
+        edits.report.merge(ChangeReport {
+            changes: rewritten.changes,
+            problems: rewritten.problems,
+        });
         if let Some(text) = rewritten.text {
             edits.files.insert(path, text);
         }
@@ -103,9 +119,14 @@ fn below<'a>(path: &'a str, folder: &str) -> &'a str {
 impl Job {
     pub(super) fn run(self) -> Result<Done, JobError> {
         if let Some(revision) = &self.unchanged_since {
-            let head = self.git.remote_revision(&self.remote, &self.target.checkout).map_err(JobError::Remote)?;
+            let head = self
+                .git
+                .remote_revision(&self.remote, &self.target.checkout)
+                .map_err(JobError::Remote)?;
             if head.to_string() == *revision {
-                return Ok(Done::NotMoved { revision: revision.clone() });
+                return Ok(Done::NotMoved {
+                    revision: revision.clone(),
+                });
             }
         }
         let mut last = Edits::default();
@@ -123,7 +144,10 @@ impl Job {
             message = default_message(&last.report);
             Ok::<_, EditError>((!last.files.is_empty()).then(|| CommitPlan {
                 edits: std::mem::take(&mut last.files),
-                author: Author { name: self.target.author_name.clone(), email: self.target.author_email.clone() },
+                author: Author {
+                    name: self.target.author_name.clone(),
+                    email: self.target.author_email.clone(),
+                },
                 message: message.clone(),
                 at: self.now,
             }))
@@ -134,30 +158,61 @@ impl Job {
     fn edit(&self, tip: &Snapshot) -> Result<Edits, EditError> {
         let path = &self.target.path;
         // `update.path` may name one file; paths in the report then begin with its folder's content.
-        if matches!(tip.kind(path), Some(EntryKind::File | EntryKind::Executable | EntryKind::Link)) {
-            return rewrite_files([Ok((path.clone(), tip.read(path)?))], tree::parent(path), &self.selections);
+        if matches!(
+            tip.kind(path),
+            Some(EntryKind::File | EntryKind::Executable | EntryKind::Link)
+        ) {
+            return rewrite_files(
+                [Ok((path.clone(), tip.read(path)?))],
+                tree::parent(path),
+                &self.selections,
+            );
         }
         let found = tip.candidates(path, NEEDLE, is_candidate)?;
-        let files = found.files.iter().map(|file| Ok::<_, EditError>((file.path.clone(), tip.read(&file.path)?)));
+        let files = found
+            .files
+            .iter()
+            .map(|file| Ok::<_, EditError>((file.path.clone(), tip.read(&file.path)?)));
         let mut edits = rewrite_files::<EditError>(files, path, &self.selections)?;
-        edits.report.problems.extend(found.skipped.iter().map(|skipped| Problem {
-            file: below(&skipped.path, path).to_owned(),
-            line: None,
-            column: None,
-            kind: ProblemKind::NotSearched(skipped.reason.to_string()),
-        }));
+        edits
+            .report
+            .problems
+            .extend(found.skipped.iter().map(|skipped| Problem {
+                file: below(&skipped.path, path).to_owned(),
+                line: None,
+                column: None,
+                kind: ProblemKind::NotSearched(skipped.reason.to_string()),
+            }));
         edits.report.sort();
         Ok(edits)
     }
 
     fn done(&self, outcome: TransactionOutcome, report: ChangeReport, message: String) -> Done {
         match outcome {
-            TransactionOutcome::NothingToDo { checkout, .. } => Done::NothingToDo { revision: checkout.to_string(), report },
-            TransactionOutcome::Pushed { commit, branch, checkout, .. } => {
+            TransactionOutcome::NothingToDo { checkout, .. } => Done::NothingToDo {
+                revision: checkout.to_string(),
+                report,
+            },
+            TransactionOutcome::Pushed {
+                commit,
+                branch,
+                checkout,
+                ..
+            } => {
                 let same_branch = self.target.checkout.branch() == Some(branch.as_str());
                 // After a push to the branch that is checked out, the next look finds this commit.
-                let revision = if same_branch { self.target.checkout.revision(commit) } else { checkout };
-                Done::Pushed { commit, branch, revision: revision.to_string(), message, report }
+                let revision = if same_branch {
+                    self.target.checkout.revision(commit)
+                } else {
+                    checkout
+                };
+                Done::Pushed {
+                    commit,
+                    branch,
+                    revision: revision.to_string(),
+                    message,
+                    report,
+                }
             }
         }
     }
@@ -173,16 +228,38 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_parsed_does_not_hold_up_the_others() {
         let mut selections = Selections::new("apps");
-        let key = PolicyKey { namespace: "apps".to_owned(), name: "app".to_owned() };
-        selections.insert(key, ImageRef { name: "ghcr.io/acme/app".to_owned(), tag: "2.0.0".to_owned(), digest: None });
+        let key = PolicyKey {
+            namespace: "apps".to_owned(),
+            name: "app".to_owned(),
+        };
+        selections.insert(
+            key,
+            ImageRef {
+                name: "ghcr.io/acme/app".to_owned(),
+                tag: "2.0.0".to_owned(),
+                digest: None,
+            },
+        );
         let marked = "image: ghcr.io/acme/app:1.0.0 # {\"$imagepolicy\": \"apps:app\"}\n";
-        let files = [("fleet/broken.yaml", "a: [\n# {\"$imagepolicy\": \"apps:app\"}\n"), ("fleet/good.yaml", marked)];
-        let files = files.map(|(path, text)| Ok::<_, Infallible>((path.to_owned(), text.as_bytes().to_vec())));
+        let files = [
+            (
+                "fleet/broken.yaml",
+                "a: [\n# {\"$imagepolicy\": \"apps:app\"}\n",
+            ),
+            ("fleet/good.yaml", marked),
+        ];
+        let files = files
+            .map(|(path, text)| Ok::<_, Infallible>((path.to_owned(), text.as_bytes().to_vec())));
         let Ok(edits) = rewrite_files(files, "fleet", &selections);
-        let good = String::from_utf8(edits.files["fleet/good.yaml"].clone()).expect("the text stays a text");
+        let good = String::from_utf8(edits.files["fleet/good.yaml"].clone())
+            .expect("the text stays a text");
         assert_eq!(good, marked.replace("1.0.0", "2.0.0"));
         assert_eq!(edits.files.len(), 1);
-        assert_eq!(edits.report.files(), ["good.yaml"], "paths are told from `update.path` on, as in Flux");
+        assert_eq!(
+            edits.report.files(),
+            ["good.yaml"],
+            "paths are told from `update.path` on, as in Flux"
+        );
         assert_eq!(edits.report.problems.len(), 1);
     }
 }

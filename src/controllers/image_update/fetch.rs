@@ -29,7 +29,9 @@ pub(super) fn source(
     let reference = &update.spec.source_ref;
     let key = within(own, reference.namespace.as_deref(), &reference.name);
     if no_cross_namespace_refs && key.namespace != own.namespace {
-        let message = format!("can't access 'GitRepository/{key}', cross-namespace references have been disabled");
+        let message = format!(
+            "can't access 'GitRepository/{key}', cross-namespace references have been disabled"
+        );
         return Err(Outcome::stalled(reason::ACCESS_DENIED, message));
     }
     match caches.git_repositories.get(&key) {
@@ -43,10 +45,12 @@ pub(super) fn source(
 
 /// How to reach the source.
 pub(super) async fn remote(client: &Client, source: &Source) -> Result<Remote, Outcome> {
-    git_remote::remote(client, &source.key.namespace, &source.object.spec).await.map_err(|error| match error.is_stalling() {
-        true => Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error),
-        false => Outcome::failed(reason::SOURCE_MANAGER_FAILED, error),
-    })
+    git_remote::remote(client, &source.key.namespace, &source.object.spec)
+        .await
+        .map_err(|error| match error.is_stalling() {
+            true => Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error),
+            false => Outcome::failed(reason::SOURCE_MANAGER_FAILED, error),
+        })
 }
 
 /// What the policies of the namespace select, by the name of the policy. A policy that is suspended
@@ -58,8 +62,12 @@ pub(super) fn policies(
 ) -> Result<BTreeMap<String, ImageReference>, Outcome> {
     let selector = selector(update.spec.policy_selector.as_ref())?;
     let all = caches.image_policies.find(&in_namespace(&own.namespace));
-    let selected = all.iter().filter(|policy| selector.matches(policy.labels()));
-    Ok(selected.filter_map(|policy| Some((policy.name_any(), latest(policy)?))).collect())
+    let selected = all
+        .iter()
+        .filter(|policy| selector.matches(policy.labels()));
+    Ok(selected
+        .filter_map(|policy| Some((policy.name_any(), latest(policy)?)))
+        .collect())
 }
 
 fn latest(policy: &ImagePolicy) -> Option<ImageReference> {
@@ -70,9 +78,15 @@ fn selector(written: Option<&LabelSelector>) -> Result<Selector, Outcome> {
     let Some(written) = written else {
         return Ok(Selector::default());
     };
-    written.clone().try_into().map_err(|error: kube::core::ParseExpressionError| {
-        Outcome::stalled(reason::INVALID_POLICY_SELECTOR, format!("failed to parse policy selector: {error}"))
-    })
+    written
+        .clone()
+        .try_into()
+        .map_err(|error: kube::core::ParseExpressionError| {
+            Outcome::stalled(
+                reason::INVALID_POLICY_SELECTOR,
+                format!("failed to parse policy selector: {error}"),
+            )
+        })
 }
 
 #[cfg(test)]
@@ -81,17 +95,23 @@ mod tests {
     use serde_json::json;
 
     fn read(selector_text: serde_json::Value) -> Result<Selector, Outcome> {
-        let written: LabelSelector = serde_json::from_value(selector_text).expect("it has the form of a selector");
+        let written: LabelSelector =
+            serde_json::from_value(selector_text).expect("it has the form of a selector");
         selector(Some(&written))
     }
 
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
     }
 
     #[test]
     fn without_a_selector_every_policy_counts() {
-        assert!(selector(None).is_ok_and(|selector| selector.matches(&labels(&[("team", "shop")]))));
+        assert!(
+            selector(None).is_ok_and(|selector| selector.matches(&labels(&[("team", "shop")])))
+        );
     }
 
     #[test]
@@ -108,7 +128,17 @@ mod tests {
 
     #[test]
     fn an_unknown_operator_stalls() {
-        let outcome = read(json!({"matchExpressions": [{"key": "a", "operator": "Like"}]})).expect_err("it is unknown");
-        assert!(matches!(outcome, Outcome::Stalled { reason: reason::INVALID_POLICY_SELECTOR, .. }), "{outcome:?}");
+        let outcome = read(json!({"matchExpressions": [{"key": "a", "operator": "Like"}]}))
+            .expect_err("it is unknown");
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Stalled {
+                    reason: reason::INVALID_POLICY_SELECTOR,
+                    ..
+                }
+            ),
+            "{outcome:?}"
+        );
     }
 }

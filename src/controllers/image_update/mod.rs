@@ -37,7 +37,11 @@ impl Controller for ImageUpdates {
     type Kind = ImageUpdateAutomation;
     const NAME: &'static str = "image-automation-controller";
 
-    async fn reconcile(&self, object: Arc<ImageUpdateAutomation>, run: Run) -> Report<ImageUpdateAutomationStatus> {
+    async fn reconcile(
+        &self,
+        object: Arc<ImageUpdateAutomation>,
+        run: Run,
+    ) -> Report<ImageUpdateAutomationStatus> {
         match self.update(&object, &run).await {
             Ok(report) => report,
             Err(outcome) => {
@@ -53,7 +57,11 @@ impl Controller for ImageUpdates {
 }
 
 impl ImageUpdates {
-    async fn update(&self, object: &ImageUpdateAutomation, run: &Run) -> Result<Report<ImageUpdateAutomationStatus>, Outcome> {
+    async fn update(
+        &self,
+        object: &ImageUpdateAutomation,
+        run: &Run,
+    ) -> Result<Report<ImageUpdateAutomationStatus>, Outcome> {
         let source = fetch::source(&self.caches, object, &run.key, self.no_cross_namespace_refs)?;
         let target = plan::target(object, &source)?;
         let policies = fetch::policies(&self.caches, object, &run.key)?;
@@ -79,7 +87,13 @@ impl ImageUpdates {
             self.shared.metrics.pushed("success");
             pushed(&self.caches, &self.queues, &url);
         }
-        self.shared.metrics.updated(if matches!(done, execute::Done::Pushed { .. }) { "changed" } else { "unchanged" });
+        self.shared
+            .metrics
+            .updated(if matches!(done, execute::Done::Pushed { .. }) {
+                "changed"
+            } else {
+                "unchanged"
+            });
         Ok(plan::report(object, &target, &policies, done, run.now))
     }
 }

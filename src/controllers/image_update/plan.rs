@@ -6,7 +6,9 @@ use crate::adapters::cluster::events::Told;
 use crate::adapters::git::TransactionError;
 use crate::api::ImageUpdateAutomation;
 use crate::api::common::{GitReference as WrittenReference, ImageReference, Time};
-use crate::api::image_update_automation::{GitSpec, ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName};
+use crate::api::image_update_automation::{
+    GitSpec, ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName,
+};
 use crate::controllers::report::Report;
 use crate::domain::change::ChangeReport;
 use crate::domain::conditions::Statement;
@@ -43,20 +45,44 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
     let spec = &object.spec;
     let invalid = |message: String| Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, message);
     if spec.source_ref.kind != UpdateSourceKind::GitRepository {
-        return Err(invalid(format!("invalid source kind '{}', only GitRepository is supported", spec.source_ref.kind)));
+        return Err(invalid(format!(
+            "invalid source kind '{}', only GitRepository is supported",
+            spec.source_ref.kind
+        )));
     }
     if spec.update.strategy != UpdateStrategyName::Setters {
         let message = format!("unknown update strategy '{}'", spec.update.strategy);
         return Err(Outcome::stalled(reason::INVALID_UPDATE_STRATEGY, message));
     }
-    let git = spec.git.as_ref().ok_or_else(|| invalid("source kind 'GitRepository' requires `spec.git`".to_owned()))?;
+    let git = spec
+        .git
+        .as_ref()
+        .ok_or_else(|| invalid("source kind 'GitRepository' requires `spec.git`".to_owned()))?;
     refuse_unsupported(git)?;
-    let written = git.checkout.as_ref().map(|checkout| &checkout.reference).or(source.object.spec.reference.as_ref());
-    let checkout = reference(written).checkout().map_err(|error| invalid(error.to_string()))?;
+    let written = git
+        .checkout
+        .as_ref()
+        .map(|checkout| &checkout.reference)
+        .or(source.object.spec.reference.as_ref());
+    let checkout = reference(written)
+        .checkout()
+        .map_err(|error| invalid(error.to_string()))?;
     let push = git.push.clone().unwrap_or_default();
     let push_branch = push_branch(push.branch, &checkout)?;
-    let path = tree::join("", spec.update.path.as_deref().unwrap_or_default().trim_start_matches('/'))
-        .map_err(|error| Outcome::failed(reason::UPDATE_FAILED, format!("`spec.update.path`: {error}")))?;
+    let path = tree::join(
+        "",
+        spec.update
+            .path
+            .as_deref()
+            .unwrap_or_default()
+            .trim_start_matches('/'),
+    )
+    .map_err(|error| {
+        Outcome::failed(
+            reason::UPDATE_FAILED,
+            format!("`spec.update.path`: {error}"),
+        )
+    })?;
     Ok(Target {
         checkout,
         push_branch,
@@ -65,17 +91,28 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         path,
         author_name: git.commit.author.name.clone().unwrap_or_default(),
         author_email: git.commit.author.email.clone(),
-        interval: spec.interval().map_err(|error| invalid(error.to_string()))?,
+        interval: spec
+            .interval()
+            .map_err(|error| invalid(error.to_string()))?,
     })
 }
 
 fn refuse_unsupported(git: &GitSpec) -> Result<(), Outcome> {
     let unsupported = [
-        ("spec.git.commit.signingKey", git.commit.signing_key.is_some()),
-        ("spec.git.commit.messageTemplate", git.commit.message_template.is_some()),
+        (
+            "spec.git.commit.signingKey",
+            git.commit.signing_key.is_some(),
+        ),
+        (
+            "spec.git.commit.messageTemplate",
+            git.commit.message_template.is_some(),
+        ),
     ];
     match unsupported.into_iter().find(|(_, used)| *used) {
-        Some((field, _)) => Err(Outcome::stalled(reason::UNSUPPORTED_FIELD, format!("`{field}` is not supported yet"))),
+        Some((field, _)) => Err(Outcome::stalled(
+            reason::UNSUPPORTED_FIELD,
+            format!("`{field}` is not supported yet"),
+        )),
         None => Ok(()),
     }
 }
@@ -85,27 +122,40 @@ fn push_branch(written: Option<String>, checkout: &CheckoutRef) -> Result<String
         let message = "push spec not provided, and cannot be inferred from .spec.git.checkout.ref or GitRepository .spec.ref";
         return Err(Outcome::failed(reason::SOURCE_MANAGER_FAILED, message));
     };
-    check_branch_name(&branch).map_err(|error| Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error))?;
+    check_branch_name(&branch)
+        .map_err(|error| Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error))?;
     Ok(branch)
 }
 
 /// A written reference, as the domain has it.
 fn reference(written: Option<&WrittenReference>) -> GitReference {
-    written.cloned().map_or_else(GitReference::default, |written| GitReference {
-        branch: written.branch,
-        tag: written.tag,
-        semver: written.semver,
-        name: written.name,
-        commit: written.commit,
-    })
+    written
+        .cloned()
+        .map_or_else(GitReference::default, |written| GitReference {
+            branch: written.branch,
+            tag: written.tag,
+            semver: written.semver,
+            name: written.name,
+            commit: written.commit,
+        })
 }
 
 /// What the markers of the namespace get.
-pub(super) fn selections(namespace: &str, policies: &BTreeMap<String, ImageReference>) -> Selections {
+pub(super) fn selections(
+    namespace: &str,
+    policies: &BTreeMap<String, ImageReference>,
+) -> Selections {
     let mut selections = Selections::new(namespace);
     for (name, image) in policies {
-        let key = PolicyKey { namespace: namespace.to_owned(), name: name.clone() };
-        let image = ImageRef { name: image.name.clone(), tag: image.tag.clone(), digest: image.digest.clone() };
+        let key = PolicyKey {
+            namespace: namespace.to_owned(),
+            name: name.clone(),
+        };
+        let image = ImageRef {
+            name: image.name.clone(),
+            tag: image.tag.clone(),
+            digest: image.digest.clone(),
+        };
         selections.insert(key, image);
     }
     selections
@@ -113,7 +163,11 @@ pub(super) fn selections(namespace: &str, policies: &BTreeMap<String, ImageRefer
 
 /// The revision that was up to date, if only a move of the remote can make work: the policies select
 /// the same, the push goes where the checkout comes from, and the reference can be asked for cheaply.
-pub(super) fn unchanged_since(object: &ImageUpdateAutomation, target: &Target, policies: &BTreeMap<String, ImageReference>) -> Option<String> {
+pub(super) fn unchanged_since(
+    object: &ImageUpdateAutomation,
+    target: &Target,
+    policies: &BTreeMap<String, ImageReference>,
+) -> Option<String> {
     let status = &object.status;
     let same_policies = status.observed_policies == *policies;
     let same_branch = target.checkout.branch() == Some(target.push_branch.as_str());
@@ -125,16 +179,26 @@ pub(super) fn unchanged_since(object: &ImageUpdateAutomation, target: &Target, p
 }
 
 /// The status of a run that began.
-pub(super) fn started(object: &ImageUpdateAutomation, now: Timestamp) -> ImageUpdateAutomationStatus {
-    ImageUpdateAutomationStatus { last_automation_run_time: Some(Time(now)), ..object.status.clone() }
+pub(super) fn started(
+    object: &ImageUpdateAutomation,
+    now: Timestamp,
+) -> ImageUpdateAutomationStatus {
+    ImageUpdateAutomationStatus {
+        last_automation_run_time: Some(Time(now)),
+        ..object.status.clone()
+    }
 }
 
 /// What to say of a run that failed.
 pub(super) fn failure(error: &JobError) -> Outcome {
     match error {
-        JobError::Transaction(TransactionError::Edit(EditError::Tree(error))) => Outcome::failed(reason::UPDATE_FAILED, error),
-        JobError::Transaction(TransactionError::Edit(EditError::Git(error))) => Outcome::failed(reason::UPDATE_FAILED, error),
-        other => Outcome::failed(reason::GIT_OPERATION_FAILED, other),
+        JobError::Transaction(TransactionError::Edit(EditError::Tree(error))) => {
+            Outcome::failed_because(reason::UPDATE_FAILED, error)
+        }
+        JobError::Transaction(TransactionError::Edit(EditError::Git(error))) => {
+            Outcome::failed_because(reason::UPDATE_FAILED, error)
+        }
+        other => Outcome::failed_because(reason::GIT_OPERATION_FAILED, other),
     }
 }
 
@@ -148,15 +212,28 @@ pub(super) fn report(
 ) -> Report<ImageUpdateAutomationStatus> {
     let mut status = started(object, now);
     status.observed_policies = policies.clone();
-    let outcome =
-        Outcome::Ready { reason: reason::SUCCEEDED, message: "repository up-to-date".to_owned(), next: Some(target.interval) };
+    let outcome = Outcome::Ready {
+        reason: reason::SUCCEEDED,
+        message: "repository up-to-date".to_owned(),
+        next: Some(target.interval),
+    };
     let (revision, changes, told) = match done {
         Done::NotMoved { revision } => (revision, None, None),
         Done::NothingToDo { revision, report } => (revision, Some(report), None),
-        Done::Pushed { commit, branch, revision, message, report } => {
+        Done::Pushed {
+            commit,
+            branch,
+            revision,
+            message,
+            report,
+        } => {
             status.last_push_commit = Some(commit.to_string());
             status.last_push_time = Some(Time(now));
-            let also = target.refspec.as_ref().map(|refspec| format!(" and refspecs '{refspec}'")).unwrap_or_default();
+            let also = target
+                .refspec
+                .as_ref()
+                .map(|refspec| format!(" and refspecs '{refspec}'"))
+                .unwrap_or_default();
             let short = &commit.to_string()[..7];
             let words = format!("pushed commit '{short}' to branch '{branch}'{also}\n{message}");
             (revision, Some(report), Some(event(words)))
@@ -171,21 +248,47 @@ pub(super) fn report(
 }
 
 fn event(message: String) -> Told {
-    Told { warning: false, reason: reason::SUCCEEDED.to_owned(), message, metadata: Default::default() }
+    Told {
+        warning: false,
+        reason: reason::SUCCEEDED.to_owned(),
+        message,
+        metadata: Default::default(),
+    }
 }
 
 /// Says of every marker that did nothing why it did nothing.
 fn markers_applied(report: &ChangeReport) -> Statement {
     // A repository that several namespaces share has markers of all of them: those are not ours to judge.
-    let own = || report.problems.iter().filter(|problem| !problem.kind.is_foreign());
-    let problems: Vec<String> = own().take(SHOWN_PROBLEMS).map(ToString::to_string).collect();
+    let own = || {
+        report
+            .problems
+            .iter()
+            .filter(|problem| !problem.kind.is_foreign())
+    };
+    let problems: Vec<String> = own()
+        .take(SHOWN_PROBLEMS)
+        .map(ToString::to_string)
+        .collect();
     let left = own().count().saturating_sub(SHOWN_PROBLEMS);
     let (status, reason, message) = match problems.is_empty() {
-        true => (true, reason::SUCCEEDED, "every marker has its value".to_owned()),
+        true => (
+            true,
+            reason::SUCCEEDED,
+            "every marker has its value".to_owned(),
+        ),
         false if left == 0 => (false, reason::UPDATE_FAILED, problems.join("\n")),
-        false => (false, reason::UPDATE_FAILED, format!("{}\nand {left} more", problems.join("\n"))),
+        false => (
+            false,
+            reason::UPDATE_FAILED,
+            format!("{}\nand {left} more", problems.join("\n")),
+        ),
     };
-    Statement { kind: MARKERS_APPLIED, status: Some(status), reason, message }
+    Statement {
+        kind: MARKERS_APPLIED,
+        status: Some(status),
+        reason,
+        message,
+    }
 }
 
 #[cfg(test)]
@@ -200,21 +303,41 @@ mod tests {
 
     fn source(branch: Option<&str>) -> Source {
         let mut object = GitRepository::default();
-        object.spec.reference = branch.map(|branch| WrittenReference { branch: Some(branch.to_owned()), ..Default::default() });
-        Source { key: ObjectKey::new("apps", "fleet"), object: Arc::new(object) }
+        object.spec.reference = branch.map(|branch| WrittenReference {
+            branch: Some(branch.to_owned()),
+            ..Default::default()
+        });
+        Source {
+            key: ObjectKey::new("apps", "fleet"),
+            object: Arc::new(object),
+        }
     }
 
     fn object(push: Option<PushSpec>) -> ImageUpdateAutomation {
-        let author = CommitUser { name: Some("bot".to_owned()), email: "bot@example.com".to_owned() };
+        let author = CommitUser {
+            name: Some("bot".to_owned()),
+            email: "bot@example.com".to_owned(),
+        };
         let mut object = ImageUpdateAutomation::default();
         object.spec.interval = "5m".to_owned();
-        object.spec.git = Some(GitSpec { commit: CommitSpec { author, ..CommitSpec::default() }, push, checkout: None });
+        object.spec.git = Some(GitSpec {
+            commit: CommitSpec {
+                author,
+                ..CommitSpec::default()
+            },
+            push,
+            checkout: None,
+        });
         object.metadata.generation = Some(1);
         object
     }
 
     fn policies(tag: &str) -> BTreeMap<String, ImageReference> {
-        let image = ImageReference { name: "ghcr.io/acme/app".to_owned(), tag: tag.to_owned(), digest: None };
+        let image = ImageReference {
+            name: "ghcr.io/acme/app".to_owned(),
+            tag: tag.to_owned(),
+            digest: None,
+        };
         [("app".to_owned(), image)].into()
     }
 
@@ -236,10 +359,28 @@ mod tests {
     #[test]
     fn the_push_goes_to_the_branch_that_is_checked_out_unless_another_is_named() {
         let plain = target(&object(None), &source(Some("main"))).expect("it is whole");
-        assert_eq!((plain.checkout.clone(), plain.push_branch.as_str()), (CheckoutRef::Branch("main".to_owned()), "main"));
-        assert_eq!(target(&object(None), &source(None)).map(|target| target.push_branch).ok().as_deref(), Some("master"));
-        let push = PushSpec { branch: Some("updates".to_owned()), ..PushSpec::default() };
-        assert_eq!(target(&object(Some(push)), &source(Some("main"))).map(|target| target.push_branch).ok().as_deref(), Some("updates"));
+        assert_eq!(
+            (plain.checkout.clone(), plain.push_branch.as_str()),
+            (CheckoutRef::Branch("main".to_owned()), "main")
+        );
+        assert_eq!(
+            target(&object(None), &source(None))
+                .map(|target| target.push_branch)
+                .ok()
+                .as_deref(),
+            Some("master")
+        );
+        let push = PushSpec {
+            branch: Some("updates".to_owned()),
+            ..PushSpec::default()
+        };
+        assert_eq!(
+            target(&object(Some(push)), &source(Some("main")))
+                .map(|target| target.push_branch)
+                .ok()
+                .as_deref(),
+            Some("updates")
+        );
     }
 
     #[test]
@@ -248,9 +389,15 @@ mod tests {
         let target = target(&object, &source(Some("main"))).expect("it is whole");
         let report = report(&object, &target, &policies("1.0.0"), pushed(&target), now());
         assert_eq!(report.outcome.message(), "repository up-to-date");
-        assert_eq!(report.told[0].message, "pushed commit '0123456' to branch 'main'\nUpdate app");
+        assert_eq!(
+            report.told[0].message,
+            "pushed commit '0123456' to branch 'main'\nUpdate app"
+        );
         assert_eq!(report.status.last_push_commit.as_deref(), Some(COMMIT));
-        assert_eq!(report.status.observed_source_revision, Some(format!("main@sha1:{COMMIT}")));
+        assert_eq!(
+            report.status.observed_source_revision,
+            Some(format!("main@sha1:{COMMIT}"))
+        );
     }
 
     #[test]
@@ -260,7 +407,10 @@ mod tests {
         assert_eq!(unchanged_since(&object, &target, &policies("1.0.0")), None);
         object.status = report(&object, &target, &policies("1.0.0"), pushed(&target), now()).status;
         object.status.observed_generation = 1;
-        assert_eq!(unchanged_since(&object, &target, &policies("1.0.0")), Some(format!("main@sha1:{COMMIT}")));
+        assert_eq!(
+            unchanged_since(&object, &target, &policies("1.0.0")),
+            Some(format!("main@sha1:{COMMIT}"))
+        );
         assert_eq!(unchanged_since(&object, &target, &policies("1.1.0")), None);
         assert_eq!(unchanged_since(&object, &target, &BTreeMap::new()), None);
         object.metadata.generation = Some(2);
@@ -272,11 +422,29 @@ mod tests {
         let mut bare = object(None);
         bare.spec.git = None;
         let outcome = target(&bare, &source(None)).expect_err("`spec.git` is missing");
-        assert!(matches!(outcome, Outcome::Stalled { reason: reason::INVALID_SOURCE_CONFIGURATION, .. }), "{outcome:?}");
+        assert!(
+            matches!(
+                outcome,
+                Outcome::Stalled {
+                    reason: reason::INVALID_SOURCE_CONFIGURATION,
+                    ..
+                }
+            ),
+            "{outcome:?}"
+        );
         let mut templated = object(None);
-        templated.spec.git.as_mut().expect("it is there").commit.message_template = Some("x".to_owned());
+        templated
+            .spec
+            .git
+            .as_mut()
+            .expect("it is there")
+            .commit
+            .message_template = Some("x".to_owned());
         let outcome = target(&templated, &source(None)).expect_err("templates come later");
-        assert_eq!(outcome.message(), "`spec.git.commit.messageTemplate` is not supported yet");
+        assert_eq!(
+            outcome.message(),
+            "`spec.git.commit.messageTemplate` is not supported yet"
+        );
     }
 
     #[test]
@@ -285,6 +453,12 @@ mod tests {
         object.spec.update.path = Some("../other".to_owned());
         assert!(target(&object, &source(None)).is_err());
         object.spec.update.path = Some("./clusters//prod/".to_owned());
-        assert_eq!(target(&object, &source(None)).map(|target| target.path).ok().as_deref(), Some("clusters/prod"));
+        assert_eq!(
+            target(&object, &source(None))
+                .map(|target| target.path)
+                .ok()
+                .as_deref(),
+            Some("clusters/prod")
+        );
     }
 }

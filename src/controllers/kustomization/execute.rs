@@ -16,7 +16,7 @@ use crate::domain::inventory::{ApplyPlan, Inventory};
 use crate::domain::kustomize;
 use crate::domain::manifest::Manifest;
 use crate::domain::object::{ObjectId, ObjectKey};
-use crate::domain::outcome::{Outcome, reason};
+use crate::domain::outcome::{Outcome, reason, with_causes};
 use crate::domain::stage::{self, Stage};
 use crate::domain::tree::{EntryKind, FileTree};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -32,21 +32,34 @@ const PARALLEL: usize = 4;
 const DEFINITIONS: Duration = Duration::from_secs(60);
 
 /// Builds `target` from the files of the source.
-pub(super) async fn build(tree: Arc<ArtifactTree>, target: &Target) -> Result<Vec<Manifest>, Outcome> {
+pub(super) async fn build(
+    tree: Arc<ArtifactTree>,
+    target: &Target,
+) -> Result<Vec<Manifest>, Outcome> {
     if tree.kind(&target.path) != Some(EntryKind::Directory) {
-        let message = format!("kustomization path not found: `{}` is no folder of the source", target.path);
-        return Err(Outcome::Failed { reason: reason::ARTIFACT_FAILED, message, next: Some(target.retry_interval) });
+        let message = format!(
+            "kustomization path not found: `{}` is no folder of the source",
+            target.path
+        );
+        return Err(Outcome::Failed {
+            reason: reason::ARTIFACT_FAILED,
+            message,
+            next: Some(target.retry_interval),
+        });
     }
-    let failed = |message: String| Outcome::Failed { reason: reason::BUILD_FAILED, message, next: Some(target.retry_interval) };
+    let failed = |message: String| Outcome::Failed {
+        reason: reason::BUILD_FAILED,
+        message,
+        next: Some(target.retry_interval),
+    };
     let (path, options) = (target.path.clone(), target.options.clone());
     // A build is work for the processor: it must not hold up the tasks that wait for the network.
-    let built = tokio::task::spawn_blocking(move || kustomize::build(&*tree, &path, &options)).await;
-    let built = built.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(with_source(&error)))?;
+    let built =
+        tokio::task::spawn_blocking(move || kustomize::build(&*tree, &path, &options)).await;
+    let built = built
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(|error| failed(with_causes(&error)))?;
     Ok(built.manifests)
-}
-
-fn with_source(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// What was done to the objects of a Kustomization.
@@ -64,13 +77,19 @@ impl Applied {
     /// Flux's lines: `Deployment/apps/web created`.
     pub(super) fn change_lines(&self) -> String {
         let changed = self.actions.iter().filter(|(_, action)| is_change(*action));
-        changed.map(|(id, action)| format!("{id} {}", action.as_str())).collect::<Vec<_>>().join("\n")
+        changed
+            .map(|(id, action)| format!("{id} {}", action.as_str()))
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
 /// Whether the cluster is other than before.
 fn is_change(action: Action) -> bool {
-    matches!(action, Action::Created | Action::Configured | Action::Deleted)
+    matches!(
+        action,
+        Action::Created | Action::Configured | Action::Deleted
+    )
 }
 
 /// Why not everything was done, and what was done before.
@@ -89,13 +108,21 @@ pub(super) async fn apply(
     object: &Kustomization,
     metrics: &Metrics,
 ) -> Result<Applied, ApplyFailure> {
-    let mut applied = Applied { objects: Vec::new(), inventory: plan.inventory, actions: Vec::new() };
+    let mut applied = Applied {
+        objects: Vec::new(),
+        inventory: plan.inventory,
+        actions: Vec::new(),
+    };
     for stage in &plan.stages {
         if let Err(message) = apply_stage(applier, stage, &mut applied).await {
             count(metrics, &applied.actions);
             let mut inventory = super::plan::inventory(object);
             inventory.keep(&applied.objects);
-            return Err(ApplyFailure { reason: reason::RECONCILIATION_FAILED, message, inventory: Some(inventory) });
+            return Err(ApplyFailure {
+                reason: reason::RECONCILIATION_FAILED,
+                message,
+                inventory: Some(inventory),
+            });
         }
     }
     count(metrics, &applied.actions);
@@ -118,7 +145,9 @@ async fn remove_stale(
 ) -> Result<(), ApplyFailure> {
     match prune(applier, stale, &key_of(object), metrics).await {
         Ok(deleted) => {
-            applied.actions.extend(deleted.into_iter().map(|id| (id, Action::Deleted)));
+            applied
+                .actions
+                .extend(deleted.into_iter().map(|id| (id, Action::Deleted)));
             Ok(())
         }
         Err(failure) => {
@@ -139,9 +168,20 @@ struct Planned<'a> {
     action: Action,
 }
 
-async fn apply_stage(applier: &Applier, stage: &Stage, applied: &mut Applied) -> Result<(), String> {
-    let planning: Vec<_> = stage.manifests.iter().map(|manifest| plan_one(applier, manifest)).collect();
-    let planned: Vec<Planned<'_>> = stream::iter(planning).buffered(PARALLEL).try_collect().await?;
+async fn apply_stage(
+    applier: &Applier,
+    stage: &Stage,
+    applied: &mut Applied,
+) -> Result<(), String> {
+    let planning: Vec<_> = stage
+        .manifests
+        .iter()
+        .map(|manifest| plan_one(applier, manifest))
+        .collect();
+    let planned: Vec<Planned<'_>> = stream::iter(planning)
+        .buffered(PARALLEL)
+        .try_collect()
+        .await?;
     for planned in planned {
         if is_change(planned.action) {
             let applying = applier.apply(&planned.id, &planned.manifest.object).await;
@@ -150,20 +190,35 @@ async fn apply_stage(applier: &Applier, stage: &Stage, applied: &mut Applied) ->
         applied.objects.push(planned.id.clone());
         applied.actions.push((planned.id, planned.action));
     }
-    if stage.kind.waits() { wait_until_served(applier, &stage.manifests).await } else { Ok(()) }
+    if stage.kind.waits() {
+        wait_until_served(applier, &stage.manifests).await
+    } else {
+        Ok(())
+    }
 }
 
 /// Compares one object with what is there.
 async fn plan_one<'a>(applier: &Applier, manifest: &'a Manifest) -> Result<Planned<'a>, String> {
     let id = manifest.id();
-    let live = applier.get(&id).await.map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
+    let live = applier
+        .get(&id)
+        .await
+        .map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
     if drift::is_skipped(&manifest.object, live.as_ref()) {
-        return Ok(Planned { id, manifest, action: Action::Skipped });
+        return Ok(Planned {
+            id,
+            manifest,
+            action: Action::Skipped,
+        });
     }
     let dry_run = applier.dry_run(&id, &manifest.object).await;
     let dry_run = dry_run.map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
     let action = drift::action(live.as_ref(), &dry_run);
-    Ok(Planned { id, manifest, action })
+    Ok(Planned {
+        id,
+        manifest,
+        action,
+    })
 }
 
 /// What the API server said, without naming the object again.
@@ -179,9 +234,15 @@ async fn wait_until_served(applier: &Applier, manifests: &[Manifest]) -> Result<
     let deadline = Instant::now() + DEFINITIONS;
     for id in manifests.iter().map(Manifest::id) {
         let mut pause = Duration::from_millis(50);
-        while !look(applier, &id).await.is_ok_and(|health| health.is_current()) {
+        while !look(applier, &id)
+            .await
+            .is_ok_and(|health| health.is_current())
+        {
             if Instant::now() >= deadline {
-                return Err(format!("{id} is not ready after {} s", DEFINITIONS.as_secs()));
+                return Err(format!(
+                    "{id} is not ready after {} s",
+                    DEFINITIONS.as_secs()
+                ));
             }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(2));
@@ -220,7 +281,14 @@ pub(super) async fn prune(
         }
     }
     metrics.applied("deleted", u64::try_from(deleted.len()).unwrap_or_default());
-    if messages.is_empty() { Ok(deleted) } else { Err(PruneFailure { message: messages.join("\n"), left }) }
+    if messages.is_empty() {
+        Ok(deleted)
+    } else {
+        Err(PruneFailure {
+            message: messages.join("\n"),
+            left,
+        })
+    }
 }
 
 async fn delete(applier: &Applier, id: &ObjectId, owner: &ObjectKey) -> Result<bool, ClusterError> {
@@ -228,7 +296,9 @@ async fn delete(applier: &Applier, id: &ObjectId, owner: &ObjectKey) -> Result<b
         Ok(Some(live)) => live,
         Ok(None) => return Ok(false),
         // The kind itself is gone, and its objects with it.
-        Err(ClusterError::Request { reason, .. }) if reason.starts_with("no matches for kind") => return Ok(false),
+        Err(ClusterError::Request { reason, .. }) if reason.starts_with("no matches for kind") => {
+            return Ok(false);
+        }
         Err(error) => return Err(error),
     };
     if !stage::is_owned_by(&live, &owner.namespace, &owner.name) || drift::is_kept(&live) {
@@ -251,11 +321,15 @@ pub(super) async fn health(applier: &Applier, checks: &[ObjectId]) -> Vec<(Objec
 
 /// An API server that does not answer now is no reason to call an object unhealthy.
 async fn look_or_wait(applier: &Applier, id: &ObjectId) -> (ObjectId, Health) {
-    let health = look(applier, id).await.unwrap_or_else(|error| Health::InProgress(error.to_string()));
+    let health = look(applier, id)
+        .await
+        .unwrap_or_else(|error| Health::InProgress(error.to_string()));
     (id.clone(), health)
 }
 
 async fn look(applier: &Applier, id: &ObjectId) -> Result<Health, ClusterError> {
     let live: Option<Value> = applier.get(id).await?;
-    Ok(live.map_or(Health::Unknown, |live| health::status_at(&live, Timestamp::now())))
+    Ok(live.map_or(Health::Unknown, |live| {
+        health::status_at(&live, Timestamp::now())
+    }))
 }

@@ -5,14 +5,16 @@
 
 use super::Settings;
 use super::target::Target;
-use crate::adapters::artifacts::{ArtifactError, ArtifactStore, ArtifactTree, FetchError, Limits, fetch_artifact};
+use crate::adapters::artifacts::{
+    ArtifactError, ArtifactStore, ArtifactTree, FetchError, Limits, fetch_artifact,
+};
 use crate::api::Kustomization;
 use crate::api::git_repository::Artifact;
 use crate::api::kustomization::SourceKind;
 use crate::controllers::triggers::{Caches, within};
 use crate::domain::duration::format_duration;
 use crate::domain::object::ObjectKey;
-use crate::domain::outcome::{Outcome, reason};
+use crate::domain::outcome::{Outcome, reason, with_causes};
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
@@ -34,21 +36,33 @@ pub(super) fn artifact(
     let key = within(own, reference.namespace.as_deref(), &reference.name);
     let shown = format!("{}/{key}", reference.kind);
     if settings.no_cross_namespace_refs && key.namespace != own.namespace {
-        let message = format!("can't access '{shown}', cross-namespace references have been disabled");
+        let message =
+            format!("can't access '{shown}', cross-namespace references have been disabled");
         return Err(Outcome::stalled(reason::ACCESS_DENIED, message));
     }
     if reference.kind != SourceKind::GitRepository {
-        let message = format!("`spec.sourceRef.kind` '{}' is not supported yet, only GitRepository is", reference.kind);
+        let message = format!(
+            "`spec.sourceRef.kind` '{}' is not supported yet, only GitRepository is",
+            reference.kind
+        );
         return Err(Outcome::stalled(reason::UNSUPPORTED_FIELD, message));
     }
     let Some(source) = caches.git_repositories.get(&key) else {
         let message = format!("Source '{shown}' not found");
-        return Err(Outcome::Failed { reason: reason::ARTIFACT_FAILED, message, next: Some(target.retry_interval) });
+        return Err(Outcome::Failed {
+            reason: reason::ARTIFACT_FAILED,
+            message,
+            next: Some(target.retry_interval),
+        });
     };
     source.status.artifact.clone().ok_or_else(|| {
         let wait = format_duration(settings.requeue_dependency);
         let message = format!("Source artifact not found, retrying in {wait}");
-        Outcome::Failed { reason: reason::ARTIFACT_FAILED, message, next: Some(settings.requeue_dependency) }
+        Outcome::Failed {
+            reason: reason::ARTIFACT_FAILED,
+            message,
+            next: Some(settings.requeue_dependency),
+        }
     })
 }
 
@@ -74,19 +88,34 @@ impl Sources {
     /// Reads from `local` if that is where an artifact is, and over HTTP otherwise.
     pub(super) fn new(local: Option<ArtifactStore>) -> Self {
         crate::adapters::tls::install_provider();
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build().unwrap_or_default();
-        Self { local, http, in_use: std::sync::Mutex::default() }
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .build()
+            .unwrap_or_default();
+        Self {
+            local,
+            http,
+            in_use: std::sync::Mutex::default(),
+        }
     }
 
     /// The files of `artifact`, whose digest is checked.
-    pub(super) async fn tree(&self, artifact: &Artifact, target: &Target) -> Result<Arc<ArtifactTree>, Outcome> {
+    pub(super) async fn tree(
+        &self,
+        artifact: &Artifact,
+        target: &Target,
+    ) -> Result<Arc<ArtifactTree>, Outcome> {
         let place = self.place(&artifact.digest);
         // Whoever comes second waits here for the first to unpack.
         let mut known = place.lock().await;
         if let Some(tree) = known.upgrade() {
             return Ok(tree);
         }
-        let tree = Arc::new(self.unpack(artifact).await.map_err(|error| failed(&error, target))?);
+        let tree = Arc::new(
+            self.unpack(artifact)
+                .await
+                .map_err(|error| failed(&error, target))?,
+        );
         *known = Arc::downgrade(&tree);
         Ok(tree)
     }
@@ -94,13 +123,19 @@ impl Sources {
     fn place(&self, digest: &str) -> Arc<Mutex<Weak<ArtifactTree>>> {
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
         // A place nobody holds and whose tree is gone is of no more use.
-        in_use.retain(|_, place| Arc::strong_count(place) > 1 || place.try_lock().is_ok_and(|tree| tree.strong_count() > 0));
+        in_use.retain(|_, place| {
+            Arc::strong_count(place) > 1
+                || place.try_lock().is_ok_and(|tree| tree.strong_count() > 0)
+        });
         Arc::clone(in_use.entry(digest.to_owned()).or_default())
     }
 
     async fn unpack(&self, artifact: &Artifact) -> Result<ArtifactTree, UnpackError> {
         let limits = Limits::default();
-        let stored = self.local.as_ref().and_then(|store| Some((store.clone(), store.path_of_url(&artifact.url)?)));
+        let stored = self
+            .local
+            .as_ref()
+            .and_then(|store| Some((store.clone(), store.path_of_url(&artifact.url)?)));
         let Some((store, path)) = stored else {
             return Ok(fetch_artifact(&self.http, &artifact.url, &artifact.digest, &limits).await?);
         };
@@ -110,10 +145,10 @@ impl Sources {
 }
 
 fn failed(error: &UnpackError, target: &Target) -> Outcome {
-    let mut message = error.to_string();
-    if let Some(cause) = std::error::Error::source(error) {
-        message.push_str(&format!(": {cause}"));
-    }
     // A new artifact wakes the object anyway.
-    Outcome::Failed { reason: reason::ARTIFACT_FAILED, message, next: Some(target.retry_interval) }
+    Outcome::Failed {
+        reason: reason::ARTIFACT_FAILED,
+        message: with_causes(error),
+        next: Some(target.retry_interval),
+    }
 }

@@ -38,16 +38,22 @@ pub(super) fn digest(manifests: &[Manifest]) -> String {
 
 /// Puts an end in front of the history, or counts it where it stands already.
 pub(super) fn record(history: &mut Vec<Snapshot>, ended: &Ended<'_>) {
-    let known = history.iter().position(|entry| entry.digest == ended.digest && entry.last_reconciled_status == ended.reason);
+    let known = history.iter().position(|entry| {
+        entry.digest == ended.digest && entry.last_reconciled_status == ended.reason
+    });
     let before = known.map(|place| history.remove(place));
     let took = Duration::from_millis(u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX));
     let entry = Snapshot {
         digest: ended.digest.to_owned(),
-        first_reconciled: before.as_ref().map_or(Time(ended.now), |entry| entry.first_reconciled.clone()),
+        first_reconciled: before
+            .as_ref()
+            .map_or(Time(ended.now), |entry| entry.first_reconciled.clone()),
         last_reconciled: Time(ended.now),
         last_reconciled_duration: format_duration(took),
         last_reconciled_status: ended.reason.to_owned(),
-        total_reconciliations: before.map_or(0, |entry| entry.total_reconciliations).saturating_add(1),
+        total_reconciliations: before
+            .map_or(0, |entry| entry.total_reconciliations)
+            .saturating_add(1),
         metadata: [("revision".to_owned(), ended.revision.to_owned())].into(),
     };
     history.insert(0, entry);
@@ -60,13 +66,25 @@ mod tests {
 
     fn end<'a>(digest: &'a str, reason: &'a str, second: i64) -> Ended<'a> {
         let now = Timestamp::from_second(second).expect("a small number is a time");
-        Ended { digest, revision: "main@sha1:1", reason, took: Duration::from_micros(1_234_567), now }
+        Ended {
+            digest,
+            revision: "main@sha1:1",
+            reason,
+            took: Duration::from_micros(1_234_567),
+            now,
+        }
     }
 
     fn shown(history: &[Snapshot]) -> Vec<(&str, &str, i64)> {
         history
             .iter()
-            .map(|entry| (entry.digest.as_str(), entry.last_reconciled_status.as_str(), entry.total_reconciliations))
+            .map(|entry| {
+                (
+                    entry.digest.as_str(),
+                    entry.last_reconciled_status.as_str(),
+                    entry.total_reconciliations,
+                )
+            })
             .collect()
     }
 
@@ -76,7 +94,13 @@ mod tests {
         record(&mut history, &end("a", "ReconciliationSucceeded", 1));
         record(&mut history, &end("b", "HealthCheckFailed", 2));
         record(&mut history, &end("a", "ReconciliationSucceeded", 3));
-        assert_eq!(shown(&history), [("a", "ReconciliationSucceeded", 2), ("b", "HealthCheckFailed", 1)]);
+        assert_eq!(
+            shown(&history),
+            [
+                ("a", "ReconciliationSucceeded", 2),
+                ("b", "HealthCheckFailed", 1)
+            ]
+        );
         assert_eq!(history[0].first_reconciled.0.as_second(), 1);
         assert_eq!(history[0].last_reconciled.0.as_second(), 3);
         assert_eq!(history[0].last_reconciled_duration, "1.234s");
@@ -89,7 +113,10 @@ mod tests {
             record(&mut history, &end(digest, "ReconciliationSucceeded", 1));
         }
         assert_eq!(history.len(), 5);
-        assert_eq!((history[0].digest.as_str(), history[4].digest.as_str()), ("f", "b"));
+        assert_eq!(
+            (history[0].digest.as_str(), history[4].digest.as_str()),
+            ("f", "b")
+        );
     }
 
     #[test]

@@ -23,8 +23,8 @@ use crate::api::Kustomization;
 use crate::api::kustomization::KustomizationStatus;
 use crate::domain::inventory::{ApplyPlan, Inventory};
 use crate::domain::object::ObjectKey;
-use crate::domain::stage::CustomKinds;
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::stage::CustomKinds;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -52,7 +52,12 @@ struct Settings {
 impl Kustomizations {
     /// A controller that reads artifacts from `local`, if they are made in this process, and over
     /// HTTP otherwise.
-    pub fn new(shared: &Arc<Shared>, caches: &Arc<Caches>, local: Option<ArtifactStore>, settings: &AllSettings) -> Self {
+    pub fn new(
+        shared: &Arc<Shared>,
+        caches: &Arc<Caches>,
+        local: Option<ArtifactStore>,
+        settings: &AllSettings,
+    ) -> Self {
         Self {
             shared: Arc::clone(shared),
             caches: Arc::clone(caches),
@@ -68,11 +73,17 @@ impl Kustomizations {
         }
     }
 
-    async fn apply(&self, object: &Kustomization, run: &Run) -> Result<Report<KustomizationStatus>, Report<KustomizationStatus>> {
+    async fn apply(
+        &self,
+        object: &Kustomization,
+        run: &Run,
+    ) -> Result<Report<KustomizationStatus>, Report<KustomizationStatus>> {
         let unchanged = |outcome| Report::new(object.status.clone(), outcome);
         let target = target::target(&object.spec).map_err(unchanged)?;
-        let artifact = fetch::artifact(&self.caches, object, &run.key, &self.settings, &target).map_err(unchanged)?;
-        plan::dependencies(&self.caches, object, &run.key, &artifact, &self.settings).map_err(unchanged)?;
+        let artifact = fetch::artifact(&self.caches, object, &run.key, &self.settings, &target)
+            .map_err(unchanged)?;
+        plan::dependencies(&self.caches, object, &run.key, &artifact, &self.settings)
+            .map_err(unchanged)?;
         let applier = self.applier(object, &run.key).await.map_err(unchanged)?;
         if let Some(begun) = self.waiting.continues(object, &artifact.revision, run) {
             return Ok(self.look(object, &applier, begun, run).await);
@@ -80,18 +91,34 @@ impl Kustomizations {
         let attempted = plan::attempted(object, &artifact.revision);
         let failed = |outcome| Report::new(attempted.clone(), outcome);
         let started = Instant::now();
-        let tree = self.sources.tree(&artifact, &target).await.map_err(failed)?;
+        let tree = self
+            .sources
+            .tree(&artifact, &target)
+            .await
+            .map_err(failed)?;
         let manifests = execute::build(tree, &target).await.map_err(failed)?;
-        let build = Build { revision: artifact.revision, digest: history::digest(&manifests), started };
+        let build = Build {
+            revision: artifact.revision,
+            digest: history::digest(&manifests),
+            started,
+        };
         let owner = (run.key.namespace.as_str(), run.key.name.as_str());
-        let steps = ApplyPlan::new(manifests, &plan::inventory(object), owner, &self.settings.custom_kinds);
+        let steps = ApplyPlan::new(
+            manifests,
+            &plan::inventory(object),
+            owner,
+            &self.settings.custom_kinds,
+        );
         let applied = execute::apply(&applier, steps, object, &self.shared.metrics).await;
-        let applied = applied.map_err(|failure| plan::apply_failed(&attempted, failure, &build, &target, run))?;
+        let applied = applied
+            .map_err(|failure| plan::apply_failed(&attempted, failure, &build, &target, run))?;
         let report = plan::applied(&attempted, &applied);
         let Some(checks) = plan::health_checks(&object.spec, &run.key, &applied) else {
             return Ok(plan::ready(report, &build, &target, run));
         };
-        let begun = self.waiting.begin(object, build, checks, target.timeout, &report.status, run);
+        let begun = self
+            .waiting
+            .begin(object, build, checks, target.timeout, &report.status, run);
         let mut looked = self.look(object, &applier, begun, run).await;
         // What was applied is told before what came of it.
         looked.told.splice(0..0, report.told);
@@ -99,7 +126,13 @@ impl Kustomizations {
     }
 
     /// Looks at the health of what was applied, once. Whoever is not healthy yet is looked at again.
-    async fn look(&self, object: &Kustomization, applier: &Applier, begun: wait::Begun, run: &Run) -> Report<KustomizationStatus> {
+    async fn look(
+        &self,
+        object: &Kustomization,
+        applier: &Applier,
+        begun: wait::Begun,
+        run: &Run,
+    ) -> Report<KustomizationStatus> {
         let states = execute::health(applier, &begun.checks).await;
         let verdict = wait::judge(&begun, &states);
         let report = plan::waited(object, begun, verdict, run);
@@ -111,18 +144,28 @@ impl Kustomizations {
 
     /// Who applies: the service account that is named, or this process.
     async fn applier(&self, object: &Kustomization, key: &ObjectKey) -> Result<Applier, Outcome> {
-        let named = object.spec.service_account_name.as_deref().unwrap_or(&self.settings.default_service_account);
+        let named = object
+            .spec
+            .service_account_name
+            .as_deref()
+            .unwrap_or(&self.settings.default_service_account);
         let client = match named {
             "" => self.shared.client.clone(),
             name => {
                 let account = ObjectKey::new(&key.namespace, name);
                 let failed = |error| Outcome::failed(reason::RECONCILIATION_FAILED, error);
-                objects::require_service_account(&self.shared.client, &account).await.map_err(failed)?;
+                objects::require_service_account(&self.shared.client, &account)
+                    .await
+                    .map_err(failed)?;
                 let client = self.shared.impersonator.client(&account);
                 client.map_err(|error| Outcome::failed(reason::RECONCILIATION_FAILED, error))?
             }
         };
-        Ok(Applier::new(client, Arc::clone(&self.discovery), Self::NAME))
+        Ok(Applier::new(
+            client,
+            Arc::clone(&self.discovery),
+            Self::NAME,
+        ))
     }
 }
 
@@ -142,7 +185,10 @@ impl Controller for Kustomizations {
 
     async fn finalize(&self, object: Arc<Kustomization>) -> Result<(), String> {
         let metadata = &object.metadata;
-        let key = ObjectKey::new(metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default());
+        let key = ObjectKey::new(
+            metadata.namespace.clone().unwrap_or_default(),
+            metadata.name.clone().unwrap_or_default(),
+        );
         self.waiting.end(&key);
         if !plan::deletes_on_removal(&object) {
             return Ok(());

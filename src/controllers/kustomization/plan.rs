@@ -9,7 +9,8 @@ use crate::adapters::cluster::events::Told;
 use crate::api::Kustomization;
 use crate::api::git_repository::Artifact;
 use crate::api::kustomization::{
-    Inventory as WrittenInventory, InventoryEntry, DeletionPolicy, KustomizationSpec, KustomizationStatus,
+    DeletionPolicy, Inventory as WrittenInventory, InventoryEntry, KustomizationSpec,
+    KustomizationStatus,
 };
 use crate::controllers::driver::Run;
 use crate::controllers::report::Report;
@@ -38,10 +39,15 @@ pub(super) fn dependencies(
     for on in &object.spec.depends_on {
         let key = within(own, on.namespace.as_deref(), &on.name);
         let found = caches.kustomizations.get(&key);
-        dependency(found.as_deref(), &key, object, own, artifact).map_err(|why| Outcome::Failed {
-            reason: reason::DEPENDENCY_NOT_READY,
-            message: format!("{why}, retrying in {}", format_duration(settings.requeue_dependency)),
-            next: Some(settings.requeue_dependency),
+        dependency(found.as_deref(), &key, object, own, artifact).map_err(|why| {
+            Outcome::Failed {
+                reason: reason::DEPENDENCY_NOT_READY,
+                message: format!(
+                    "{why}, retrying in {}",
+                    format_duration(settings.requeue_dependency)
+                ),
+                next: Some(settings.requeue_dependency),
+            }
         })?;
     }
     Ok(())
@@ -56,13 +62,20 @@ fn dependency(
 ) -> Result<(), String> {
     let found = found.ok_or_else(|| format!("dependency '{key}' not found"))?;
     let observed = Some(found.status.observed_generation) == found.metadata.generation;
-    let ready = found.status.conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let ready = found
+        .status
+        .conditions
+        .iter()
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     if !observed || !ready {
         return Err(format!("dependency '{key}' is not ready"));
     }
     let source = |spec: &KustomizationSpec, key: &ObjectKey| {
         let reference = &spec.source_ref;
-        (reference.kind.clone(), within(key, reference.namespace.as_deref(), &reference.name))
+        (
+            reference.kind.clone(),
+            within(key, reference.namespace.as_deref(), &reference.name),
+        )
     };
     let same_source = source(&found.spec, key) == source(&object.spec, own);
     if same_source && found.status.last_applied_revision.as_ref() != Some(&artifact.revision) {
@@ -73,20 +86,37 @@ fn dependency(
 
 /// The status of a run that builds `revision`.
 pub(super) fn attempted(object: &Kustomization, revision: &str) -> KustomizationStatus {
-    KustomizationStatus { last_attempted_revision: Some(revision.to_owned()), ..object.status.clone() }
+    KustomizationStatus {
+        last_attempted_revision: Some(revision.to_owned()),
+        ..object.status.clone()
+    }
 }
 
 /// The inventory of the last run.
 pub(super) fn inventory(object: &Kustomization) -> Inventory {
-    let entries = object.status.inventory.iter().flat_map(|inventory| &inventory.entries);
-    let entries = entries.map(|entry| Entry { id: entry.id.clone(), version: entry.version.clone() });
-    Inventory { entries: entries.collect() }
+    let entries = object
+        .status
+        .inventory
+        .iter()
+        .flat_map(|inventory| &inventory.entries);
+    let entries = entries.map(|entry| Entry {
+        id: entry.id.clone(),
+        version: entry.version.clone(),
+    });
+    Inventory {
+        entries: entries.collect(),
+    }
 }
 
 fn written(inventory: &Inventory) -> WrittenInventory {
     let entries = inventory.entries.iter();
-    let entries = entries.map(|entry| InventoryEntry { id: entry.id.clone(), version: entry.version.clone() });
-    WrittenInventory { entries: entries.collect() }
+    let entries = entries.map(|entry| InventoryEntry {
+        id: entry.id.clone(),
+        version: entry.version.clone(),
+    });
+    WrittenInventory {
+        entries: entries.collect(),
+    }
 }
 
 /// Whether the removal of `object` removes what it applied.
@@ -101,7 +131,10 @@ pub(super) fn deletes_on_removal(object: &Kustomization) -> bool {
 }
 
 /// The report of objects that were applied, and pruned. It is not ready yet.
-pub(super) fn applied(attempted: &KustomizationStatus, applied: &Applied) -> Report<KustomizationStatus> {
+pub(super) fn applied(
+    attempted: &KustomizationStatus,
+    applied: &Applied,
+) -> Report<KustomizationStatus> {
     let mut status = attempted.clone();
     status.inventory = Some(written(&applied.inventory));
     let outcome = Outcome::InProgress {
@@ -112,17 +145,29 @@ pub(super) fn applied(attempted: &KustomizationStatus, applied: &Applied) -> Rep
     let report = Report::new(status, outcome);
     match applied.change_lines() {
         lines if lines.is_empty() => report,
-        lines => report.telling(event(reason::PROGRESSING, lines, applied_revision(attempted))),
+        lines => report.telling(event(
+            reason::PROGRESSING,
+            lines,
+            applied_revision(attempted),
+        )),
     }
 }
 
 fn applied_revision(status: &KustomizationStatus) -> &str {
-    status.last_attempted_revision.as_deref().unwrap_or_default()
+    status
+        .last_attempted_revision
+        .as_deref()
+        .unwrap_or_default()
 }
 
 fn event(reason: &str, message: String, revision: &str) -> Told {
     let metadata = [(format!("{GROUP}/revision"), revision.to_owned())];
-    Told { warning: false, reason: reason.to_owned(), message, metadata: metadata.into() }
+    Told {
+        warning: false,
+        reason: reason.to_owned(),
+        message,
+        metadata: metadata.into(),
+    }
 }
 
 /// The report of a run that could not apply everything: what was applied so far is in the inventory.
@@ -138,22 +183,47 @@ pub(super) fn apply_failed(
         status.inventory = Some(written(inventory));
     }
     history::record(&mut status.history, &ended(build, failure.reason, run));
-    Report::new(status, Outcome::Failed { reason: failure.reason, message: failure.message, next: Some(target.retry_interval) })
+    Report::new(
+        status,
+        Outcome::Failed {
+            reason: failure.reason,
+            message: failure.message,
+            next: Some(target.retry_interval),
+        },
+    )
 }
 
 fn ended<'a>(build: &'a Build, reason: &'a str, run: &Run) -> Ended<'a> {
-    Ended { digest: &build.digest, revision: &build.revision, reason, took: build.started.elapsed(), now: run.now }
+    Ended {
+        digest: &build.digest,
+        revision: &build.revision,
+        reason,
+        took: build.started.elapsed(),
+        now: run.now,
+    }
 }
 
 /// What has to become healthy; `None` when nothing is waited for.
-pub(super) fn health_checks(spec: &KustomizationSpec, own: &ObjectKey, applied: &Applied) -> Option<Vec<ObjectId>> {
+pub(super) fn health_checks(
+    spec: &KustomizationSpec,
+    own: &ObjectKey,
+    applied: &Applied,
+) -> Option<Vec<ObjectId>> {
     if spec.wait {
         return Some(applied.objects.clone());
     }
     let named = spec.health_checks.iter().map(|check| ObjectId {
-        api_version: check.api_version.clone().unwrap_or_else(|| "apps/v1".to_owned()),
+        api_version: check
+            .api_version
+            .clone()
+            .unwrap_or_else(|| "apps/v1".to_owned()),
         kind: check.kind.clone(),
-        namespace: Some(check.namespace.clone().unwrap_or_else(|| own.namespace.clone())),
+        namespace: Some(
+            check
+                .namespace
+                .clone()
+                .unwrap_or_else(|| own.namespace.clone()),
+        ),
         name: check.name.clone(),
     });
     let named: Vec<ObjectId> = named.collect();
@@ -161,27 +231,64 @@ pub(super) fn health_checks(spec: &KustomizationSpec, own: &ObjectKey, applied: 
 }
 
 /// The report of a look at the health of what was applied.
-pub(super) fn waited(object: &Kustomization, begun: Begun, verdict: Verdict, run: &Run) -> Report<KustomizationStatus> {
-    let (interval, retry) = (object.spec.interval().unwrap_or(LONGEST), object.spec.retry_interval().unwrap_or(LONGEST));
-    let statement = |status, reason, message: &str| Statement { kind: HEALTHY, status, reason, message: message.to_owned() };
+pub(super) fn waited(
+    object: &Kustomization,
+    begun: Begun,
+    verdict: Verdict,
+    run: &Run,
+) -> Report<KustomizationStatus> {
+    let (interval, retry) = (
+        object.spec.interval().unwrap_or(LONGEST),
+        object.spec.retry_interval().unwrap_or(LONGEST),
+    );
+    let statement = |status, reason, message: &str| Statement {
+        kind: HEALTHY,
+        status,
+        reason,
+        message: message.to_owned(),
+    };
     // Between two looks the conditions went on; the rest is as it was applied.
-    let mut status = KustomizationStatus { conditions: object.status.conditions.clone(), ..begun.status };
+    let mut status = KustomizationStatus {
+        conditions: object.status.conditions.clone(),
+        ..begun.status
+    };
     match verdict {
         Verdict::Healthy => {
-            let message = format!("Health check passed in {}", format_duration(rounded(begun.since.elapsed())));
+            let message = format!(
+                "Health check passed in {}",
+                format_duration(rounded(begun.since.elapsed()))
+            );
             let healthy = statement(Some(true), reason::SUCCEEDED, &message);
             finished(status, Vec::new(), &begun.build, interval, run).stating(healthy)
         }
         Verdict::NotYet => {
             let timeout = format_duration(begun.timeout);
-            let message = format!("Running health checks for revision {} with a timeout of {timeout}", begun.build.revision);
+            let message = format!(
+                "Running health checks for revision {} with a timeout of {timeout}",
+                begun.build.revision
+            );
             let healthy = statement(None, reason::PROGRESSING, &message);
-            Report::new(status, Outcome::InProgress { reason: reason::PROGRESSING, message, next: begun.pause }).stating(healthy)
+            Report::new(
+                status,
+                Outcome::InProgress {
+                    reason: reason::PROGRESSING,
+                    message,
+                    next: begun.pause,
+                },
+            )
+            .stating(healthy)
         }
         Verdict::Failed(message) => {
-            history::record(&mut status.history, &ended(&begun.build, reason::HEALTH_CHECK_FAILED, run));
+            history::record(
+                &mut status.history,
+                &ended(&begun.build, reason::HEALTH_CHECK_FAILED, run),
+            );
             let unhealthy = statement(Some(false), reason::HEALTH_CHECK_FAILED, &message);
-            let outcome = Outcome::Failed { reason: reason::HEALTH_CHECK_FAILED, message, next: Some(retry) };
+            let outcome = Outcome::Failed {
+                reason: reason::HEALTH_CHECK_FAILED,
+                message,
+                next: Some(retry),
+            };
             Report::new(status, outcome).stating(unhealthy)
         }
     }
@@ -195,8 +302,16 @@ fn rounded(duration: Duration) -> Duration {
 }
 
 /// The report of a run after which nothing is left to do.
-pub(super) fn ready(mut report: Report<KustomizationStatus>, build: &Build, target: &Target, run: &Run) -> Report<KustomizationStatus> {
-    report.status.conditions.retain(|condition| condition.type_ != HEALTHY);
+pub(super) fn ready(
+    mut report: Report<KustomizationStatus>,
+    build: &Build,
+    target: &Target,
+    run: &Run,
+) -> Report<KustomizationStatus> {
+    report
+        .status
+        .conditions
+        .retain(|condition| condition.type_ != HEALTHY);
     finished(report.status, report.told, build, target.interval, run)
 }
 
@@ -210,16 +325,31 @@ fn finished(
     let revision = &build.revision;
     if status.last_applied_revision.as_ref() != Some(revision) {
         let took = format_duration(rounded(build.started.elapsed()));
-        let words = format!("Reconciliation finished in {took}, next run in {}", format_duration(interval));
+        let words = format!(
+            "Reconciliation finished in {took}, next run in {}",
+            format_duration(interval)
+        );
         let mut finished = event(reason::RECONCILIATION_SUCCEEDED, words, revision);
-        finished.metadata.insert(format!("{GROUP}/commit_status"), "update".to_owned());
+        finished
+            .metadata
+            .insert(format!("{GROUP}/commit_status"), "update".to_owned());
         told.push(finished);
     }
     status.last_applied_revision = Some(revision.clone());
-    history::record(&mut status.history, &ended(build, reason::RECONCILIATION_SUCCEEDED, run));
+    history::record(
+        &mut status.history,
+        &ended(build, reason::RECONCILIATION_SUCCEEDED, run),
+    );
     let message = format!("Applied revision: {revision}");
-    let outcome = Outcome::Ready { reason: reason::RECONCILIATION_SUCCEEDED, message, next: Some(interval) };
-    Report { told, ..Report::new(status, outcome) }
+    let outcome = Outcome::Ready {
+        reason: reason::RECONCILIATION_SUCCEEDED,
+        message,
+        next: Some(interval),
+    };
+    Report {
+        told,
+        ..Report::new(status, outcome)
+    }
 }
 
 #[cfg(test)]
@@ -245,11 +375,19 @@ mod tests {
 
     fn run() -> Run {
         let now = Timestamp::from_second(1_000).expect("a small number is a time");
-        Run { key: ObjectKey::new("apps", "fleet"), now, requested_at: None }
+        Run {
+            key: ObjectKey::new("apps", "fleet"),
+            now,
+            requested_at: None,
+        }
     }
 
     fn build() -> Build {
-        Build { revision: "main@sha1:1".to_owned(), digest: "sha256:1".to_owned(), started: Instant::now() }
+        Build {
+            revision: "main@sha1:1".to_owned(),
+            digest: "sha256:1".to_owned(),
+            started: Instant::now(),
+        }
     }
 
     fn deployment() -> ObjectId {
@@ -270,21 +408,44 @@ mod tests {
 
     fn done(action: Action) -> Applied {
         let inventory = Inventory::new(&[deployment()]);
-        Applied { objects: vec![deployment()], inventory, actions: vec![(deployment(), action)] }
+        Applied {
+            objects: vec![deployment()],
+            inventory,
+            actions: vec![(deployment(), action)],
+        }
     }
 
     #[tokio::test]
     async fn what_was_applied_is_told_in_the_words_of_flux_and_kept_in_the_inventory() {
         let object = object();
         let target = target(&object.spec).expect("the specification is whole");
-        let report = applied(&attempted(&object, "main@sha1:1"), &done(Action::Configured));
+        let report = applied(
+            &attempted(&object, "main@sha1:1"),
+            &done(Action::Configured),
+        );
         let report = ready(report, &build(), &target, &run());
         assert_eq!(report.outcome.message(), "Applied revision: main@sha1:1");
         assert_eq!(report.told[0].message, "Deployment/shop/web configured");
-        assert!(report.told[1].message.starts_with("Reconciliation finished in "), "{}", report.told[1].message);
-        let entries = report.status.inventory.expect("there is an inventory").entries;
-        assert_eq!((entries[0].id.as_str(), entries[0].version.as_str()), ("shop_web_apps_Deployment", "v1"));
-        assert_eq!(report.status.last_attempted_revision, report.status.last_applied_revision);
+        assert!(
+            report.told[1]
+                .message
+                .starts_with("Reconciliation finished in "),
+            "{}",
+            report.told[1].message
+        );
+        let entries = report
+            .status
+            .inventory
+            .expect("there is an inventory")
+            .entries;
+        assert_eq!(
+            (entries[0].id.as_str(), entries[0].version.as_str()),
+            ("shop_web_apps_Deployment", "v1")
+        );
+        assert_eq!(
+            report.status.last_attempted_revision,
+            report.status.last_applied_revision
+        );
     }
 
     #[tokio::test]
@@ -299,12 +460,23 @@ mod tests {
     #[test]
     fn a_dependency_must_be_observed_ready_and_of_the_same_revision() {
         let mut object = object();
-        object.spec.depends_on = vec![Dependency { name: "base".to_owned(), ..Dependency::default() }];
+        object.spec.depends_on = vec![Dependency {
+            name: "base".to_owned(),
+            ..Dependency::default()
+        }];
         let (key, own) = (ObjectKey::new("apps", "base"), run().key);
-        let judge = |found: Option<&Kustomization>| dependency(found, &key, &object, &own, &artifact("main@sha1:2"));
-        assert_eq!(judge(None), Err("dependency 'apps/base' not found".to_owned()));
+        let judge = |found: Option<&Kustomization>| {
+            dependency(found, &key, &object, &own, &artifact("main@sha1:2"))
+        };
+        assert_eq!(
+            judge(None),
+            Err("dependency 'apps/base' not found".to_owned())
+        );
         let mut base = self::object();
-        assert_eq!(judge(Some(&base)), Err("dependency 'apps/base' is not ready".to_owned()));
+        assert_eq!(
+            judge(Some(&base)),
+            Err("dependency 'apps/base' is not ready".to_owned())
+        );
         base.status.observed_generation = 1;
         base.status.conditions = serde_json::from_value(json!([{
             "type": "Ready", "status": "True", "reason": "ReconciliationSucceeded", "message": "",
@@ -312,7 +484,10 @@ mod tests {
         }]))
         .expect("the condition is whole");
         base.status.last_applied_revision = Some("main@sha1:1".to_owned());
-        assert_eq!(judge(Some(&base)), Err("dependency 'apps/base' revision is not up to date".to_owned()));
+        assert_eq!(
+            judge(Some(&base)),
+            Err("dependency 'apps/base' revision is not up to date".to_owned())
+        );
         base.status.last_applied_revision = Some("main@sha1:2".to_owned());
         assert_eq!(judge(Some(&base)), Ok(()));
         base.spec.source_ref.name = "other".to_owned();
@@ -324,7 +499,11 @@ mod tests {
     fn removal_removes_what_was_applied_as_the_deletion_policy_says() {
         let removes = |policy: DeletionPolicy, prune: bool, suspend: bool| {
             let mut object = object();
-            (object.spec.deletion_policy, object.spec.prune, object.spec.suspend) = (policy, prune, suspend);
+            (
+                object.spec.deletion_policy,
+                object.spec.prune,
+                object.spec.suspend,
+            ) = (policy, prune, suspend);
             deletes_on_removal(&object)
         };
         assert!(removes(DeletionPolicy::MirrorPrune, true, false));

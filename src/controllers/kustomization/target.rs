@@ -23,7 +23,13 @@ pub(super) struct Target {
 pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
     refuse_unsupported(spec)?;
     let invalid = |error: &dyn std::fmt::Display| Outcome::stalled(reason::BUILD_FAILED, error);
-    let path = tree::join("", spec.path.as_deref().unwrap_or_default().trim_start_matches('/'));
+    let path = tree::join(
+        "",
+        spec.path
+            .as_deref()
+            .unwrap_or_default()
+            .trim_start_matches('/'),
+    );
     Ok(Target {
         path: path.map_err(|error| invalid(&format!("`spec.path`: {error}")))?,
         options: options(spec),
@@ -45,11 +51,20 @@ fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
         ("spec.force", spec.force),
         ("spec.kubeConfig", spec.kube_config.is_some()),
         ("spec.ignore", !spec.ignore.is_empty()),
-        ("spec.dependsOn.readyExpr", spec.depends_on.iter().any(|on| on.ready_expr.is_some())),
-        ("spec.deletionPolicy: WaitForTermination", spec.deletion_policy == DeletionPolicy::WaitForTermination),
+        (
+            "spec.dependsOn.readyExpr",
+            spec.depends_on.iter().any(|on| on.ready_expr.is_some()),
+        ),
+        (
+            "spec.deletionPolicy: WaitForTermination",
+            spec.deletion_policy == DeletionPolicy::WaitForTermination,
+        ),
     ];
     match unsupported.into_iter().find(|(_, used)| *used) {
-        Some((field, _)) => Err(Outcome::stalled(reason::UNSUPPORTED_FIELD, format!("`{field}` is not supported yet"))),
+        Some((field, _)) => Err(Outcome::stalled(
+            reason::UNSUPPORTED_FIELD,
+            format!("`{field}` is not supported yet"),
+        )),
         None => Ok(()),
     }
 }
@@ -110,11 +125,26 @@ mod tests {
             json!({"dependsOn": [{"name": "x", "readyExpr": "true"}]}),
         ] {
             let mut written = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}});
-            written.as_object_mut().expect("it is an object").extend(field.as_object().expect("it is an object").clone());
+            written
+                .as_object_mut()
+                .expect("it is an object")
+                .extend(field.as_object().expect("it is an object").clone());
             let spec: KustomizationSpec = serde_json::from_value(written).expect("Flux takes it");
             let outcome = target(&spec).expect_err("it is refused");
-            assert!(matches!(outcome, Outcome::Stalled { reason: reason::UNSUPPORTED_FIELD, .. }), "{outcome:?}");
-            let name = field.as_object().and_then(|field| field.keys().next().cloned()).expect("it has a name");
+            assert!(
+                matches!(
+                    outcome,
+                    Outcome::Stalled {
+                        reason: reason::UNSUPPORTED_FIELD,
+                        ..
+                    }
+                ),
+                "{outcome:?}"
+            );
+            let name = field
+                .as_object()
+                .and_then(|field| field.keys().next().cloned())
+                .expect("it has a name");
             assert!(outcome.message().contains(&name), "{}", outcome.message());
         }
     }

@@ -65,16 +65,27 @@ impl Waiting {
             pause: SHORTEST_PAUSE,
             status: status.clone(),
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run.key.clone(), begun.clone());
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(run.key.clone(), begun.clone());
         begun
     }
 
     /// The wait that goes on, unless there is something newer to apply.
-    pub(super) fn continues(&self, object: &Kustomization, revision: &str, run: &Run) -> Option<Begun> {
+    pub(super) fn continues(
+        &self,
+        object: &Kustomization,
+        revision: &str,
+        run: &Run,
+    ) -> Option<Begun> {
         let mut waits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = waits.get_mut(&run.key)?;
         let generation = object.metadata.generation.unwrap_or_default();
-        if begun.build.revision != revision || begun.generation != generation || run.requested_at.is_some() {
+        if begun.build.revision != revision
+            || begun.generation != generation
+            || run.requested_at.is_some()
+        {
             waits.remove(&run.key);
             return None;
         }
@@ -84,7 +95,10 @@ impl Waiting {
 
     /// Ends the wait of an object, if there is one.
     pub(super) fn end(&self, key: &ObjectKey) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
     }
 }
 
@@ -104,12 +118,17 @@ pub(super) fn judge(begun: &Begun, states: &[(ObjectId, Health)]) -> Verdict {
     let elapsed = begun.since.elapsed();
     let named = |wanted: fn(&Health) -> bool| {
         let found = states.iter().filter(|(_, health)| wanted(health));
-        found.map(|(id, health)| format!("{id} status: '{}'", health.as_str())).collect::<Vec<_>>()
+        found
+            .map(|(id, health)| format!("{id} status: '{}'", health.as_str()))
+            .collect::<Vec<_>>()
     };
     let failed = named(Health::is_failed);
     if !failed.is_empty() {
         let after = crate::domain::duration::format_duration(elapsed);
-        return Verdict::Failed(format!("health check failed after {after}: failed early due to stalled resources: [{}]", failed.join(", ")));
+        return Verdict::Failed(format!(
+            "health check failed after {after}: failed early due to stalled resources: [{}]",
+            failed.join(", ")
+        ));
     }
     let pending = named(|health| !health.is_current());
     if pending.is_empty() {
@@ -117,7 +136,10 @@ pub(super) fn judge(begun: &Begun, states: &[(ObjectId, Health)]) -> Verdict {
     }
     if elapsed >= begun.timeout {
         let after = crate::domain::duration::format_duration(begun.timeout);
-        return Verdict::Failed(format!("health check failed after {after}: timeout waiting for: [{}]", pending.join(", ")));
+        return Verdict::Failed(format!(
+            "health check failed after {after}: timeout waiting for: [{}]",
+            pending.join(", ")
+        ));
     }
     Verdict::NotYet
 }
@@ -144,10 +166,21 @@ mod tests {
     }
 
     fn begin(waiting: &Waiting) -> Begun {
-        let build = Build { revision: "main@sha1:1".to_owned(), digest: "sha256:1".to_owned(), started: Instant::now() };
+        let build = Build {
+            revision: "main@sha1:1".to_owned(),
+            digest: "sha256:1".to_owned(),
+            started: Instant::now(),
+        };
         let status = KustomizationStatus::default();
         let checks = vec![deployment("web")];
-        waiting.begin(&Kustomization::default(), build, checks, Duration::from_secs(30), &status, &run(None))
+        waiting.begin(
+            &Kustomization::default(),
+            build,
+            checks,
+            Duration::from_secs(30),
+            &status,
+            &run(None),
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -155,17 +188,37 @@ mod tests {
         let waiting = Waiting::default();
         begin(&waiting);
         let mut object = Kustomization::default();
-        assert!(waiting.continues(&object, "main@sha1:1", &run(None)).is_some());
-        assert!(waiting.continues(&object, "main@sha1:2", &run(None)).is_none());
+        assert!(
+            waiting
+                .continues(&object, "main@sha1:1", &run(None))
+                .is_some()
+        );
+        assert!(
+            waiting
+                .continues(&object, "main@sha1:2", &run(None))
+                .is_none()
+        );
         begin(&waiting);
-        assert!(waiting.continues(&object, "main@sha1:1", &run(Some("now"))).is_none());
+        assert!(
+            waiting
+                .continues(&object, "main@sha1:1", &run(Some("now")))
+                .is_none()
+        );
         begin(&waiting);
         object.metadata.generation = Some(2);
-        assert!(waiting.continues(&object, "main@sha1:1", &run(None)).is_none());
+        assert!(
+            waiting
+                .continues(&object, "main@sha1:1", &run(None))
+                .is_none()
+        );
         begin(&waiting);
         waiting.end(&run(None).key);
         object.metadata.generation = None;
-        assert!(waiting.continues(&object, "main@sha1:1", &run(None)).is_none());
+        assert!(
+            waiting
+                .continues(&object, "main@sha1:1", &run(None))
+                .is_none()
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -183,8 +236,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_verdict_names_what_is_not_healthy_in_the_words_of_flux() {
         let begun = begin(&Waiting::default());
-        let states = |health| vec![(deployment("web"), health), (deployment("db"), Health::Current(String::new()))];
-        assert_eq!(judge(&begun, &states(Health::Current(String::new()))), Verdict::Healthy);
+        let states = |health| {
+            vec![
+                (deployment("web"), health),
+                (deployment("db"), Health::Current(String::new())),
+            ]
+        };
+        assert_eq!(
+            judge(&begun, &states(Health::Current(String::new()))),
+            Verdict::Healthy
+        );
         let waiting = states(Health::InProgress("0 of 1".to_owned()));
         assert_eq!(judge(&begun, &waiting), Verdict::NotYet);
         tokio::time::advance(Duration::from_secs(30)).await;
@@ -195,6 +256,11 @@ mod tests {
         let Verdict::Failed(words) = judge(&begun, &states(Health::Failed("no".to_owned()))) else {
             panic!("a failure is final");
         };
-        assert!(words.ends_with("failed early due to stalled resources: [Deployment/shop/web status: 'Failed']"), "{words}");
+        assert!(
+            words.ends_with(
+                "failed early due to stalled resources: [Deployment/shop/web status: 'Failed']"
+            ),
+            "{words}"
+        );
     }
 }

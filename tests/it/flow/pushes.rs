@@ -2,7 +2,7 @@
 
 use super::{EAGER, fleet, running};
 use crate::support::fleet::{Fleet, GIT_PASSWORD, GIT_USER, condition, message};
-use crate::support::git_http::git;
+use crate::support::git_http::{Point, git};
 use crate::support::process::temporary_folder;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -147,6 +147,31 @@ async fn a_rejected_push_shows_the_words_of_the_hook_and_is_tried_again() {
     fleet.deployed("app", "1.1.0").await;
     fleet.all_ready("app").await;
     assert_eq!(fleet.repository.log("main").len(), 2);
+    fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_breaks_during_a_push_loses_and_repeats_nothing() {
+    let mut fleet = fleet("broken").await;
+    fleet.start(&EAGER);
+    fleet.settled_application("app").await;
+    let points = [Point::ReceivePack, Point::ReceivePackAnswer];
+    for (round, point) in (1..).zip(points) {
+        fleet.git.break_next(point);
+        let tag = format!("1.{round}.0");
+        fleet.publish("app", &tag).await;
+        fleet.deployed("app", &tag).await;
+        fleet.all_ready("app").await;
+        let automation = pushed(&fleet, "app", &tag).await;
+        let head = fleet.repository.head("main");
+        assert_eq!(
+            automation["status"]["observedSourceRevision"],
+            format!("main@sha1:{head}"),
+            "{point:?}"
+        );
+        assert_eq!(fleet.repository.log("main").len(), round + 1, "{point:?}");
+    }
+    fleet.repository.fsck();
     fleet.assert_no_panic();
 }
 

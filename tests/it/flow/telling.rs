@@ -43,10 +43,14 @@ impl Received {
     }
 }
 
-/// An address on which nobody listens at the moment.
-fn free_address() -> String {
-    let held = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
-    held.local_addr().expect("it is bound").to_string()
+/// The address at which the program serves `metrics` or `health`, as it says itself.
+fn address(fleet: &mut Fleet, what: &str) -> String {
+    let line = fleet
+        .process()
+        .wait_for_line(&format!("serving {what}"), PATIENCE);
+    let line: Value = serde_json::from_str(&line).expect("log lines are JSON");
+    let address = line["address"].as_str();
+    address.expect("the line tells the address").to_owned()
 }
 
 async fn get(address: &str, path: &str) -> (u16, String) {
@@ -170,12 +174,10 @@ async fn a_receiver_that_hangs_or_refuses_holds_nothing_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_and_probes_are_served_where_flux_has_them() {
-    let (metrics, health) = (free_address(), free_address());
     let mut fleet = fleet("metrics").await;
-    fleet.start(&[
-        &format!("--metrics-addr={metrics}"),
-        &format!("--health-addr={health}"),
-    ]);
+    fleet.start(&[]);
+    let metrics = address(&mut fleet, "metrics");
+    let health = address(&mut fleet, "health");
     fleet.settled_application("app").await;
     fleet.publish("app", "1.1.0").await;
     fleet.deployed("app", "1.1.0").await;

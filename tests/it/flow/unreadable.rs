@@ -1,8 +1,8 @@
-//! Secrets that cannot be read or say nothing, and repositories that are gone.
+//! Secrets that cannot be read or say nothing, repositories that are gone, folders that cannot be written.
 
 use super::{EAGER, fleet};
 use crate::support::fleet::{Fleet, GIT_PASSWORD, GIT_USER, KINDS, condition, message};
-use crate::support::git_http::BareRepository;
+use crate::support::git_http::{BareRepository, Point};
 use crate::support::registry_server::docker_config;
 use serde_json::{Value, json};
 
@@ -117,12 +117,8 @@ async fn a_login_that_is_refused_is_an_authentication_failure_that_keeps_it_secr
     fleet.assert_no_panic();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_repository_that_vanished_leaves_what_was_there() {
-    let mut fleet = fleet("vanished").await;
-    fleet.start(&EAGER);
-    fleet.settled_application("app").await;
-    // A second application in a repository of its own, which stays.
+/// An application `stays` in a repository of its own.
+async fn second_application(fleet: &Fleet) {
     let other = BareRepository::create(&fleet.repositories, "other");
     fleet.registry.push("stays", "1.0.0", "1.0.0").await;
     let manifest = fleet.deployment("stays", "1.0.0");
@@ -131,6 +127,38 @@ async fn a_repository_that_vanished_leaves_what_was_there() {
     let url = json!({"spec": {"url": fleet.git.url("other")}});
     fleet.patch("GitRepository", "stays", url).await;
     fleet.deployed("stays", "1.0.0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_git_server_that_hangs_is_given_up_and_holds_up_no_other() {
+    let mut fleet = fleet("hangs").await;
+    fleet.start(&EAGER);
+    fleet.settled_application("app").await;
+    second_application(&fleet).await;
+    let timeout = json!({"spec": {"timeout": "1s"}});
+    fleet.patch("GitRepository", "app", timeout).await;
+    fleet.ready("GitRepository", "app").await;
+    fleet.commit("More", &[("README.md", "more\n")]);
+    let hold = fleet.git.hold(Point::UploadPack);
+    fleet.request("GitRepository", "app").await;
+    tokio::task::block_in_place(|| hold.wait());
+    fleet.publish("stays", "1.1.0").await;
+    fleet.deployed("stays", "1.1.0").await;
+    let words = fleet
+        .not_ready("GitRepository", "app", "GitOperationFailed")
+        .await;
+    assert!(words.contains("did not answer within 1"), "{words}");
+    drop(hold);
+    fleet.ready("GitRepository", "app").await;
+    fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repository_that_vanished_leaves_what_was_there() {
+    let mut fleet = fleet("vanished").await;
+    fleet.start(&EAGER);
+    fleet.settled_application("app").await;
+    second_application(&fleet).await;
 
     let before = fleet.ready("GitRepository", "app").await;
     let gone = fleet.repositories.join("gone.git");
@@ -159,5 +187,26 @@ async fn a_repository_that_vanished_leaves_what_was_there() {
     fleet.all_ready("app").await;
     let healed = fleet.ready("GitRepository", "app").await;
     assert_eq!(condition(&healed, "FetchFailed"), &Value::Null);
+    fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storage_that_cannot_be_written_is_said_with_its_cause() {
+    let mut fleet = fleet("storage").await;
+    fleet.commit("Add a file", &[("README.md", "hello\n")]);
+    let folder = fleet.artifacts();
+    std::fs::create_dir(&folder).expect("the folder is ours");
+    let obstacle = folder.join("gitrepository");
+    std::fs::write(&obstacle, "not a folder").expect("the folder is ours");
+    fleet.start(&EAGER);
+    fleet
+        .apply("GitRepository", "app", fleet.git_repository())
+        .await;
+    let words = fleet
+        .not_ready("GitRepository", "app", "StorageOperationFailed")
+        .await;
+    assert!(words.contains("(os error "), "{words}");
+    std::fs::remove_file(&obstacle).expect("the folder is ours");
+    fleet.ready("GitRepository", "app").await;
     fleet.assert_no_panic();
 }

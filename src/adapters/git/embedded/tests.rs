@@ -26,7 +26,9 @@ async fn site() -> Site {
     let bare = create(&folder.path().join("bare.git")).expect("a repository");
     let files = BTreeMap::from([("a/b.yaml", "b: 1\n".to_owned()), ("c", "c\n".to_owned())]);
     let first = seed(&bare, &files, "First\n", Timestamp::UNIX_EPOCH).expect("a commit");
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback is there");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("loopback is there");
     let address = listener.local_addr().expect("it is bound");
     // It ends with the runtime of the test.
     tokio::spawn(async move { axum::serve(listener, router(bare)).await });

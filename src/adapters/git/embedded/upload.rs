@@ -193,8 +193,13 @@ fn add_tree(
 /// A pack of whole objects (`gitformat-pack`, version 2).
 fn pack(repository: &Repository, objects: &BTreeSet<ObjectId>) -> Result<Vec<u8>, RepositoryError> {
     let failed = RepositoryError::failed("pack its objects");
-    let found = objects.iter().map(|id| repository.find_object(*id).map_err(&failed));
+    let found = objects
+        .iter()
+        .map(|id| repository.find_object(*id).map_err(&failed));
     let found = found.collect::<Result<Vec<_>, _>>()?;
-    let whole: Vec<_> = found.iter().map(|object| (object.kind, object.data.as_slice())).collect();
+    let whole: Vec<_> = found
+        .iter()
+        .map(|object| (object.kind, object.data.as_slice()))
+        .collect();
     super::super::pack::write(&whole).map_err(RepositoryError::failed("pack its objects"))
 }

@@ -3,15 +3,14 @@
 //!
 //! Every interval is an hour: what happens in a test happens because something was told, not because time passed.
 
+mod application;
+mod objects;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
-use kube::{Api, Client, Config};
+use kube::Client;
 use serde_json::{Value, json};
 
 use super::control_plane::ControlPlane;
@@ -65,7 +64,7 @@ impl Fleet {
             repository: BareRepository::create(&repositories, "fleet"),
             storage: temporary_folder("storage"),
             kubeconfig: plane.kubeconfig_path(),
-            client: client(&plane.kubeconfig_path()).await,
+            client: objects::client(&plane.kubeconfig_path()).await,
             process: None,
             namespace,
             repositories,
@@ -85,8 +84,6 @@ impl Fleet {
         fleet.start(&[]);
         fleet
     }
-
-    // ---- the program
 
     /// `highwater run` for this namespace alone, on ports of its own, where `flags` do not say otherwise.
     pub fn command(&self, flags: &[&str]) -> Command {
@@ -158,78 +155,6 @@ impl Fleet {
         assert!(!log.contains("panicked"), "{log}");
         assert!(self.process().is_running(), "the program ended\n{log}");
     }
-
-    // ---- objects
-
-    /// Writes an object: all but `apiVersion`, `kind`, name and namespace.
-    pub async fn apply(&self, kind: &str, name: &str, content: Value) {
-        let mut object = content;
-        object["apiVersion"] = json!(resource(kind).api_version);
-        object["kind"] = json!(kind);
-        object["metadata"]["name"] = json!(name);
-        let parameters = PatchParams::apply("tests").force();
-        let written = self
-            .api(kind)
-            .patch(name, &parameters, &Patch::Apply(&object))
-            .await;
-        written.unwrap_or_else(|error| panic!("{kind}/{name} cannot be written: {error}"));
-    }
-
-    /// Changes fields of an object, by a merge patch.
-    pub async fn patch(&self, kind: &str, name: &str, patch: Value) {
-        let parameters = PatchParams::default();
-        let patched = self
-            .api(kind)
-            .patch(name, &parameters, &Patch::Merge(&patch))
-            .await;
-        patched.unwrap_or_else(|error| panic!("{kind}/{name} cannot be changed: {error}"));
-    }
-
-    /// Asks for the deletion of an object.
-    pub async fn delete(&self, kind: &str, name: &str) {
-        let deleted = self.api(kind).delete(name, &DeleteParams::default()).await;
-        deleted.unwrap_or_else(|error| panic!("{kind}/{name} cannot be deleted: {error}"));
-    }
-
-    /// An object as the API server has it.
-    pub async fn get(&self, kind: &str, name: &str) -> Option<Value> {
-        let found = self.api(kind).get_opt(name).await;
-        let found = found.unwrap_or_else(|error| panic!("{kind}/{name} cannot be read: {error}"));
-        found.map(|object| serde_json::to_value(object).expect("an object is JSON"))
-    }
-
-    /// All objects of a kind in the namespace.
-    pub async fn list(&self, kind: &str) -> Vec<Value> {
-        let list = self.api(kind).list(&ListParams::default()).await;
-        let list = list.unwrap_or_else(|error| panic!("{kind} cannot be listed: {error}"));
-        let values = list.items.into_iter().map(serde_json::to_value);
-        values.collect::<Result<_, _>>().expect("an object is JSON")
-    }
-
-    /// Sets `reconcile.fluxcd.io/requestedAt` to a new value, and returns it.
-    pub async fn request(&self, kind: &str, name: &str) -> String {
-        static COUNT: AtomicUsize = AtomicUsize::new(1);
-        let token = format!("request-{}", COUNT.fetch_add(1, Ordering::Relaxed));
-        let annotations = json!({"reconcile.fluxcd.io/requestedAt": token});
-        let patch = json!({"metadata": {"annotations": annotations}});
-        self.patch(kind, name, patch).await;
-        token
-    }
-
-    /// Asks for a reconciliation and waits until it was handled; the object then.
-    pub async fn reconcile(&self, kind: &str, name: &str) -> Value {
-        let token = self.request(kind, name).await;
-        self.wait(kind, name, "the request is handled", |object| {
-            object["status"]["lastHandledReconcileAt"] == *token
-        })
-        .await
-    }
-
-    fn api(&self, kind: &str) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind))
-    }
-
-    // ---- waiting
 
     /// Waits until an object is as `wanted` says; `what` words it for whoever reads the failure.
     pub async fn wait(
@@ -317,114 +242,6 @@ impl Fleet {
         })
         .await
     }
-
-    // ---- the chain of an application
-
-    /// An application `name` that runs 1.0.0: pushed to the registry, deployed from `apps/<name>` of the repository, and looked after
-    /// by five objects of its name that follow every 1.x.
-    pub async fn application(&self, name: &str) {
-        self.registry.push(name, "1.0.0", "1.0.0").await;
-        let manifest = self.deployment(name, "1.0.0");
-        self.commit(
-            &format!("Add {name}"),
-            &[(&format!("apps/{name}/deployment.yaml"), &manifest)],
-        );
-        self.chain(name, &format!("apps/{name}")).await;
-    }
-
-    /// [`Fleet::application`], ready.
-    pub async fn settled_application(&self, name: &str) {
-        self.application(name).await;
-        self.all_ready(name).await;
-        self.deployed(name, "1.0.0").await;
-    }
-
-    /// Writes the five objects called `name` that look after the image `name` and the folder `path`.
-    pub async fn chain(&self, name: &str, path: &str) {
-        self.apply("ImagePolicy", name, self.image_policy(name))
-            .await;
-        self.chain_without_policy(name, path).await;
-    }
-
-    /// [`Fleet::chain`] for a test that writes a policy of its own.
-    pub async fn chain_without_policy(&self, name: &str, path: &str) {
-        self.apply("ImageRepository", name, self.image_repository(name))
-            .await;
-        self.apply("GitRepository", name, self.git_repository())
-            .await;
-        self.apply("ImageUpdateAutomation", name, self.automation(name, path))
-            .await;
-        self.apply("Kustomization", name, self.kustomization(name, path))
-            .await;
-    }
-
-    /// An ImageRepository for an image of the registry.
-    pub fn image_repository(&self, image: &str) -> Value {
-        json!({"spec": {
-            "image": self.registry.image(image), "interval": "1h", "insecure": true, "secretRef": {"name": "registry"},
-        }})
-    }
-
-    /// An ImagePolicy that selects the newest 1.x of an ImageRepository.
-    pub fn image_policy(&self, repository: &str) -> Value {
-        json!({"spec": {
-            "imageRepositoryRef": {"name": repository}, "policy": {"semver": {"range": "1.x"}},
-        }})
-    }
-
-    /// A GitRepository that follows `main` of the fleet's repository.
-    pub fn git_repository(&self) -> Value {
-        json!({"spec": {
-            "url": self.git.url("fleet"), "ref": {"branch": "main"}, "interval": "1h", "secretRef": {"name": "git"},
-        }})
-    }
-
-    /// An ImageUpdateAutomation that writes into `path` of a GitRepository.
-    pub fn automation(&self, source: &str, path: &str) -> Value {
-        json!({"spec": {
-            "sourceRef": {"kind": "GitRepository", "name": source}, "interval": "1h",
-            "git": {"commit": {"author": {"name": "Tide", "email": "tide@example.com"}}},
-            "update": {"strategy": "Setters", "path": path},
-        }})
-    }
-
-    /// A Kustomization that applies `path` of a GitRepository to the namespace.
-    pub fn kustomization(&self, source: &str, path: &str) -> Value {
-        json!({"spec": {
-            "sourceRef": {"kind": "GitRepository", "name": source}, "path": path, "interval": "1h", "retryInterval": "1s",
-            "prune": true, "targetNamespace": self.namespace,
-        }})
-    }
-
-    /// A Deployment without replicas whose image is marked for the policy of its name.
-    pub fn deployment(&self, name: &str, tag: &str) -> String {
-        format!(
-            "# Kept by hand, but for the image.\n\
-             apiVersion: apps/v1\n\
-             kind: Deployment\n\
-             metadata:\n  name: {name}\n\
-             spec:\n  replicas: 0\n  selector:\n    matchLabels: {{app: {name}}}\n  template:\n    metadata:\n      labels: {{app: {name}}}\n    \
-             spec:\n      containers:\n        - name: app\n          image: {}:{tag} {}\n",
-            self.registry.image(name),
-            self.marker(name)
-        )
-    }
-
-    /// The comment that marks a scalar for a policy of the namespace.
-    pub fn marker(&self, policy: &str) -> String {
-        format!("# {{\"$imagepolicy\": \"{}:{policy}\"}}", self.namespace)
-    }
-
-    /// Commits to `main`, past all servers.
-    pub fn commit(&self, message: &str, files: &[(&str, &str)]) -> String {
-        self.repository.commit("main", message, files)
-    }
-
-    /// Pushes a tag of an application's image and asks for a scan: news for the whole chain.
-    pub async fn publish(&self, name: &str, tag: &str) -> String {
-        self.registry.push(name, tag, tag).await;
-        self.request("ImageRepository", name).await
-    }
 }
 
 /// The image of a Deployment's only container.
@@ -452,30 +269,4 @@ pub fn is_ready(object: &Value) -> bool {
         && object["status"]["observedGeneration"] == object["metadata"]["generation"]
         && condition(object, "Reconciling").is_null()
         && condition(object, "Stalled").is_null()
-}
-
-/// A client of the cluster's administrator.
-async fn client(kubeconfig: &Path) -> Client {
-    // Whoever installs it first wins, and all install the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the tests wrote it");
-    let options = KubeConfigOptions::default();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    Client::try_from(config.expect("a usable kubeconfig")).expect("a usable configuration")
-}
-
-fn resource(kind: &str) -> ApiResource {
-    let (group, version) = match kind {
-        "ImageRepository" | "ImagePolicy" | "ImageUpdateAutomation" => {
-            ("image.toolkit.fluxcd.io", "v1")
-        }
-        "GitRepository" => ("source.toolkit.fluxcd.io", "v1"),
-        "Kustomization" => ("kustomize.toolkit.fluxcd.io", "v1"),
-        "Deployment" => ("apps", "v1"),
-        "Role" | "RoleBinding" => ("rbac.authorization.k8s.io", "v1"),
-        "Lease" => ("coordination.k8s.io", "v1"),
-        "ConfigMap" | "Event" | "Secret" | "ServiceAccount" => ("", "v1"),
-        other => panic!("name the group of `{other}` here"),
-    };
-    ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind))
 }
