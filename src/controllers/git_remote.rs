@@ -6,8 +6,10 @@
 use super::secrets::{SecretError, certificates, proxy};
 use crate::adapters::cluster::objects::{SecretData, secret};
 use crate::adapters::git::{Auth, ClientCertificate, GitError, Proxy, Remote};
+use crate::api::common::GitReference as WrittenReference;
 use crate::api::git_repository::{GitProvider, GitRepositorySpec};
 use crate::domain::duration::DurationError;
+use crate::domain::git_ref::GitReference;
 use crate::domain::object::ObjectKey;
 use crate::domain::redact::SafeUrl;
 use kube::Client;
@@ -88,6 +90,20 @@ pub async fn remote(
         }));
     }
     Ok(remote)
+}
+
+/// A reference as a specification writes it, for the domain to check.
+pub fn reference(written: Option<&WrittenReference>) -> GitReference {
+    let Some(written) = written.cloned() else {
+        return GitReference::default();
+    };
+    GitReference {
+        branch: written.branch,
+        tag: written.tag,
+        semver: written.semver,
+        name: written.name,
+        commit: written.commit,
+    }
 }
 
 /// The login in a Secret, `bearerToken` before `username` and `password`, as Flux has it.

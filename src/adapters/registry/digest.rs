@@ -6,7 +6,7 @@
 use super::body;
 use super::error::{AnswerProblem, ErrorClass, RegistryError};
 use super::session::{Request, Session};
-use crate::domain::image::ImageName;
+use crate::domain::image::{ImageName, is_digest};
 use crate::domain::tags::is_tag;
 use reqwest::{Method, Response};
 use sha2::{Digest, Sha256};
@@ -77,20 +77,6 @@ fn digest_field(response: &Response) -> Result<Option<String>, AnswerProblem> {
         return Err(AnswerProblem::Digest);
     }
     Ok(Some(digest.to_owned()))
-}
-
-/// Whether a text is a digest of one of the two algorithms that OCI registers.
-fn is_digest(text: &str) -> bool {
-    let length = match text.split_once(':') {
-        Some(("sha256", _)) => 64,
-        Some(("sha512", _)) => 128,
-        _ => return false,
-    };
-    let hex = &text["sha256:".len()..];
-    hex.len() == length
-        && hex
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn sha256(bytes: &[u8]) -> String {

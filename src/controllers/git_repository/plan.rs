@@ -7,9 +7,10 @@ use crate::adapters::git::GitError;
 use crate::api::GitRepository;
 use crate::api::common::Time;
 use crate::api::git_repository::{self, GitRepositorySpec, GitRepositoryStatus};
+use crate::controllers::git_remote::reference;
 use crate::controllers::report::Report;
 use crate::domain::conditions::Statement;
-use crate::domain::git_ref::{CheckoutRef, GitReference};
+use crate::domain::git_ref::CheckoutRef;
 use crate::domain::outcome::{Outcome, reason, with_causes};
 use std::time::Duration;
 
@@ -51,19 +52,6 @@ pub(super) fn target(spec: &GitRepositorySpec) -> Result<Target, Outcome> {
         .map_err(|error| invalid(&error))?;
     let interval = spec.interval().map_err(|error| invalid(&error))?;
     Ok(Target { checkout, interval })
-}
-
-/// The reference of a specification, as the domain has it.
-fn reference(written: Option<&crate::api::common::GitReference>) -> GitReference {
-    written
-        .cloned()
-        .map_or_else(GitReference::default, |written| GitReference {
-            branch: written.branch,
-            tag: written.tag,
-            semver: written.semver,
-            name: written.name,
-            commit: written.commit,
-        })
 }
 
 /// The artifact of the status, unless it was made with other settings.

@@ -5,14 +5,15 @@ use super::fetch::Source;
 use crate::adapters::cluster::events::Told;
 use crate::adapters::git::TransactionError;
 use crate::api::ImageUpdateAutomation;
-use crate::api::common::{GitReference as WrittenReference, ImageReference, Time};
+use crate::api::common::{ImageReference, Time};
 use crate::api::image_update_automation::{
     GitSpec, ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName,
 };
+use crate::controllers::git_remote::reference;
 use crate::controllers::report::Report;
 use crate::domain::change::ChangeReport;
 use crate::domain::conditions::Statement;
-use crate::domain::git_ref::{CheckoutRef, GitReference, check_branch_name};
+use crate::domain::git_ref::{CheckoutRef, check_branch_name};
 use crate::domain::image::ImageRef;
 use crate::domain::marker::PolicyKey;
 use crate::domain::outcome::{Outcome, reason};
@@ -125,19 +126,6 @@ fn push_branch(written: Option<String>, checkout: &CheckoutRef) -> Result<String
     check_branch_name(&branch)
         .map_err(|error| Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error))?;
     Ok(branch)
-}
-
-/// A written reference, as the domain has it.
-fn reference(written: Option<&WrittenReference>) -> GitReference {
-    written
-        .cloned()
-        .map_or_else(GitReference::default, |written| GitReference {
-            branch: written.branch,
-            tag: written.tag,
-            semver: written.semver,
-            name: written.name,
-            commit: written.commit,
-        })
 }
 
 /// What the markers of the namespace get.
@@ -295,6 +283,7 @@ fn markers_applied(report: &ChangeReport) -> Statement {
 mod tests {
     use super::*;
     use crate::api::GitRepository;
+    use crate::api::common::GitReference as WrittenReference;
     use crate::api::image_update_automation::{CommitSpec, CommitUser, PushSpec};
     use crate::domain::object::ObjectKey;
     use std::sync::Arc;
