@@ -41,9 +41,6 @@ pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
 
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
     let unsupported = [
-        ("spec.namePrefix", spec.name_prefix.is_some()),
-        ("spec.nameSuffix", spec.name_suffix.is_some()),
-        ("spec.components", !spec.components.is_empty()),
         ("spec.buildMetadata", !spec.build_metadata.is_empty()),
         ("spec.postBuild", spec.post_build.is_some()),
         ("spec.decryption", spec.decryption.is_some()),
@@ -86,6 +83,10 @@ fn options(spec: &KustomizationSpec) -> Options {
     let metadata = spec.common_metadata.clone().unwrap_or_default();
     Options {
         target_namespace: spec.target_namespace.clone(),
+        name_prefix: spec.name_prefix.clone(),
+        name_suffix: spec.name_suffix.clone(),
+        components: spec.components.clone(),
+        ignore_missing_components: spec.ignore_missing_components,
         images: images.collect(),
         patches: patches.collect(),
         common_labels: metadata.labels,
@@ -113,10 +114,36 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn names_components_and_metadata_reach_the_build() {
+        let written = json!({
+            "interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}, "path": "./apps/",
+            "namePrefix": "a-", "nameSuffix": "-z", "targetNamespace": "shop", "components": ["../c"], "ignoreMissingComponents": true,
+            "commonMetadata": {"labels": {"team": "shop"}}
+        });
+        let spec: KustomizationSpec = serde_json::from_value(written).expect("Flux takes it");
+        let target = target(&spec).expect("it is carried out");
+        assert_eq!(target.path, "apps");
+        let options = target.options;
+        assert_eq!(
+            (
+                options.name_prefix.as_deref(),
+                options.name_suffix.as_deref(),
+                options.target_namespace.as_deref()
+            ),
+            (Some("a-"), Some("-z"), Some("shop"))
+        );
+        assert_eq!(
+            (options.components, options.ignore_missing_components),
+            (vec!["../c".to_owned()], true)
+        );
+        assert_eq!(options.common_labels["team"], "shop");
+        assert!(options.generate);
+    }
+
+    #[test]
     fn a_field_that_would_do_nothing_is_refused() {
         for field in [
-            json!({"namePrefix": "x-"}),
-            json!({"components": ["../c"]}),
+            json!({"buildMetadata": ["originAnnotations"]}),
             json!({"postBuild": {"substitute": {"a": "b"}}}),
             json!({"decryption": {"provider": "sops"}}),
             json!({"force": true}),

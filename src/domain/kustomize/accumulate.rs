@@ -5,20 +5,20 @@
 //! (references, order).
 
 use super::Options;
+use super::budget::Budget;
 use super::decode::Located;
 use super::error::BuildError;
 use super::file::{self, Kustomization};
-use super::resource::{Identity, Resource};
-use super::{generate, images, labels, namespace, patch};
+use super::resource::{Identity, Resource, check_unique};
+use super::{
+    generate, generators, images, labels, namespace, naming, patch, replacements, replicas,
+};
 use crate::domain::manifest::{Document, ManifestError, Rules, Source, documents, expand_lists};
 use crate::domain::tree::{EntryKind, FileTree, TreeError, join};
-use std::cell::Cell;
 use std::collections::HashMap;
 
 /// How many directories may include one another in a row.
 const DEPTH: usize = 64;
-/// How many kustomizations one build may load.
-const KUSTOMIZATIONS: usize = 10_000;
 /// How many objects one build may hold at once.
 const OBJECTS: usize = 200_000;
 
@@ -29,7 +29,7 @@ pub(super) struct Context<'a> {
     pub(super) directory: String,
     /// The directories that led here, outermost first.
     pub(super) above: Vec<String>,
-    pub(super) loaded: &'a Cell<usize>,
+    pub(super) budget: &'a Budget,
 }
 
 impl<'a> Context<'a> {
@@ -57,6 +57,12 @@ impl<'a> Context<'a> {
             )));
         }
         Ok(())
+    }
+
+    /// Whether a field names a directory of the tree.
+    pub(super) fn has_directory(&self, name: &Located<String>) -> bool {
+        self.resolve(name)
+            .is_ok_and(|path| self.tree.entries(&path).is_ok())
     }
 
     /// The directory that a field names.
@@ -108,8 +114,8 @@ impl<'a> Context<'a> {
         Ok(found.pop())
     }
 
-    /// Loads and runs the kustomization of this directory.
-    fn build(&self) -> Result<Vec<Resource>, BuildError> {
+    /// The kustomization of this directory and the file it stands in.
+    fn load(&self) -> Result<(String, Kustomization), BuildError> {
         let Some((path, bytes)) = self.find()? else {
             return Err(BuildError::NoKustomization {
                 directory: shown(&self.directory),
@@ -119,43 +125,93 @@ impl<'a> Context<'a> {
         if kustomization.empty {
             return Err(BuildError::Empty { file: path });
         }
-        if kustomization.component {
-            return Err(BuildError::Unsupported {
-                file: path,
-                line: 1,
-                field: "kind: Component".to_owned(),
-            });
-        }
-        self.run(&kustomization)
+        Ok((path, kustomization))
     }
 
-    /// Collects the resources of `kustomization` and carries out its steps, in kustomize's order.
-    pub(super) fn run(&self, kustomization: &Kustomization) -> Result<Vec<Resource>, BuildError> {
-        self.loaded.set(self.loaded.get() + 1);
-        if self.loaded.get() > KUSTOMIZATIONS {
-            return Err(too_large(format!(
-                "more than {KUSTOMIZATIONS} kustomizations"
+    /// Builds the kustomization in the directory `path`, which `name` names.
+    fn base(&self, name: &Located<String>, path: String) -> Result<Vec<Resource>, BuildError> {
+        let base = self.enter(name, path)?;
+        let (file, kustomization) = base.load()?;
+        if kustomization.component {
+            return Err(name.error(format!(
+                "{file} is a `Component`; hint: name it under `components`"
             )));
         }
-        let mut resources = self.collect(kustomization)?;
+        base.run(&kustomization, Vec::new())
+    }
+
+    /// Runs the component that `name` names on everything collected so far.
+    fn component(
+        &self,
+        name: &Located<String>,
+        resources: Vec<Resource>,
+    ) -> Result<Vec<Resource>, BuildError> {
+        if name.value.is_empty() {
+            return Err(name.error("expected a path"));
+        }
+        refuse_remote(name)?;
+        let path = self.resolve(name)?;
+        self.tree
+            .entries(&path)
+            .map_err(|error| tree_error(name, error))?;
+        let component = self.enter(name, path)?;
+        let (file, kustomization) = component.load()?;
+        if !kustomization.component {
+            return Err(name.error(format!("expected {file} to be of kind `Component`")));
+        }
+        let resources = component.run(&kustomization, resources)?;
+        check_unique(&resources)?;
+        Ok(resources)
+    }
+
+    /// Adds the resources of `kustomization` to those of the directory that includes it as a
+    /// component, if one does, and carries out its steps on all of them, in kustomize's order.
+    pub(super) fn run(
+        &self,
+        kustomization: &Kustomization,
+        mut resources: Vec<Resource>,
+    ) -> Result<Vec<Resource>, BuildError> {
+        self.budget.load()?;
+        self.collect(kustomization, &mut resources)?;
+        for generator in &kustomization.generators {
+            generators::apply(self, &mut resources, generator)?;
+        }
+        for name in &kustomization.components {
+            resources = self.component(name, resources)?;
+        }
+        self.budget.change(resources.len())?;
         for entry in &kustomization.patches {
             patch::apply(self, &mut resources, entry)?;
         }
         namespace::apply(&mut resources, &kustomization.namespace)?;
+        naming::prefix(&mut resources, &kustomization.name_prefix)?;
+        naming::suffix(&mut resources, &kustomization.name_suffix)?;
         for label in &kustomization.labels {
             labels::apply(&mut resources, label)?;
         }
         labels::apply_common(&mut resources, &kustomization.common_labels)?;
         labels::apply_annotations(&mut resources, &kustomization.common_annotations)?;
+        for replica in &kustomization.replicas {
+            replicas::apply(&mut resources, replica)?;
+        }
         for image in &kustomization.images {
             images::apply(&mut resources, image)?;
+        }
+        for replacement in &kustomization.replacements {
+            replacements::apply(self, &mut resources, replacement)?;
         }
         Ok(resources)
     }
 
-    fn collect(&self, kustomization: &Kustomization) -> Result<Vec<Resource>, BuildError> {
-        let mut resources = Vec::new();
-        let mut seen: HashMap<Identity, Source> = HashMap::new();
+    fn collect(
+        &self,
+        kustomization: &Kustomization,
+        resources: &mut Vec<Resource>,
+    ) -> Result<(), BuildError> {
+        let mut seen: HashMap<Identity, Source> = resources
+            .iter()
+            .map(|resource| (resource.identity(), resource.source.clone()))
+            .collect();
         for name in &kustomization.resources {
             for resource in self.resource(name)? {
                 let id = resource.identity();
@@ -173,7 +229,7 @@ impl<'a> Context<'a> {
                 return Err(too_large(format!("more than {OBJECTS} objects")));
             }
         }
-        Ok(resources)
+        Ok(())
     }
 
     /// The objects of a file, or of the kustomization in a directory.
@@ -189,14 +245,14 @@ impl<'a> Context<'a> {
             }
         };
         if self.tree.kind(&path) == Some(EntryKind::Directory) {
-            return self.enter(name, path)?.build();
+            return self.base(name, path);
         }
         match self.tree.read(&path) {
             Ok(bytes) => {
                 self.restrict(name, &path)?;
                 objects(&path, &bytes)
             }
-            Err(TreeError::NotAFile(_)) => self.enter(name, path)?.build(),
+            Err(TreeError::NotAFile(_)) => self.base(name, path),
             Err(error) => {
                 refuse_remote(name)?;
                 Err(tree_error(name, error))
@@ -284,15 +340,11 @@ fn objects(path: &str, bytes: &[u8]) -> Result<Vec<Resource>, BuildError> {
 }
 
 fn object(path: &str, document: Document) -> Result<Resource, BuildError> {
-    let resource = Resource {
-        source: Source {
-            file: path.to_owned(),
-            line: document.line as usize,
-        },
-        root: document.root,
-        previous: Vec::new(),
-        ties: 0,
+    let source = Source {
+        file: path.to_owned(),
+        line: document.line as usize,
     };
+    let resource = Resource::new(document.root, source);
     let fields = [
         ("apiVersion", resource.text("apiVersion")),
         ("kind", resource.text("kind")),

@@ -189,6 +189,19 @@ impl<'a> At<'a> {
         }
     }
 
+    /// A whole number, also one that is written with a fraction of zero.
+    pub(super) fn integer(&self) -> Result<i64, BuildError> {
+        let value = match self.node {
+            Node::Scalar(scalar) if scalar.kind != ScalarKind::Text => self.node.to_json().ok(),
+            _ => None,
+        };
+        let whole = value.and_then(|value| {
+            let fraction = |number: f64| number.to_string().parse().ok();
+            value.as_i64().or_else(|| value.as_f64().and_then(fraction))
+        });
+        whole.ok_or_else(|| self.expected("a whole number"))
+    }
+
     pub(super) fn items(&self) -> Result<Vec<At<'a>>, BuildError> {
         let Node::Sequence(items) = self.node else {
             return Err(self.expected("a list"));

@@ -7,6 +7,9 @@
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
 use super::field_spec::FieldSpec;
+use super::generators::{self, Generator};
+use super::replacements::{self, Replacement};
+use super::replicas::{self, Replica};
 use super::{Image, Patch, PatchTarget};
 use crate::domain::manifest::{Mapping, Rules, documents};
 use std::collections::BTreeMap;
@@ -18,40 +21,40 @@ const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// What this build carries out.
-const SUPPORTED: [&str; 11] = [
+const SUPPORTED: [&str; 19] = [
     "apiVersion",
     "kind",
     "metadata",
     "resources",
+    "components",
+    "configMapGenerator",
+    "secretGenerator",
+    "generatorOptions",
     "namespace",
+    "namePrefix",
+    "nameSuffix",
     "images",
     "labels",
     "commonAnnotations",
     "commonLabels",
     "patches",
+    "replicas",
+    "replacements",
     "sortOptions",
 ];
 
 /// What kustomize has besides.
-const NOT_YET: [&str; 23] = [
+const NOT_YET: [&str; 15] = [
     "openapi",
-    "namePrefix",
-    "nameSuffix",
     "patchesStrategicMerge",
     "patchesJson6902",
     "imageTags",
-    "replacements",
-    "replicas",
     "vars",
-    "components",
     "crds",
     "bases",
-    "configMapGenerator",
-    "secretGenerator",
     "helmGlobals",
     "helmCharts",
     "helmChartInflationGenerator",
-    "generatorOptions",
     "configurations",
     "generators",
     "transformers",
@@ -82,12 +85,18 @@ pub(super) enum Sort {
 pub(super) struct Kustomization {
     pub(super) component: bool,
     pub(super) resources: Vec<Located<String>>,
+    pub(super) components: Vec<Located<String>>,
+    pub(super) generators: Vec<Located<Generator>>,
     pub(super) namespace: String,
+    pub(super) name_prefix: String,
+    pub(super) name_suffix: String,
     pub(super) images: Vec<Located<Image>>,
     pub(super) labels: Vec<Located<Label>>,
     pub(super) common_labels: BTreeMap<String, String>,
     pub(super) common_annotations: BTreeMap<String, String>,
     pub(super) patches: Vec<Located<Patch>>,
+    pub(super) replicas: Vec<Located<Replica>>,
+    pub(super) replacements: Vec<Located<Replacement>>,
     pub(super) sort: Option<Sort>,
     /// Whether the file says nothing but what it is.
     pub(super) empty: bool,
@@ -119,12 +128,18 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Kustomization, BuildErro
     Ok(Kustomization {
         component,
         resources: fields.texts("resources")?,
+        components: fields.texts("components")?,
+        generators: generators::parse(&fields)?,
         namespace: fields.text("namespace")?,
+        name_prefix: fields.text("namePrefix")?,
+        name_suffix: fields.text("nameSuffix")?,
         images: located(&fields, "images", image)?,
         labels: located(&fields, "labels", label)?,
         common_labels: fields.pairs("commonLabels")?,
         common_annotations: fields.pairs("commonAnnotations")?,
         patches: located(&fields, "patches", patch)?,
+        replicas: located(&fields, "replicas", replicas::parse)?,
+        replacements: located(&fields, "replacements", replacements::parse)?,
         sort: fields.get("sortOptions").map(|at| sort(&at)).transpose()?,
         empty: says_nothing(&fields),
     })
@@ -256,7 +271,8 @@ fn patch(at: &At<'_>) -> Result<Patch, BuildError> {
     }
 }
 
-fn target(fields: &Fields<'_>) -> Result<PatchTarget, BuildError> {
+/// Reads a selector.
+pub(super) fn target(fields: &Fields<'_>) -> Result<PatchTarget, BuildError> {
     fields.only(&[
         "group",
         "version",

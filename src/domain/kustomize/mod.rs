@@ -1,10 +1,12 @@
 //! `kustomize build`, from a file tree to ordered objects, pure and without a lock.
 //!
 //! The behaviour is kustomize v5.8.1's. [`build`] loads the kustomization of a directory (or makes
-//! one up as Flux does), collects its resources recursively (`accumulate`), carries out one step
-//! after the other, each in its own file (`patch`, `namespace`, `labels`, `images`), and finishes
-//! at the top with what concerns all objects (`references`, `order`). Objects are trees that keep
-//! the text of each scalar until the end, because kustomize compares and copies texts.
+//! one up as Flux does), collects its resources recursively (`accumulate`), adds what is generated
+//! (`generators`) and what components do, carries out one step after the other, each in its own
+//! file (`patch`, `namespace`, `naming`, `labels`, `replicas`, `images`, `replacements`), and
+//! finishes at the top with what concerns all objects (`content_hash`, `references`, `order`).
+//! Objects are trees that keep the text of each scalar until the end, because kustomize compares
+//! and copies texts.
 //!
 //! Invariant: a build either gives every object or an error that names file, field and line;
 //! nothing is read outside the tree, and the work is bounded. What is absent: fields of the
@@ -13,26 +15,36 @@
 //! | differs from v5.8.1 on purpose | why |
 //! |---|---|
 //! | an object without `apiVersion` is an error | no API server takes it |
+//! | a line of over 65,535 bytes in `envs` is an error | v5.8.1 drops it and the rest |
+//! | a replacement into a string that holds YAML or JSON is an error | not carried out yet |
 //! | an alias that refers to itself is an error | v5.8.1 crashes |
 
 mod accumulate;
 mod associative;
+mod budget;
+mod content_hash;
 mod decode;
 mod error;
+mod field_path;
 mod field_spec;
 mod file;
 mod generate;
+mod generators;
 mod images;
 mod json_patch;
+mod key_values;
 mod label_selector;
 mod labels;
 mod merge_keys;
 mod namespace;
+mod naming;
 mod order;
 mod overrides;
 mod patch;
 mod reference_fields;
 mod references;
+mod replacements;
+mod replicas;
 mod resource;
 mod scope;
 mod selector;
@@ -44,10 +56,10 @@ pub use error::BuildError;
 use super::manifest::{Manifest, ManifestError};
 use super::tree::{FileTree, join};
 use accumulate::Context;
+use budget::Budget;
 use file::Sort;
 use resource::{Resource, check_unique};
 use serde::{Deserialize, Serialize};
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// One entry of `images`: which image, and what becomes of it. Empty texts change nothing.
@@ -136,16 +148,18 @@ pub struct Options {
     pub only_below_root: bool,
     /// `spec.targetNamespace`: replaces the kustomization's `namespace`.
     pub target_namespace: Option<String>,
-    /// `spec.namePrefix`. Not supported yet.
+    /// `spec.namePrefix`: replaces the kustomization's `namePrefix`.
     pub name_prefix: Option<String>,
-    /// `spec.nameSuffix`. Not supported yet.
+    /// `spec.nameSuffix`: replaces the kustomization's `nameSuffix`.
     pub name_suffix: Option<String>,
     /// `spec.patches`: come after the kustomization's own.
     pub patches: Vec<Patch>,
     /// `spec.images`: merged into the kustomization's entries of the same name.
     pub images: Vec<Image>,
-    /// `spec.components`. Not supported yet.
+    /// `spec.components`: local paths of components that come after the kustomization's own.
     pub components: Vec<String>,
+    /// `spec.ignoreMissingComponents`: whether those of them that are no directory are left out.
+    pub ignore_missing_components: bool,
     /// `spec.commonMetadata.labels`: set on every object after the build.
     pub common_labels: BTreeMap<String, String>,
     /// `spec.commonMetadata.annotations`: set on every object after the build.
@@ -183,13 +197,13 @@ pub struct Built {
 /// # Errors
 /// [`BuildError`] for everything that kustomize refuses, and for fields not carried out yet.
 pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Built, BuildError> {
-    let loaded = Cell::new(0);
+    let budget = Budget::default();
     let context = Context {
         tree,
         options,
         directory: join("", path).map_err(BuildError::Root)?,
         above: Vec::new(),
-        loaded: &loaded,
+        budget: &budget,
     };
     tree.entries(&context.directory).map_err(BuildError::Root)?;
     let (file, mut kustomization) = match context.find()? {
@@ -207,8 +221,8 @@ pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Built
             });
         }
     };
-    overrides::apply(&file, &mut kustomization, options)?;
-    let resources = context.run(&kustomization)?;
+    overrides::apply(&context, &file, &mut kustomization);
+    let resources = context.run(&kustomization, Vec::new())?;
     let sort = kustomization.sort.unwrap_or(match options.order {
         Order::Listed => Sort::Listed,
         Order::Legacy => Sort::Legacy(None),
@@ -222,6 +236,7 @@ fn finish(
     sort: &Sort,
     options: &Options,
 ) -> Result<Built, BuildError> {
+    generators::add_hashes(&mut resources)?;
     references::fix(&mut resources)?;
     resources.retain(|resource| !is_local(resource));
     check_unique(&resources)?;

@@ -3,23 +3,25 @@
 //! Invariant: the same as Flux writes into the file before it builds. What is absent: the object
 //! itself; its fields come as [`Options`].
 
+use super::accumulate::Context;
 use super::decode::Located;
-use super::error::BuildError;
 use super::file::Kustomization;
 use super::resource::Resource;
 use super::{Image, Options};
 use crate::domain::manifest::Node;
 use std::collections::BTreeMap;
 
-/// Changes `kustomization`, which stands in `file`, as `options` say.
-pub(super) fn apply(
-    file: &str,
-    kustomization: &mut Kustomization,
-    options: &Options,
-) -> Result<(), BuildError> {
-    refuse(file, options)?;
-    if let Some(namespace) = &options.target_namespace {
-        kustomization.namespace.clone_from(namespace);
+/// Changes `kustomization`, which stands in `file`, as the options say.
+pub(super) fn apply(context: &Context<'_>, file: &str, kustomization: &mut Kustomization) {
+    let options = context.options;
+    for (field, option) in [
+        (&mut kustomization.namespace, &options.target_namespace),
+        (&mut kustomization.name_prefix, &options.name_prefix),
+        (&mut kustomization.name_suffix, &options.name_suffix),
+    ] {
+        if let Some(option) = option {
+            field.clone_from(option);
+        }
     }
     let place = |field: &str, index: usize| format!("spec.{field}[{index}]");
     for (index, patch) in options.patches.iter().enumerate() {
@@ -31,6 +33,17 @@ pub(super) fn apply(
             line: 0,
             value: patch,
         });
+    }
+    for (index, component) in options.components.iter().enumerate() {
+        let component = Located {
+            file: file.to_owned(),
+            field: place("components", index),
+            line: 0,
+            value: component.clone(),
+        };
+        if !options.ignore_missing_components || context.has_directory(&component) {
+            kustomization.components.push(component);
+        }
     }
     for (index, image) in options.images.iter().enumerate() {
         let known = kustomization
@@ -46,23 +59,6 @@ pub(super) fn apply(
                 value: image.clone(),
             }),
         }
-    }
-    Ok(())
-}
-
-fn refuse(file: &str, options: &Options) -> Result<(), BuildError> {
-    let not_yet = [
-        ("spec.namePrefix", options.name_prefix.is_some()),
-        ("spec.nameSuffix", options.name_suffix.is_some()),
-        ("spec.components", !options.components.is_empty()),
-    ];
-    match not_yet.into_iter().find(|(_, set)| *set) {
-        None => Ok(()),
-        Some((field, _)) => Err(BuildError::Unsupported {
-            file: file.to_owned(),
-            line: 0,
-            field: field.to_owned(),
-        }),
     }
 }
 

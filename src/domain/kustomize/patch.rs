@@ -98,15 +98,11 @@ fn strategic_patch(
     if document.root.as_mapping().is_none() {
         return Err("a document is not a mapping".to_owned());
     }
-    let mut resource = Resource {
-        root: document.root,
-        source: Source {
-            file: file.to_owned(),
-            line: document.line as usize,
-        },
-        previous: Vec::new(),
-        ties: 0,
+    let source = Source {
+        file: file.to_owned(),
+        line: document.line as usize,
     };
+    let mut resource = Resource::new(document.root, source);
     for (field, value) in [
         ("kind", resource.text("kind")),
         ("metadata.name", resource.name()),
@@ -133,13 +129,7 @@ fn apply_json(
         .filter(|resource| selector.selects(resource))
     {
         resource.remember();
-        // kustomize keeps what it remembers among the annotations, so they are always there.
-        if let Some(metadata) = resource.metadata_mut() {
-            let annotations = metadata.get_or_insert_with("annotations", Node::mapping);
-            if annotations.is_null() {
-                *annotations = Node::mapping();
-            }
-        }
+        resource.expose_memory();
         let refuse = |resource: &Resource, reason: String| {
             patch.patch_error(format!("{}: {reason}", resource.identity()))
         };
@@ -152,6 +142,8 @@ fn apply_json(
             return Err(refuse(resource, "the result is no object".to_owned()));
         }
         resource.root = Node::from_json(&object);
+        // What is remembered survives every JSON patch.
+        resource.hide_memory();
         resource.texts_only("annotations");
     }
     Ok(())
@@ -230,6 +222,10 @@ fn merge(
     if patch.value.allow_name_change || patch.value.allow_kind_change {
         resource.remember();
     }
+    let remembers = resource.remembers();
+    if remembers {
+        resource.expose_memory();
+    }
     let object = std::mem::replace(&mut resource.root, Node::null());
     let merged = strategic::merge(object, overlay)
         .map_err(|reason| patch.patch_error(format!("{identity}: {reason}")))?;
@@ -237,6 +233,9 @@ fn merge(
         return Ok(());
     };
     resource.root = root;
+    if remembers && !resource.hide_memory() {
+        resource.forget();
+    }
     if resource.ties > 0 {
         ties::settle(&mut resource.root);
     }

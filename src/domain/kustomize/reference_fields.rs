@@ -102,9 +102,9 @@ pub(super) static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
 fn scaled() -> Vec<Reference> {
     [
         "Deployment",
-        "ReplicationController",
-        "ReplicaSet",
         "StatefulSet",
+        "ReplicaSet",
+        "ReplicationController",
     ]
     .into_iter()
     .map(|kind| {

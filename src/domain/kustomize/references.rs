@@ -39,6 +39,34 @@ struct Candidate {
     previous: Vec<Name>,
     current: Name,
     namespace: String,
+    affixes: Affixes,
+}
+
+/// What the layers of the build have put around a name, innermost first.
+#[derive(Clone)]
+struct Affixes {
+    prefixes: Vec<String>,
+    suffixes: Vec<String>,
+}
+
+impl Affixes {
+    fn of(resource: &Resource) -> Self {
+        Self {
+            prefixes: resource.prefixes.clone(),
+            suffixes: resource.suffixes.clone(),
+        }
+    }
+
+    /// Whether both went through the same layers, as far as the shorter way tells.
+    fn agree(&self, other: &Self, none_fits_all: bool) -> bool {
+        let same = |one: &[String], other: &[String]| {
+            if one.is_empty() || other.is_empty() {
+                return none_fits_all || one.len() == other.len();
+            }
+            one.ends_with(other) || other.ends_with(one)
+        };
+        same(&self.prefixes, &other.prefixes) && same(&self.suffixes, &other.suffixes)
+    }
 }
 
 struct Candidates {
@@ -51,6 +79,7 @@ struct Candidates {
 struct Referrer {
     cluster_wide: bool,
     namespace: String,
+    affixes: Affixes,
     /// Namespaces of service accounts a role binding names.
     reachable: HashSet<String>,
     role: Option<(String, String)>,
@@ -85,6 +114,7 @@ impl Candidates {
                 previous: resource.previous.clone(),
                 current: resource.current(),
                 namespace: resource.namespace().to_owned(),
+                affixes: Affixes::of(resource),
             });
         }
         this
@@ -121,6 +151,7 @@ impl Referrer {
         Ok(Self {
             cluster_wide: resource.gvk().is_cluster_wide(),
             namespace: resource.effective_namespace(),
+            affixes: Affixes::of(resource),
             reachable: reachable(resource)?,
             role,
         })
@@ -215,11 +246,18 @@ impl Search<'_> {
         let Some(indices) = self.candidates.by_name.get(name) else {
             return Ok(None);
         };
-        let found: Vec<&Candidate> = indices
+        let mut found: Vec<&Candidate> = indices
             .iter()
             .map(|index| &self.candidates.all[*index])
             .filter(|candidate| self.may_be(candidate) && self.lies_in(candidate, namespace))
             .collect();
+        // Only who went through the same layers is meant, where several are possible.
+        for none_fits_all in [true, false] {
+            if found.len() > 1 {
+                let own = &self.referrer.affixes;
+                found.retain(|candidate| candidate.affixes.agree(own, none_fits_all));
+            }
+        }
         match found.as_slice() {
             [] => Ok(None),
             [first, rest @ ..] if rest.iter().all(|other| same(first, other)) => Ok(Some(first)),

@@ -12,6 +12,9 @@ use std::fmt;
 /// Stands for the namespace of an object that cannot have one.
 pub(super) const NO_NAMESPACE: &str = "_non_namespaceable_";
 
+/// The annotation that stands for what kustomize remembers among the annotations.
+const MEMORY: &str = "internal.config.kubernetes.io/previousNames";
+
 /// Group, version and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Gvk {
@@ -35,6 +38,12 @@ pub(super) struct Resource {
     pub(super) root: Node,
     pub(super) source: Source,
     pub(super) previous: Vec<Name>,
+    /// The prefixes its name got, innermost first.
+    pub(super) prefixes: Vec<String>,
+    /// The suffixes its name got, innermost first.
+    pub(super) suffixes: Vec<String>,
+    /// Whether its name gets a suffix from its content.
+    pub(super) hashed: bool,
     /// How many groups of scalars of this object change as one.
     pub(super) ties: u32,
 }
@@ -63,6 +72,19 @@ impl Gvk {
 }
 
 impl Resource {
+    /// An object as it was read.
+    pub(super) fn new(root: Node, source: Source) -> Self {
+        Self {
+            root,
+            source,
+            previous: Vec::new(),
+            prefixes: Vec::new(),
+            suffixes: Vec::new(),
+            hashed: false,
+            ties: 0,
+        }
+    }
+
     pub(super) fn mapping(&self) -> &Mapping {
         static EMPTY: Mapping = Mapping {
             entries: Vec::new(),
@@ -125,10 +147,86 @@ impl Resource {
             .unwrap_or_else(|| self.current())
     }
 
+    /// Every name it had and the one it has.
+    pub(super) fn names(&self) -> impl Iterator<Item = Name> {
+        let current = self.current();
+        self.previous.iter().cloned().chain([current])
+    }
+
     /// Remembers the present name before a step that may change it.
     pub(super) fn remember(&mut self) {
         let name = self.current();
         self.previous.push(name);
+    }
+
+    /// Takes over name, namespace, memory, and the labels and annotations it does not state itself.
+    pub(super) fn take_metadata(&mut self, old: &Self) {
+        for field in ["labels", "annotations"] {
+            let mut pairs = Mapping::default();
+            for (key, value) in old.texts(field).into_iter().chain(self.texts(field)) {
+                pairs.set(key, Node::text(value));
+            }
+            if let Some(metadata) = self.metadata_mut() {
+                metadata.remove(field);
+                if !pairs.entries.is_empty() {
+                    metadata.set(field, Node::Mapping(pairs));
+                }
+            }
+        }
+        if let Some(metadata) = self.metadata_mut() {
+            metadata.set("name", Node::text(old.name()));
+            match old.namespace() {
+                "" => {
+                    metadata.remove("namespace");
+                }
+                namespace => metadata.set("namespace", Node::text(namespace)),
+            }
+        }
+        self.previous.clone_from(&old.previous);
+        self.prefixes.clone_from(&old.prefixes);
+        self.suffixes.clone_from(&old.suffixes);
+        self.hashed &= old.hashed;
+    }
+
+    /// Puts what is remembered where kustomize keeps it, among the annotations, for a patch to see.
+    pub(super) fn expose_memory(&mut self) {
+        let Some(metadata) = self.metadata_mut() else {
+            return;
+        };
+        let annotations = metadata.get_or_insert_with("annotations", Node::mapping);
+        if annotations.is_null() {
+            *annotations = Node::mapping();
+        }
+        if let Some(annotations) = annotations.as_mapping_mut() {
+            annotations.set(MEMORY, Node::text("here"));
+        }
+    }
+
+    /// Takes it back. Gives whether it was still there.
+    pub(super) fn hide_memory(&mut self) -> bool {
+        let annotations = self
+            .root
+            .as_mapping_mut()
+            .and_then(|root| root.get_mut("metadata"))
+            .and_then(Node::as_mapping_mut)
+            .and_then(|metadata| metadata.get_mut("annotations"))
+            .and_then(Node::as_mapping_mut);
+        annotations
+            .and_then(|annotations| annotations.remove(MEMORY))
+            .is_some()
+    }
+
+    /// Forgets every earlier name, as kustomize does when all annotations go.
+    pub(super) fn forget(&mut self) {
+        self.previous.clear();
+        self.prefixes.clear();
+        self.suffixes.clear();
+        self.hashed = false;
+    }
+
+    /// Whether a step has left something to remember.
+    pub(super) fn remembers(&self) -> bool {
+        self.hashed || !self.previous.is_empty()
     }
 
     pub(super) fn identity(&self) -> Identity {

@@ -5,7 +5,7 @@
 
 use super::PatchTarget;
 use super::label_selector::LabelSelector;
-use super::resource::Resource;
+use super::resource::{Name, Resource};
 use regex::Regex;
 
 /// A parsed [`PatchTarget`].
@@ -17,6 +17,8 @@ pub(super) struct Selector {
     namespace: Option<Regex>,
     labels: LabelSelector,
     annotations: LabelSelector,
+    by_name: bool,
+    by_labels: bool,
 }
 
 impl Selector {
@@ -32,6 +34,16 @@ impl Selector {
                 .map_err(|reason| format!("labelSelector: {reason}"))?,
             annotations: LabelSelector::parse(&target.annotation_selector)
                 .map_err(|reason| format!("annotationSelector: {reason}"))?,
+            by_name: [
+                &target.group,
+                &target.version,
+                &target.kind,
+                &target.name,
+                &target.namespace,
+            ]
+            .iter()
+            .any(|text| !text.is_empty()),
+            by_labels: !target.label_selector.is_empty() || !target.annotation_selector.is_empty(),
         })
     }
 
@@ -48,6 +60,37 @@ impl Selector {
             && fits(&self.kind, &gvk.kind)
             && self.labels.matches(&resource.texts("labels"))
             && self.annotations.matches(&resource.texts("annotations"))
+    }
+
+    /// Whether one of the names it has or had is selected, as replacements select.
+    pub(super) fn takes(&self, resource: &Resource) -> bool {
+        self.labels.matches(&resource.texts("labels"))
+            && self.annotations.matches(&resource.texts("annotations"))
+            && self.names(resource)
+    }
+
+    /// Whether replacements leave it out: by its labels and annotations, or by one of its names.
+    pub(super) fn drops(&self, resource: &Resource) -> bool {
+        self.by_labels
+            && self.labels.matches(&resource.texts("labels"))
+            && self.annotations.matches(&resource.texts("annotations"))
+            || self.by_name && self.names(resource)
+    }
+
+    fn names(&self, resource: &Resource) -> bool {
+        let gvk = resource.gvk();
+        let named = |name: &Name| {
+            fits(&self.kind, &name.kind)
+                && fits(&self.name, &name.name)
+                && fits(&self.namespace, &name.namespace)
+        };
+        let current = Name {
+            namespace: resource.namespace().to_owned(),
+            ..resource.current()
+        };
+        fits(&self.group, &gvk.group)
+            && fits(&self.version, &gvk.version)
+            && resource.previous.iter().chain([&current]).any(named)
     }
 }
 

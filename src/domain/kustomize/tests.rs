@@ -129,23 +129,65 @@ fn what_the_object_adds_is_laid_over_the_file() {
 }
 
 #[test]
-fn a_setting_that_is_not_carried_out_is_refused() {
-    for options in [
-        Options {
-            name_prefix: Some("a-".to_owned()),
-            ..Options::flux()
-        },
-        Options {
-            name_suffix: Some("-a".to_owned()),
-            ..Options::flux()
-        },
-        Options {
-            components: vec!["../x".to_owned()],
-            ..Options::flux()
-        },
+fn names_and_components_of_the_object_come_on_top_of_the_file() {
+    let options = Options {
+        name_prefix: Some("a-".to_owned()),
+        name_suffix: Some("-z".to_owned()),
+        components: vec!["../labels".to_owned(), "../gone".to_owned()],
+        ignore_missing_components: true,
+        ..Options::flux()
+    };
+    let component = |rest: &str| {
+        format!("apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n{rest}")
+    };
+    let files = [
+        (
+            "apps/kustomization.yaml",
+            "resources: [a.yaml]\nnamePrefix: file-\ncomponents: [../first]\n".to_owned(),
+        ),
+        ("apps/a.yaml", CONFIG.to_owned()),
+        (
+            "first/kustomization.yaml",
+            component("nameSuffix: -first\n"),
+        ),
+        (
+            "labels/kustomization.yaml",
+            component("labels: [{pairs: {team: red}}]\nnameSuffix: -second\n"),
+        ),
+    ];
+    let tree = MapTree::from_texts(files.iter().map(|(path, text)| (*path, text.as_str())));
+    let built = build(&tree, "apps", &options).expect("it builds");
+    let metadata = &built.manifests[0].object["metadata"];
+    assert_eq!(metadata["name"], "a-settings-first-second-z");
+    assert_eq!(metadata["labels"]["team"], "red");
+
+    let strict = Options {
+        ignore_missing_components: false,
+        ..options
+    };
+    let error = build(&tree, "apps", &strict).expect_err("a component is missing");
+    assert_eq!(
+        error.to_string(),
+        "apps/kustomization.yaml:0: `spec.components[1]`"
+    );
+}
+
+#[test]
+fn a_component_from_elsewhere_is_refused() {
+    for component in [
+        "https://example.com/x",
+        "github.com/acme/x",
+        "/etc",
+        "../..",
     ] {
-        let error = objects(&[("a.yaml", CONFIG)], &options).expect_err("it is refused");
-        assert!(error.contains("is not supported yet"), "{error}");
+        let options = Options {
+            components: vec![component.to_owned()],
+            ..Options::flux()
+        };
+        assert!(
+            objects(&[("a.yaml", CONFIG)], &options).is_err(),
+            "{component}"
+        );
     }
 }
 
@@ -153,23 +195,15 @@ fn a_setting_that_is_not_carried_out_is_refused() {
 fn every_other_field_of_kustomize_is_refused_by_name() {
     for field in [
         "openapi",
-        "namePrefix",
-        "nameSuffix",
         "patchesStrategicMerge",
         "patchesJson6902",
         "imageTags",
-        "replacements",
-        "replicas",
         "vars",
-        "components",
         "crds",
         "bases",
-        "configMapGenerator",
-        "secretGenerator",
         "helmGlobals",
         "helmCharts",
         "helmChartInflationGenerator",
-        "generatorOptions",
         "configurations",
         "generators",
         "transformers",
@@ -292,10 +326,29 @@ fn an_error_in_a_patch_file_names_the_file() {
     assert!(error.contains("broken.yaml"), "{error}");
 }
 
+#[test]
+fn a_value_that_is_copied_into_itself_ends() {
+    let entry = |target: &str| {
+        format!(
+            "- source: {{kind: Pod, fieldPath: spec}}\n  targets: [{{select: {{kind: Pod}}, fieldPaths: [{target}], options: {{create: true}}}}]\n"
+        )
+    };
+    let twice: String = (0..60)
+        .map(|index| entry(&format!("spec.a{index}")))
+        .collect();
+    let deep = entry("spec.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a").repeat(60);
+    for (entries, words) in [(twice, "bytes of generated data"), (deep, "levels deep")] {
+        let file = format!("resources: [a.yaml]\nreplacements:\n{entries}");
+        let files = [("kustomization.yaml", file.as_str()), ("a.yaml", POD)];
+        let error = objects(&files, &Options::flux()).expect_err("it is too much");
+        assert!(error.contains(words), "{error}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_kustomization_file_makes_the_build_panic(
-        text in "(resources|patches|images|labels|namespace|sortOptions|kind): [a-z.\\[\\]{}:, \n\"'&*<-]{0,60}",
+        text in "(resources|patches|images|labels|namespace|sortOptions|kind|components|replicas|replacements|configMapGenerator|secretGenerator|namePrefix): [a-z.\\[\\]{}:, \n\"'&*<-]{0,60}",
         object in "[a-zA-Z/.\\[\\]{}:, \n\"'&*<-]{0,60}",
     ) {
         let files = [("kustomization.yaml", text.as_str()), ("a.yaml", object.as_str())];

@@ -1,0 +1,286 @@
+//! Paths of replacements: `spec.containers.[name=web].image`, `data.*`, `args.0`.
+//!
+//! Invariant: an entry of a list is looked up by equality where a value is read, and by a regular
+//! expression that need not match the whole where one is written, as in kustomize v5.8.1. What is
+//! absent: paths that go on inside a string that holds YAML or JSON; they are refused.
+
+use crate::domain::manifest::{Mapping, Node, Rules, Scalar, classify};
+use regex::Regex;
+
+/// The elements of a path; what stands in brackets is one element, and `\.` is no border.
+pub(super) fn split(path: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut pieces = path.split('.').peekable();
+    if path.starts_with('.') && path.len() > 1 {
+        pieces.next();
+    }
+    for piece in pieces {
+        match parts.last_mut() {
+            Some(last) if last.ends_with('\\') => {
+                last.pop();
+                last.push('.');
+                last.push_str(piece);
+            }
+            _ => parts.push(piece.to_owned()),
+        }
+    }
+    join_brackets(parts)
+}
+
+fn join_brackets(parts: Vec<String>) -> Vec<String> {
+    let mut elements = Vec::new();
+    let mut parts = parts.into_iter();
+    while let Some(mut element) = parts.next() {
+        if element.starts_with('[') && !element.ends_with(']') {
+            for part in parts.by_ref() {
+                element.push('.');
+                element.push_str(&part);
+                if part.ends_with(']') {
+                    break;
+                }
+            }
+            if !element.contains('=') {
+                element = element.trim_matches(['[', ']']).to_owned();
+            }
+        }
+        elements.push(element);
+    }
+    elements
+}
+
+/// The field and the value of `[field=value]`; the error names an element without `=`.
+fn entry(element: &str) -> Option<Result<(&str, &str), String>> {
+    let inner = element.strip_prefix('[')?.strip_suffix(']')?;
+    Some(
+        inner
+            .split_once('=')
+            .ok_or_else(|| format!("expected `[field=value]`, found `{element}`")),
+    )
+}
+
+/// The node a path leads to, if it is there.
+pub(super) fn look_up<'a>(root: &'a Node, path: &[String]) -> Result<Option<&'a Node>, String> {
+    let mut node = root;
+    for element in path.iter().map(|element| element.trim()) {
+        if element.is_empty() {
+            continue;
+        }
+        if node.is_null() {
+            return Ok(None);
+        }
+        let items = || {
+            node.as_sequence()
+                .ok_or_else(|| format!("expected a list where `{element}` is looked for"))
+        };
+        let next = if let Ok(index) = element.parse::<usize>() {
+            items()?.get(index)
+        } else if element == "-" {
+            items()?.last()
+        } else if element == "*" {
+            return Err("`*` cannot be read from".to_owned());
+        } else if let Some(entry) = entry(element) {
+            let (field, value) = entry?;
+            let found = |item: &&Node| match field {
+                "" => item.as_text() == Some(value),
+                field => item.get(field).and_then(Node::as_text) == Some(value),
+            };
+            items()?.iter().find(found)
+        } else if node.as_mapping().is_some() {
+            node.get(element)
+        } else {
+            return Err(format!(
+                "expected a mapping where `{element}` is looked for"
+            ));
+        };
+        match next {
+            None => return Ok(None),
+            Some(next) => node = next,
+        }
+    }
+    Ok(Some(node))
+}
+
+/// What is made where a path ends at nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaf {
+    Scalar,
+    Sequence,
+    Mapping,
+}
+
+impl Leaf {
+    pub(super) fn like(node: &Node) -> Self {
+        match node {
+            Node::Scalar(_) => Self::Scalar,
+            Node::Sequence(_) => Self::Sequence,
+            Node::Mapping(_) => Self::Mapping,
+        }
+    }
+
+    fn make(self, next: Option<&String>) -> Node {
+        let list = |next: &String| next.parse::<usize>().is_ok() || entry(next).is_some();
+        match (next, self) {
+            (Some(next), _) if list(next) => Node::Sequence(Vec::new()),
+            (Some(_), _) | (None, Self::Mapping) => Node::mapping(),
+            (None, Self::Sequence) => Node::Sequence(Vec::new()),
+            (None, Self::Scalar) => Node::Scalar(made(String::new())),
+        }
+    }
+}
+
+/// A scalar that means what its text looks like.
+pub(super) fn made(text: String) -> Scalar {
+    let kind = classify(&text, Rules::Kustomize);
+    Scalar::new(text, kind, 0)
+}
+
+/// What is done at the end of a path. The error says what is wrong there.
+pub(super) type Set<'a> = dyn FnMut(&mut Node) -> Result<(), String> + 'a;
+
+/// Calls `set` for every node the path leads to, and gives their number. What is missing is made
+/// when `create` says of what kind.
+pub(super) fn visit(
+    node: &mut Node,
+    path: &[String],
+    create: Option<Leaf>,
+    set: &mut Set<'_>,
+) -> Result<usize, String> {
+    let Some((element, rest)) = path.split_first() else {
+        set(node)?;
+        return Ok(1);
+    };
+    if let Ok(index) = element.parse::<usize>() {
+        let items = list(node, element)?;
+        if index == items.len()
+            && let Some(leaf) = create
+        {
+            items.push(leaf.make(rest.first()));
+        }
+        let length = items.len();
+        let item = items
+            .get_mut(index)
+            .ok_or_else(|| format!("`{element}` is not an index of a list of {length}"))?;
+        return visit(item, rest, create, set);
+    }
+    if let Some(entry) = entry(element) {
+        let (field, value) = entry?;
+        return visit_entries(list(node, element)?, (field, value), rest, create, set);
+    }
+    if element == "*" {
+        let mut found = 0;
+        for item in list(node, element)? {
+            found += visit(item, rest, create, set)?;
+        }
+        return Ok(found);
+    }
+    let Node::Mapping(mapping) = node else {
+        return Err(format!(
+            "expected a mapping where `{element}` is looked for"
+        ));
+    };
+    visit_field(mapping, element, rest, create, set)
+}
+
+fn list<'a>(node: &'a mut Node, element: &str) -> Result<&'a mut Vec<Node>, String> {
+    match node {
+        Node::Sequence(items) => Ok(items),
+        _ => Err(format!("expected a list where `{element}` is looked for")),
+    }
+}
+
+fn visit_field(
+    mapping: &mut Mapping,
+    element: &str,
+    rest: &[String],
+    create: Option<Leaf>,
+    set: &mut Set<'_>,
+) -> Result<usize, String> {
+    if mapping.get(element).is_none() {
+        match create {
+            None => return Ok(0),
+            Some(leaf) => mapping.set(element, leaf.make(rest.first())),
+        }
+    }
+    match mapping.get_mut(element) {
+        None => Ok(0),
+        Some(Node::Scalar(_)) if !rest.is_empty() => Err(format!(
+            "the path goes on inside the string `{element}`, which is not supported yet"
+        )),
+        Some(node) => visit(node, rest, create, set),
+    }
+}
+
+fn visit_entries(
+    items: &mut Vec<Node>,
+    (field, value): (&str, &str),
+    rest: &[String],
+    create: Option<Leaf>,
+    set: &mut Set<'_>,
+) -> Result<usize, String> {
+    let pattern = Regex::new(value).map_err(|error| format!("`{value}`: {error}"))?;
+    for attempt in 0..2 {
+        let mut found = 0;
+        for item in items.iter_mut() {
+            let text = match field {
+                "" => item.as_text(),
+                field => item.get(field).and_then(Node::as_text),
+            };
+            if !text.is_some_and(|text| pattern.is_match(text)) {
+                continue;
+            }
+            found += match field {
+                "" => visit(item, &[], create, set)?,
+                _ => visit(item, rest, create, set)?,
+            };
+        }
+        if found > 0 || create.is_none() || attempt > 0 {
+            return Ok(found);
+        }
+        let text = Node::Scalar(made(value.to_owned()));
+        items.push(if field.is_empty() {
+            text
+        } else {
+            let mut mapping = Mapping::default();
+            mapping.set(field, text);
+            Node::Mapping(mapping)
+        });
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn paths_are_split_at_dots_outside_of_brackets() {
+        for (path, elements) in [
+            ("metadata.name", vec!["metadata", "name"]),
+            (".metadata.name", vec!["metadata", "name"]),
+            (
+                "metadata.annotations.a\\.b/c",
+                vec!["metadata", "annotations", "a.b/c"],
+            ),
+            (
+                "metadata.annotations.[a.b/c]",
+                vec!["metadata", "annotations", "a.b/c"],
+            ),
+            ("spec.[name=a.b].image", vec!["spec", "[name=a.b]", "image"]),
+            ("spec.[name=a].x", vec!["spec", "[name=a]", "x"]),
+            ("spec.*.0", vec!["spec", "*", "0"]),
+        ] {
+            assert_eq!(split(path), elements, "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_path_panics(path in "[a-z0-9.*=\\[\\]\\\\-]{0,24}", create: bool) {
+            let mut node = Node::mapping();
+            let path = split(&path);
+            let _ = look_up(&node, &path);
+            let _ = visit(&mut node, &path, create.then_some(Leaf::Scalar), &mut |_| Ok(()));
+        }
+    }
+}

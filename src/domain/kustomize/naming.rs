@@ -1,0 +1,122 @@
+//! The `namePrefix` and `nameSuffix` steps.
+//!
+//! Invariant: what is named by others outside a build (custom resource definitions, API services,
+//! namespaces) keeps its name, whatever kind it has become since it was read; the way each name
+//! went is remembered, because references are resolved along it. What is absent: the references.
+
+use super::error::BuildError;
+use super::resource::Resource;
+use crate::domain::manifest::Node;
+
+/// How long a name may become, in bytes. Kubernetes takes 253.
+const NAME: usize = 4096;
+
+/// Puts `prefix` before every name.
+pub(super) fn prefix(resources: &mut [Resource], prefix: &str) -> Result<(), BuildError> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    for resource in resources.iter_mut().filter(|resource| is_renamed(resource)) {
+        resource.prefixes.push(prefix.to_owned());
+        let name = format!("{prefix}{}", resource.name());
+        rename(resource, name)?;
+    }
+    Ok(())
+}
+
+/// Puts `suffix` behind every name.
+pub(super) fn suffix(resources: &mut [Resource], suffix: &str) -> Result<(), BuildError> {
+    if suffix.is_empty() {
+        return Ok(());
+    }
+    for resource in resources.iter_mut().filter(|resource| is_renamed(resource)) {
+        resource.suffixes.push(suffix.to_owned());
+        let name = format!("{}{suffix}", resource.name());
+        rename(resource, name)?;
+    }
+    Ok(())
+}
+
+fn is_renamed(resource: &Resource) -> bool {
+    match resource.original().kind.as_str() {
+        "CustomResourceDefinition" | "Namespace" => false,
+        "APIService" => resource.gvk().group != "apiregistration.k8s.io",
+        _ => true,
+    }
+}
+
+/// Gives a resource another name and remembers the present one.
+pub(super) fn rename(resource: &mut Resource, name: String) -> Result<(), BuildError> {
+    if name.len() > NAME {
+        return Err(BuildError::TooLarge {
+            what: format!("a name of {} bytes", name.len()),
+        });
+    }
+    resource.remember();
+    if let Some(metadata) = resource.metadata_mut() {
+        metadata.set("name", Node::text(name));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::manifest::{Rules, Source, documents};
+
+    fn resource(version: &str, kind: &str) -> Resource {
+        let text = format!("apiVersion: {version}\nkind: {kind}\nmetadata: {{name: web}}\n");
+        let mut parsed = documents("a.yaml", text.as_bytes(), Rules::Kustomize).expect("it parses");
+        let source = Source {
+            file: "a.yaml".to_owned(),
+            line: 1,
+        };
+        Resource::new(parsed.remove(0).root, source)
+    }
+
+    #[test]
+    fn what_others_name_from_outside_keeps_its_name() {
+        for (version, kind, name) in [
+            ("v1", "ConfigMap", "a-web-z"),
+            ("v1", "Namespace", "web"),
+            ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "web"),
+            ("apiregistration.k8s.io/v1", "APIService", "web"),
+            ("example.com/v1", "APIService", "a-web-z"),
+            ("rbac.authorization.k8s.io/v1", "ClusterRole", "a-web-z"),
+        ] {
+            let mut resources = [resource(version, kind)];
+            prefix(&mut resources, "a-").expect("it is short");
+            suffix(&mut resources, "-z").expect("it is short");
+            assert_eq!(resources[0].name(), name, "{kind}");
+        }
+    }
+
+    #[test]
+    fn each_layer_is_remembered_and_an_empty_one_is_none() {
+        let mut resources = [resource("v1", "ConfigMap")];
+        for layer in ["a-", "", "b-"] {
+            prefix(&mut resources, layer).expect("it is short");
+        }
+        suffix(&mut resources, "").expect("nothing happens");
+        let [resource] = resources;
+        assert_eq!(resource.name(), "b-a-web");
+        assert_eq!(resource.prefixes, ["a-", "b-"]);
+        assert!(resource.suffixes.is_empty());
+        let names: Vec<&str> = resource
+            .previous
+            .iter()
+            .map(|name| name.name.as_str())
+            .collect();
+        assert_eq!(names, ["web", "a-web"]);
+    }
+
+    #[test]
+    fn a_name_does_not_grow_without_end() {
+        let mut resources = [resource("v1", "ConfigMap")];
+        let error = prefix(&mut resources, &"x".repeat(5000)).expect_err("it is refused");
+        assert!(
+            error.to_string().starts_with("a name of 5003 bytes"),
+            "{error}"
+        );
+    }
+}
