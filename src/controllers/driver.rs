@@ -123,8 +123,9 @@ impl<C: Controller> Driver<C> {
                 return;
             };
             let key = tokio::select! {
-                key = driver.queue.next() => key,
+                biased;
                 _ = ending.wait_for(|ending| *ending) => break,
+                key = driver.queue.next() => key,
             };
             let driver = Arc::clone(&driver);
             tokio::spawn(async move {
@@ -187,7 +188,7 @@ impl<C: Controller> Driver<C> {
                 return None;
             }
             tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the object could not be written");
-            Some(self.shared.backoff.shortest)
+            Some(self.after_one_more_failure(key))
         };
         if !has_finalizer(&*object) {
             let mut finalizers = object.finalizers().to_vec();
@@ -225,18 +226,24 @@ impl<C: Controller> Driver<C> {
         };
         let report = self.controller.reconcile(Arc::clone(&object), run).await;
         self.count(key, &report.outcome, started.elapsed());
-        let failures = self.memory.count_failure(key, &report.outcome);
-        let again = report::come_back(
-            &report.outcome,
-            failures,
+        let outcome = report.outcome.clone();
+        if let Err(delay) = self.write(key, &object, report).await {
+            return delay;
+        }
+        report::come_back(
+            &outcome,
+            self.memory.count_failure(key, &outcome),
             self.shared.backoff,
             self.shared.jitter_percent,
             key,
-        );
-        match self.write(key, &object, report).await {
-            Ok(()) => again,
-            Err(delay) => delay,
-        }
+        )
+    }
+
+    /// The pause after a write that failed. It grows too: all the work would be done again each time.
+    fn after_one_more_failure(&self, key: &ObjectKey) -> Duration {
+        let outcome = Outcome::failed(reason::FAILED, "the object could not be written");
+        let failures = self.memory.count_failure(key, &outcome);
+        self.shared.backoff.delay(failures)
     }
 
     async fn write(
@@ -276,7 +283,7 @@ impl<C: Controller> Driver<C> {
             Err(error) if error.is_not_found() => return Err(None),
             Err(error) => {
                 tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the status could not be written");
-                return Err(Some(self.shared.backoff.shortest));
+                return Err(Some(self.after_one_more_failure(key)));
             }
         }
         for (notice, told) in &written.told {
@@ -339,4 +346,77 @@ fn now() -> Timestamp {
 
 fn status_of<K: CustomObject>(object: &K) -> Value {
     serde_json::to_value(object.status()).unwrap_or_default()
+}
+
+#[cfg(test)]
+impl Shared {
+    /// What the loops share when the API server answers every request with `code`.
+    pub(super) fn answered_with(code: u16) -> Self {
+        let reason = if code == 404 { "NotFound" } else { "Other" };
+        let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code});
+        let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+            let body = kube::client::Body::from(status.to_string().into_bytes());
+            async move { http::Response::builder().status(code).body(body) }
+        });
+        let nowhere = http::Uri::from_static("http://localhost:1");
+        Self {
+            client: Client::new(service, "default"),
+            impersonator: Impersonator::new(kube::Config::new(nowhere)),
+            metrics: Arc::default(),
+            notifier: Notifier::start(""),
+            instance: "test".to_owned(),
+            backoff: Backoff::default(),
+            jitter_percent: 0,
+            ending: watch::channel(false).1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::GitRepository;
+    use crate::api::git_repository::GitRepositoryStatus;
+
+    struct AlwaysReady;
+
+    impl Controller for AlwaysReady {
+        type Kind = GitRepository;
+        const NAME: &'static str = "source-controller";
+
+        async fn reconcile(
+            &self,
+            object: Arc<GitRepository>,
+            _: Run,
+        ) -> Report<GitRepositoryStatus> {
+            let outcome = Outcome::Ready {
+                reason: reason::SUCCEEDED,
+                message: "done".to_owned(),
+                next: None,
+            };
+            Report::new(object.status.clone(), outcome)
+        }
+
+        async fn finalize(&self, _: Arc<GitRepository>) -> Result<(), String> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_that_cannot_be_written_is_tried_again_ever_later() {
+        let mut object = GitRepository::default();
+        object.metadata.namespace = Some("apps".to_owned());
+        object.metadata.name = Some("fleet".to_owned());
+        object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        let key = ObjectKey::new("apps", "fleet");
+        let cache = Arc::new(Cache::new(|_| Vec::new()));
+        cache.put(object);
+        let shared = Arc::new(Shared::answered_with(422));
+        let driver = Driver::new(AlwaysReady, cache, Arc::default(), shared);
+        let mut pauses = Vec::new();
+        for _ in 0..3 {
+            pauses.push(driver.process(&key).await.map(|pause| pause.as_millis()));
+        }
+        assert_eq!(pauses, [Some(750), Some(1_500), Some(3_000)]);
+    }
 }

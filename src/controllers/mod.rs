@@ -86,6 +86,7 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         git,
         artifacts,
     } = controllers;
+    let mut ending = shared.ending.clone();
     let caches = Arc::new(Caches::default());
     let queues = Arc::new(Queues::default());
     let watches = watches(&shared, &settings, &caches, &queues);
@@ -105,7 +106,11 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         artifacts,
     );
     async move {
-        join_all(complete).await;
+        tokio::select! {
+            _ = join_all(complete) => {}
+            // A cluster that does not answer is no reason to stay.
+            _ = ending.wait_for(|ending| *ending) => return,
+        }
         tracing::info!("every watch is complete, work begins");
         join_all(loops.into_iter().map(tokio::spawn)).await;
     }

@@ -209,7 +209,11 @@ pub fn git_repository(caches: &Caches, queues: &Queues, change: &Change<GitRepos
     let new_spec = before
         .as_ref()
         .is_none_or(|before| before.metadata.generation != now.metadata.generation);
-    if new_artifact {
+    // An archive that moved, or was made again after a restart lost it, is what a failed fetch waits for.
+    let stored_anew = before
+        .as_ref()
+        .is_none_or(|before| before.status.artifact != now.status.artifact);
+    if stored_anew {
         wake_all(&queues.kustomizations, &caches.kustomizations.find(&entry));
     }
     if new_artifact || new_spec {
@@ -272,5 +276,47 @@ fn changed_key<K: Watched>(change: &Change<K>) -> ObjectKey {
     match change {
         Change::Applied { now, .. } => key_of(&**now),
         Change::Deleted { before } => key_of(&**before),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn repository(url: &str, stored: &str) -> Arc<GitRepository> {
+        let mut repository = GitRepository::default();
+        repository.metadata.namespace = Some("apps".to_owned());
+        repository.metadata.name = Some("fleet".to_owned());
+        let artifact = json!({
+            "path": "p", "url": url, "revision": "main@sha1:1", "digest": "sha256:0", "lastUpdateTime": stored
+        });
+        repository.status.artifact =
+            serde_json::from_value(artifact).expect("the artifact is whole");
+        Arc::new(repository)
+    }
+
+    #[tokio::test]
+    async fn an_archive_of_the_same_revision_that_was_stored_anew_wakes_its_appliers() {
+        let known = ("http://a/p", "2026-01-01T00:00:00Z");
+        for (url, stored, wakes) in [
+            (known.0, known.1, 0),
+            ("http://b/p", known.1, 1),
+            (known.0, "2026-01-01T00:00:01Z", 1),
+        ] {
+            let (caches, queues) = (Caches::default(), Queues::default());
+            let applier = json!({
+                "metadata": {"namespace": "apps", "name": "applier"},
+                "spec": {"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "fleet"}}
+            });
+            let applier: Kustomization = serde_json::from_value(applier).expect("Flux takes it");
+            caches.kustomizations.put(applier);
+            let change = Change::Applied {
+                before: Some(repository(known.0, known.1)),
+                now: repository(url, stored),
+            };
+            git_repository(&caches, &queues, &change);
+            assert_eq!(queues.kustomizations.len(), wakes, "{url} {stored}");
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::domain::tree::{EntryKind, FileTree};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::Value;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -74,6 +75,18 @@ pub(super) struct Applied {
 }
 
 impl Applied {
+    /// The objects that are not left alone, in the order of applying.
+    pub(super) fn looked_after(&self) -> impl Iterator<Item = &ObjectId> {
+        let left_alone: HashSet<&ObjectId> = self
+            .actions
+            .iter()
+            .filter(|(_, action)| *action == Action::Skipped)
+            .map(|(id, _)| id)
+            .collect();
+        let objects = self.objects.iter();
+        objects.filter(move |id| !left_alone.contains(id))
+    }
+
     /// Flux's lines: `Deployment/apps/web created`.
     pub(super) fn change_lines(&self) -> String {
         let changed = self.actions.iter().filter(|(_, action)| is_change(*action));
@@ -130,9 +143,29 @@ pub(super) async fn apply(
         tracing::warn!(%error, "an entry of the inventory names no object and is dropped");
     }
     if object.spec.prune {
-        remove_stale(applier, &plan.stale, object, &mut applied, metrics).await?;
+        let stale = still_wanted_left_out(applier, &plan.stale, &applied.objects).await;
+        remove_stale(applier, &stale, object, &mut applied, metrics).await?;
     }
     Ok(applied)
+}
+
+/// What is stale, without cluster-wide objects that were just applied: such a one is the same object
+/// whatever namespace its manifest named before.
+async fn still_wanted_left_out(
+    applier: &Applier,
+    stale: &[ObjectId],
+    applied: &[ObjectId],
+) -> Vec<ObjectId> {
+    let mut gone = Vec::new();
+    for id in stale {
+        let namesake = applied.iter().any(|other| {
+            (other.group(), &other.kind, &other.name) == (id.group(), &id.kind, &id.name)
+        });
+        if !namesake || !matches!(applier.is_namespaced(id).await, Ok(false)) {
+            gone.push(id.clone());
+        }
+    }
+    gone
 }
 
 /// Removes what was applied before and is not any more. What cannot be removed stays in the inventory.
@@ -182,7 +215,11 @@ async fn apply_stage(
         .buffered(PARALLEL)
         .try_collect()
         .await?;
+    let mut served = Vec::new();
     for planned in planned {
+        if planned.action != Action::Skipped {
+            served.push(planned.id.clone());
+        }
         if is_change(planned.action) {
             let applying = applier.apply(&planned.id, &planned.manifest.object).await;
             applying.map_err(|error| format!("{} apply failed: {}", planned.id, words(&error)))?;
@@ -191,7 +228,7 @@ async fn apply_stage(
         applied.actions.push((planned.id, planned.action));
     }
     if stage.kind.waits() {
-        wait_until_served(applier, &stage.manifests).await
+        wait_until_served(applier, &served).await
     } else {
         Ok(())
     }
@@ -221,20 +258,25 @@ async fn plan_one<'a>(applier: &Applier, manifest: &'a Manifest) -> Result<Plann
     })
 }
 
-/// What the API server said, without naming the object again.
+/// What the API server said, without naming the object again. What it quotes of a Secret is left out.
 fn words(error: &ClusterError) -> String {
     match error {
+        ClusterError::Request { kind, reason, .. }
+            if kind == "Secret" && reason.contains("valueUnstructured") =>
+        {
+            "invalid, data values must be of type string".to_owned()
+        }
         ClusterError::Request { reason, .. } => reason.clone(),
         other => other.to_string(),
     }
 }
 
 /// Waits until what the next stage needs is there: definitions are served, namespaces are active.
-async fn wait_until_served(applier: &Applier, manifests: &[Manifest]) -> Result<(), String> {
+async fn wait_until_served(applier: &Applier, objects: &[ObjectId]) -> Result<(), String> {
     let deadline = Instant::now() + DEFINITIONS;
-    for id in manifests.iter().map(Manifest::id) {
+    for id in objects {
         let mut pause = Duration::from_millis(50);
-        while !look(applier, &id)
+        while !look(applier, id)
             .await
             .is_ok_and(|health| health.is_current())
         {
@@ -332,4 +374,57 @@ async fn look(applier: &Applier, id: &ObjectId) -> Result<Health, ClusterError> 
     Ok(live.map_or(Health::Unknown, |live| {
         health::status_at(&live, Timestamp::now())
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::client::Body;
+    use serde_json::json;
+
+    /// An applier on a server that has but the kinds of the core group that are asked for here.
+    fn applier() -> Applier {
+        let kinds = json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
+            {"name": "namespaces", "singularName": "namespace", "namespaced": false, "kind": "Namespace", "verbs": ["get"]},
+            {"name": "configmaps", "singularName": "configmap", "namespaced": true, "kind": "ConfigMap", "verbs": ["get"]},
+        ]});
+        let service = tower::service_fn(move |_: http::Request<Body>| {
+            let body = Body::from(kinds.to_string().into_bytes());
+            async move { Ok::<_, std::convert::Infallible>(http::Response::new(body)) }
+        });
+        let client = kube::Client::new(service, "default");
+        Applier::new(client, Arc::default(), "kustomize-controller")
+    }
+
+    #[test]
+    fn a_value_that_the_api_server_quotes_of_a_secret_is_not_told() {
+        let quoted = "failed to create typed patch object: .data.pin: expected string, got &value.valueUnstructured{Value:4711}";
+        let said = |kind: &str| {
+            words(&ClusterError::Request {
+                kind: kind.to_owned(),
+                object: "apps/x".to_owned(),
+                reason: quoted.to_owned(),
+                transient: false,
+                code: 500,
+            })
+        };
+        assert!(!said("Secret").contains("4711"));
+        assert_eq!(said("ConfigMap"), quoted);
+    }
+
+    #[tokio::test]
+    async fn a_cluster_wide_object_whose_manifest_lost_its_namespace_is_not_pruned() {
+        let id = |kind: &str, namespace: Option<&str>| ObjectId {
+            api_version: "v1".to_owned(),
+            kind: kind.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            name: "shop".to_owned(),
+        };
+        let stale = [id("Namespace", Some("apps")), id("ConfigMap", Some("apps"))];
+        let applied = [id("Namespace", None), id("ConfigMap", Some("shop"))];
+        let gone = still_wanted_left_out(&applier(), &stale, &applied).await;
+        assert_eq!(gone, stale[1..]);
+        let gone = still_wanted_left_out(&applier(), &stale, &[]).await;
+        assert_eq!(gone, stale);
+    }
 }

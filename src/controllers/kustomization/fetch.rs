@@ -6,7 +6,7 @@
 use super::Settings;
 use super::target::Target;
 use crate::adapters::artifacts::{
-    ArtifactError, ArtifactStore, ArtifactTree, FetchError, Limits, fetch_artifact,
+    ArtifactError, ArtifactStore, ArtifactTree, FetchError, Limits, ReadError, fetch_artifact,
 };
 use crate::api::Kustomization;
 use crate::api::git_repository::Artifact;
@@ -77,6 +77,16 @@ enum UnpackError {
     Task(#[from] tokio::task::JoinError),
 }
 
+impl UnpackError {
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Fetch(error) => error.is_gone(),
+            Self::Store(ArtifactError::Read(error)) => matches!(error, ReadError::NotFound(_)),
+            Self::Store(_) | Self::Task(_) => false,
+        }
+    }
+}
+
 /// Unpacked artifacts, by digest.
 pub(super) struct Sources {
     local: Option<ArtifactStore>,
@@ -104,6 +114,7 @@ impl Sources {
         &self,
         artifact: &Artifact,
         target: &Target,
+        settings: &Settings,
     ) -> Result<Arc<ArtifactTree>, Outcome> {
         let place = self.place(&artifact.digest);
         // Whoever comes second waits here for the first to unpack.
@@ -114,7 +125,7 @@ impl Sources {
         let tree = Arc::new(
             self.unpack(artifact)
                 .await
-                .map_err(|error| failed(&error, target))?,
+                .map_err(|error| failed(&error, target, settings))?,
         );
         *known = Arc::downgrade(&tree);
         Ok(tree)
@@ -144,11 +155,15 @@ impl Sources {
     }
 }
 
-fn failed(error: &UnpackError, target: &Target) -> Outcome {
-    // A new artifact wakes the object anyway.
+fn failed(error: &UnpackError, target: &Target, settings: &Settings) -> Outcome {
+    // One that is gone is made again soon, as Flux expects too; anything else may last.
+    let next = match error.is_gone() {
+        true => settings.requeue_dependency,
+        false => target.retry_interval,
+    };
     Outcome::Failed {
         reason: reason::ARTIFACT_FAILED,
         message: with_causes(error),
-        next: Some(target.retry_interval),
+        next: Some(next),
     }
 }

@@ -16,6 +16,7 @@ use super::driver::{Controller, Run, Shared};
 use super::report::Report;
 use super::triggers::Caches;
 use crate::adapters::artifacts::ArtifactStore;
+use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
 use crate::adapters::cluster::discovery::Discovery;
 use crate::adapters::cluster::objects;
@@ -84,7 +85,9 @@ impl Kustomizations {
             .map_err(unchanged)?;
         plan::dependencies(&self.caches, object, &run.key, &artifact, &self.settings)
             .map_err(unchanged)?;
-        let applier = self.applier(object, &run.key).await.map_err(unchanged)?;
+        let applier = self.applier(object, &run.key).await;
+        let applier = applier
+            .map_err(|error| unchanged(Outcome::failed(reason::RECONCILIATION_FAILED, error)))?;
         if let Some(begun) = self.waiting.continues(object, &artifact.revision, run) {
             return Ok(self.look(object, &applier, begun, run).await);
         }
@@ -93,7 +96,7 @@ impl Kustomizations {
         let started = Instant::now();
         let tree = self
             .sources
-            .tree(&artifact, &target)
+            .tree(&artifact, &target, &self.settings)
             .await
             .map_err(failed)?;
         let manifests = execute::build(tree, &target).await.map_err(failed)?;
@@ -143,7 +146,11 @@ impl Kustomizations {
     }
 
     /// Who applies: the service account that is named, or this process.
-    async fn applier(&self, object: &Kustomization, key: &ObjectKey) -> Result<Applier, Outcome> {
+    async fn applier(
+        &self,
+        object: &Kustomization,
+        key: &ObjectKey,
+    ) -> Result<Applier, ClusterError> {
         let named = object
             .spec
             .service_account_name
@@ -153,12 +160,8 @@ impl Kustomizations {
             "" => self.shared.client.clone(),
             name => {
                 let account = ObjectKey::new(&key.namespace, name);
-                let failed = |error| Outcome::failed(reason::RECONCILIATION_FAILED, error);
-                objects::require_service_account(&self.shared.client, &account)
-                    .await
-                    .map_err(failed)?;
-                let client = self.shared.impersonator.client(&account);
-                client.map_err(|error| Outcome::failed(reason::RECONCILIATION_FAILED, error))?
+                objects::require_service_account(&self.shared.client, &account).await?;
+                self.shared.impersonator.client(&account)?
             }
         };
         Ok(Applier::new(
@@ -196,13 +199,53 @@ impl Controller for Kustomizations {
         let applier = match self.applier(&object, &key).await {
             Ok(applier) => applier,
             // As in Flux: when the account is gone, so is the right to delete; the object must still go.
-            Err(outcome) => {
-                tracing::error!(object = %key, "the applied objects stay: {}", outcome.message());
+            Err(error) if error.is_not_found() => {
+                tracing::error!(object = %key, %error, "the applied objects stay");
                 return Ok(());
             }
+            // An API server that does not answer now is no reason to leave them behind.
+            Err(error) => return Err(error.to_string()),
         };
         let (everything, _) = plan::inventory(&object).stale(&Inventory::default());
         let pruned = execute::prune(&applier, &everything, &key, &self.shared.metrics).await;
         pruned.map(drop).map_err(|failure| failure.message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    async fn finalized(code: u16) -> Result<(), String> {
+        let object = json!({
+            "metadata": {"namespace": "apps", "name": "fleet"},
+            "spec": {
+                "interval": "1m", "prune": true, "serviceAccountName": "team",
+                "sourceRef": {"kind": "GitRepository", "name": "fleet"}
+            },
+            "status": {"inventory": {"entries": [{"id": "apps_a__ConfigMap", "v": "v1"}]}}
+        });
+        let object: Kustomization = serde_json::from_value(object).expect("Flux takes it");
+        let controller = Kustomizations {
+            shared: Arc::new(Shared::answered_with(code)),
+            caches: Arc::default(),
+            sources: fetch::Sources::new(None),
+            discovery: Arc::default(),
+            waiting: Waiting::default(),
+            settings: Settings {
+                no_cross_namespace_refs: false,
+                requeue_dependency: Duration::from_secs(30),
+                default_service_account: String::new(),
+                custom_kinds: CustomKinds::default(),
+            },
+        };
+        controller.finalize(Arc::new(object)).await
+    }
+
+    #[tokio::test]
+    async fn what_was_applied_is_left_behind_only_when_the_account_is_gone() {
+        assert_eq!(finalized(404).await, Ok(()));
+        assert!(finalized(500).await.is_err());
     }
 }

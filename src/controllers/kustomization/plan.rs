@@ -203,14 +203,22 @@ fn ended<'a>(build: &'a Build, reason: &'a str, run: &Run) -> Ended<'a> {
     }
 }
 
-/// What has to become healthy; `None` when nothing is waited for.
+/// What has to become healthy; `None` when nothing is waited for. Neither the object itself, which is
+/// not ready before the wait ends, nor what is left alone is waited for.
 pub(super) fn health_checks(
     spec: &KustomizationSpec,
     own: &ObjectKey,
     applied: &Applied,
 ) -> Option<Vec<ObjectId>> {
+    let is_own = |id: &ObjectId| {
+        id.kind == "Kustomization"
+            && id.group() == GROUP
+            && id.name == own.name
+            && id.namespace.as_ref() == Some(&own.namespace)
+    };
     if spec.wait {
-        return Some(applied.objects.clone());
+        let looked_after = applied.looked_after();
+        return Some(looked_after.filter(|id| !is_own(id)).cloned().collect());
     }
     let named = spec.health_checks.iter().map(|check| ObjectId {
         api_version: check
@@ -226,7 +234,7 @@ pub(super) fn health_checks(
         ),
         name: check.name.clone(),
     });
-    let named: Vec<ObjectId> = named.collect();
+    let named: Vec<ObjectId> = named.filter(|id| !is_own(id)).collect();
     (!named.is_empty()).then_some(named)
 }
 
@@ -446,6 +454,25 @@ mod tests {
             report.status.last_attempted_revision,
             report.status.last_applied_revision
         );
+    }
+
+    #[test]
+    fn neither_the_object_itself_nor_what_is_left_alone_is_waited_for() {
+        let mut spec = object().spec;
+        spec.wait = true;
+        let own = ObjectId {
+            api_version: "kustomize.toolkit.fluxcd.io/v1".to_owned(),
+            kind: "Kustomization".to_owned(),
+            namespace: Some("apps".to_owned()),
+            name: "fleet".to_owned(),
+        };
+        let mut applied = done(Action::Created);
+        applied.objects.push(own.clone());
+        applied.actions.push((own, Action::Configured));
+        let checks = |applied: &Applied| health_checks(&spec, &run().key, applied);
+        assert_eq!(checks(&applied), Some(vec![deployment()]));
+        applied.actions[0].1 = Action::Skipped;
+        assert_eq!(checks(&applied), Some(Vec::new()));
     }
 
     #[tokio::test]
