@@ -63,11 +63,13 @@ impl Election {
 
     /// Renews the lease until it is lost. Then this process must not go on.
     pub async fn hold(&mut self) {
-        let mut renewed = Instant::now();
-        while renewed.elapsed() < self.settings.renew_deadline {
+        // Others count from when a renewal was sent, so the deadline does too, and no try outlasts it.
+        let mut deadline = Instant::now() + self.settings.renew_deadline;
+        while Instant::now() < deadline {
             tokio::time::sleep(self.settings.retry_period).await;
-            match tokio::time::timeout(self.settings.renew_deadline, self.try_hold()).await {
-                Ok(Ok(true)) => renewed = Instant::now(),
+            let sent = Instant::now();
+            match tokio::time::timeout_at(deadline, self.try_hold()).await {
+                Ok(Ok(true)) => deadline = sent + self.settings.renew_deadline,
                 Ok(Ok(false)) => return,
                 Ok(Err(error)) => tracing::warn!(%error, "the leader lease could not be renewed"),
                 Err(_) => tracing::warn!("the leader lease could not be renewed in time"),
@@ -178,5 +180,42 @@ fn won<T>(written: Result<T, kube::Error>) -> Result<bool, kube::Error> {
         Ok(_) => Ok(true),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::client::Body;
+
+    /// An API server that answers as `code` says for `answers` requests and then never again.
+    fn server(answers: usize, code: u16) -> Client {
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let service = tower::service_fn(move |_: http::Request<Body>| {
+            let number = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async move {
+                if number >= answers {
+                    std::future::pending::<()>().await;
+                }
+                http::Response::builder()
+                    .status(code)
+                    .body(Body::from(b"{}".to_vec()))
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_hangs_does_not_outlast_the_deadline() {
+        let settings = Settings {
+            lease: ObjectKey::new("system", "leader"),
+            identity: "one".to_owned(),
+            duration: Duration::from_secs(35),
+            renew_deadline: Duration::from_secs(30),
+            retry_period: Duration::from_secs(5),
+        };
+        let begun = Instant::now();
+        Election::new(server(4, 500), settings).hold().await;
+        assert_eq!(begun.elapsed().as_secs(), 30);
     }
 }

@@ -5,6 +5,7 @@
 //! What is absent: deciding what a change means; the caller's function does.
 
 use crate::domain::object::ObjectKey;
+use crate::domain::outcome::with_causes;
 use futures::{StreamExt, pin_mut};
 use kube::core::DeserializeGuard;
 use kube::runtime::{WatchStreamExt, watcher};
@@ -139,7 +140,7 @@ impl<K: Watched> Cache<K> {
                 Ok(watcher::Event::Apply(object)) => self.apply(object, &mut changed),
                 Ok(watcher::Event::Delete(object)) => self.remove(&key_of(&object), &mut changed),
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), %error, "the watch broke off and starts again")
+                    tracing::warn!(kind = %K::kind(&()), error = with_causes(&error), "the watch broke off and starts again")
                 }
             }
         }
@@ -159,6 +160,12 @@ impl<K: Watched> Cache<K> {
                 tracing::error!(kind = %K::kind(&()), object = %key, error = %error.error, "the object cannot be read and is passed over");
             }
         }
+    }
+
+    /// Puts an object in, as if the watch had brought it.
+    #[cfg(test)]
+    pub(crate) fn put(&self, object: K) {
+        self.apply(DeserializeGuard(Ok(object)), &mut |_| {});
     }
 
     fn retain(&self, listed: &HashSet<ObjectKey>, changed: &mut impl FnMut(Change<K>)) {
