@@ -66,7 +66,13 @@ pub fn main() -> ExitCode {
         .max_blocking_threads(64)
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(cli::main()),
+        Ok(runtime) => {
+            let code = runtime.block_on(cli::main());
+            // What still blocks, such as a push to a server that hangs, must not keep a process that has
+            // lost its lease, or was told to end, from ending.
+            runtime.shutdown_background();
+            code
+        }
         Err(error) => {
             output_of_last_resort(&format!("error: the runtime cannot start: {error}"));
             ExitCode::FAILURE

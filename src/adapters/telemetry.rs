@@ -67,8 +67,11 @@ impl fmt::Display for Level {
 
 /// Starts logging. A second call in one process does nothing.
 pub fn start(level: Level, encoding: Encoding) {
-    // Libraries talk too much below the level of a warning.
-    let filter = EnvFilter::new(format!("warn,highwater={level}"));
+    // Libraries talk too much below the level of a warning, and what kube's client says of a request
+    // that failed is said again by whoever made it.
+    let filter = EnvFilter::new(format!(
+        "warn,kube_client::client::builder=off,highwater={level}"
+    ));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -40,7 +40,7 @@ pub struct Flags {
     #[arg(long, value_name = "ADDRESS", default_value = ":9440")]
     pub health_addr: String,
     /// post events to this URL, such as Flux's notification-controller
-    #[arg(long, value_name = "URL", default_value = "")]
+    #[arg(long, value_name = "URL", default_value = "", value_parser = events_address)]
     pub events_addr: String,
     /// keep artifacts and the Git object cache in this folder
     #[arg(long, value_name = "DIR", default_value = "/data")]
@@ -107,6 +107,18 @@ pub struct Flags {
     /// Flags of Flux that have nothing to do here.
     #[command(flatten)]
     pub compatibility: Compatibility,
+}
+
+/// An address that events can be posted to; empty for nobody.
+fn events_address(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    let url = url::Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" | "https" => Ok(text.to_owned()),
+        other => Err(format!("expected a URL of http or https, not of `{other}`")),
+    }
 }
 
 /// How leaders are elected.
@@ -243,6 +255,16 @@ mod tests {
         );
         assert!(flags.watch_all_namespaces && !flags.no_cross_namespace_refs);
         assert_eq!(flags.controllers.len(), 4);
+    }
+
+    #[test]
+    fn an_address_for_events_that_nothing_can_be_posted_to_is_refused() {
+        let parsed =
+            |address: &str| Command::try_parse_from(["run", "--events-addr", address]).is_ok();
+        assert!(
+            parsed("") && parsed("http://notification-controller.flux-system.svc.cluster.local./")
+        );
+        assert!(!parsed("nonsense") && !parsed("ftp://somewhere"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod flags;
 
+use super::configuration;
 use super::failure::Failure;
 use crate::adapters::artifacts::{self, ArtifactStore};
 use crate::adapters::cluster::impersonate::Impersonator;
@@ -19,6 +20,7 @@ use crate::domain::backoff::Backoff;
 use crate::domain::object::ObjectKey;
 pub use flags::{Flags, Group};
 use kube::Client;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,7 +41,7 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
     for (flag, why) in flags.compatibility.set() {
         tracing::info!(flag, why, "the flag is accepted and has no effect");
     }
-    let configuration = cluster::configuration(flags.kubeconfig.as_deref()).await?;
+    let configuration = configuration(flags.kubeconfig.as_deref()).await?;
     let impersonator = Impersonator::new(configuration.clone());
     let client = cluster::client(configuration)?;
     let ready = Arc::new(AtomicBool::new(false));
@@ -77,8 +79,14 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
     }
     tracing::info!("ending: work that was begun is finished first");
     end.send_replace(true);
-    if tokio::time::timeout(DRAIN, running).await.is_err() {
-        tracing::warn!("work that was begun did not finish in time");
+    let again = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    if let Err(words) = drain(running, again).await {
+        tracing::warn!("{words}");
     }
     match &mut election {
         Some(election) if flags.election.leader_election_release_on_cancel => {
@@ -87,6 +95,17 @@ pub async fn run(flags: Flags) -> Result<(), Failure> {
         _ => {}
     }
     Ok(())
+}
+
+/// Waits for work that was begun, until it takes too long or somebody asks `again`.
+async fn drain(running: impl Future, again: impl Future) -> Result<(), &'static str> {
+    tokio::select! {
+        drained = tokio::time::timeout(DRAIN, running) => match drained {
+            Ok(_) => Ok(()),
+            Err(_) => Err("work that was begun did not finish in time"),
+        },
+        _ = again => Err("asked twice to end: work that was begun is left unfinished"),
+    }
 }
 
 async fn hold(election: &mut Option<lease::Election>) {
@@ -154,7 +173,7 @@ async fn controllers(
 ) -> Result<Controllers, Failure> {
     let runs = |group| flags.controllers.contains(&group);
     let artifacts_folder = flags.storage_path.join("artifacts");
-    let git = GitCache::open(&flags.storage_path.join("git"))?;
+    let git = git_cache(&flags.storage_path)?;
     let mut advertised = flags.storage_adv_addr.clone();
     if runs(Group::Source) {
         let listener = probe::listen(&flags.storage_addr).await?;
@@ -205,6 +224,14 @@ async fn controllers(
     })
 }
 
+/// The Git objects below the folder of `--storage-path`.
+fn git_cache(storage: &Path) -> Result<GitCache, Failure> {
+    GitCache::open(&storage.join("git")).map_err(|error| {
+        let hint = "name a folder that may be written to with `--storage-path`";
+        Failure::from(error).with_hint(hint)
+    })
+}
+
 /// The host of artifact URLs when none is given: where the server listens, as this host is called.
 fn advertise(listener: &tokio::net::TcpListener) -> Result<String, Failure> {
     let address = listener.local_addr()?;
@@ -213,4 +240,35 @@ fn advertise(listener: &tokio::net::TcpListener) -> Result<String, Failure> {
     }
     let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "localhost".to_owned());
     Ok(format!("{host}:{}", address.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_twice_to_end_does_not_wait() {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(drain(ready(()), pending::<()>()).await, Ok(()));
+        let twice = drain(pending::<()>(), ready(())).await;
+        assert!(twice.is_err_and(|words| words.starts_with("asked twice to end")));
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+        let slow = drain(pending::<()>(), pending::<()>()).await;
+        assert_eq!(slow, Err("work that was begun did not finish in time"));
+        assert_eq!(begun.elapsed(), DRAIN);
+    }
+
+    #[test]
+    fn a_storage_folder_that_cannot_be_used_is_named_with_its_flag() {
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        let failure = git_cache(file.path()).expect_err("a file is no folder");
+        let path = file.path().display().to_string();
+        assert!(failure.message.contains(&path), "{}", failure.message);
+        assert!(
+            failure
+                .hint
+                .is_some_and(|hint| hint.contains("`--storage-path`"))
+        );
+    }
 }
