@@ -11,9 +11,11 @@ pub mod output;
 pub mod run;
 pub mod update;
 
+use crate::adapters::cluster;
 use clap::{Parser, Subcommand};
 use failure::Failure;
 use output::Printer;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// keeps Git at the newest image your policy allows, and the cluster at Git
@@ -78,6 +80,16 @@ async fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
         Verb::Crds(flags) => crds::run(&flags, printer),
         Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),
     }
+}
+
+/// The configuration of the cluster: of the given file, or as `kubectl` would find it.
+async fn configuration(kubeconfig: Option<&Path>) -> Result<kube::Config, Failure> {
+    let configured = cluster::configuration(kubeconfig).await;
+    configured.map_err(|error| match kubeconfig {
+        Some(_) => Failure::from(error),
+        None => Failure::from(error)
+            .with_hint("name a kubeconfig file with `--kubeconfig`, or set `KUBECONFIG`"),
+    })
 }
 
 #[cfg(test)]

@@ -78,7 +78,8 @@ impl Printer {
             if error.kind() == io::ErrorKind::BrokenPipe {
                 Ok(())
             } else {
-                Err(error)
+                let words = format!("cannot write to standard output: {error}");
+                Err(io::Error::new(error.kind(), words))
             }
         })
     }
@@ -169,6 +170,26 @@ mod tests {
         let mut printer = Printer::with_streams(Box::new(Closed), Box::new(Closed));
         assert!(printer.data("x").is_ok());
         printer.talk("x");
+    }
+
+    #[test]
+    fn output_that_cannot_be_written_is_named() {
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut printer = Printer::with_streams(Box::new(Full), Box::new(io::sink()));
+        let error = printer.data("x").expect_err("there is no room");
+        assert_eq!(
+            error.to_string(),
+            "cannot write to standard output: no storage space"
+        );
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]

@@ -346,3 +346,23 @@ fn a_person_without_rights_is_told_so() {
         "{stderr}"
     );
 }
+
+#[test]
+fn without_a_cluster_it_is_said_how_to_name_one() {
+    let mut command = highwater();
+    command
+        .args(["get", "images", "all"])
+        .env("HOME", "/nonexistent")
+        .env("KUBECONFIG", "/nonexistent/config");
+    for name in ["KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"] {
+        command.env_remove(name);
+    }
+    let ran = command.output().expect("highwater runs");
+    let talk = String::from_utf8(ran.stderr).expect("it prints text");
+    assert_eq!(ran.status.code(), Some(1), "{talk}");
+    assert!(talk.contains("/nonexistent/config"), "{talk}");
+    assert!(
+        talk.ends_with("hint: name a kubeconfig file with `--kubeconfig`, or set `KUBECONFIG`\n"),
+        "{talk}"
+    );
+}

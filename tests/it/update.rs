@@ -686,6 +686,31 @@ async fn a_branch_that_has_moved_is_not_overwritten() {
 }
 
 #[tokio::test]
+async fn without_a_branch_to_push_to_no_commit_is_made() {
+    let (_registry, _bare, root, image) = checkout().await;
+    git(&root, &["checkout", "--quiet", "--detach"]);
+    let ran = update(&root, &["--push"]).expect(1);
+    ran.says("error: no branch is checked out, so there is none to push to");
+    ran.says("hint: check one out, or set `spec.git.push.branch`");
+    assert_eq!(git(&root, &["rev-list", "--count", "HEAD"]), "1\n");
+    assert_eq!(read(&root, "apps/web.yaml"), marked(&image, "1.0.0", "web"));
+}
+
+#[tokio::test]
+async fn a_file_that_git_ignores_is_named_and_not_committed() {
+    let (_registry, _bare, root, image) = checkout().await;
+    git(&root, &["rm", "--quiet", "--cached", "apps/web.yaml"]);
+    write(&root, ".gitignore", "apps/\n");
+    git(&root, &["add", ".gitignore"]);
+    git(&root, &["commit", "--quiet", "--message=ignore"]);
+    update(&root, &["--commit"])
+        .expect(1)
+        .says("error: `apps/web.yaml` has changes that are not committed, or is not tracked");
+    assert_eq!(git(&root, &["rev-list", "--count", "HEAD"]), "2\n");
+    assert_eq!(read(&root, "apps/web.yaml"), marked(&image, "1.0.0", "web"));
+}
+
+#[tokio::test]
 async fn a_hook_of_the_other_side_is_quoted() {
     let (_registry, bare, root, _) = checkout().await;
     bare.hook(

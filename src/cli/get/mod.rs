@@ -8,6 +8,7 @@ mod kinds;
 mod list;
 mod show;
 
+use super::configuration;
 use super::failure::Failure;
 use super::output::{Format, Printer};
 use crate::adapters::cluster;
@@ -166,7 +167,7 @@ impl<'a> Question<'a> {
 /// When there is no such object, or the API server cannot be asked.
 pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
     let question = flags.what.question();
-    let configuration = cluster::configuration(flags.kubeconfig.as_deref()).await?;
+    let configuration = configuration(flags.kubeconfig.as_deref()).await?;
     let client = cluster::client(configuration)?;
     let mut found = Vec::new();
     let mut failed = false;

@@ -35,6 +35,19 @@ pub(super) struct Commit<'a> {
     pub(super) author: Option<&'a (String, String)>,
 }
 
+/// Where a push goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Destination {
+    remote: String,
+    branch: String,
+}
+
+impl std::fmt::Display for Destination {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "branch `{}` of `{}`", self.branch, self.remote)
+    }
+}
+
 impl Checkout {
     /// Opens the checkout that `folder` is in.
     ///
@@ -62,6 +75,7 @@ impl Checkout {
                 "--porcelain=v1",
                 "-z",
                 "--untracked-files=all",
+                "--ignored=traditional",
                 "--",
             ];
             let status = self.ask(&[arguments.as_slice(), files].concat())?;
@@ -111,11 +125,11 @@ impl Checkout {
         Ok(self.ask(&["rev-parse", "HEAD"])?.trim().to_owned())
     }
 
-    /// Pushes what is checked out, and says where.
+    /// Where a push goes.
     ///
     /// # Errors
-    /// With the words of `git` and of the other side.
-    pub(super) fn push(&self, push: &Push) -> Result<String, Failure> {
+    /// When no branch is named, followed or checked out.
+    pub(super) fn destination(&self, push: &Push) -> Result<Destination, Failure> {
         let current = self
             .ask(&["symbolic-ref", "--quiet", "--short", "HEAD"])
             .ok()
@@ -139,7 +153,15 @@ impl Checkout {
                 Failure::new("no branch is checked out, so there is none to push to")
                     .with_hint(hint)
             })?;
-        let mut refspecs = vec![format!("HEAD:refs/heads/{branch}")];
+        Ok(Destination { remote, branch })
+    }
+
+    /// Pushes what is checked out.
+    ///
+    /// # Errors
+    /// With the words of `git` and of the other side.
+    pub(super) fn push(&self, push: &Push, place: &Destination) -> Result<(), Failure> {
+        let mut refspecs = vec![format!("HEAD:refs/heads/{}", place.branch)];
         refspecs.extend(push.refspec.clone());
         for refspec in refspecs {
             let mut command = self.command();
@@ -149,10 +171,10 @@ impl Checkout {
                     .iter()
                     .map(|(name, value)| format!("--push-option={name}={value}")),
             );
-            command.arg("--").arg(&remote).arg(&refspec);
-            run(command, b"").map_err(|failure| explain_push(failure, &branch))?;
+            command.arg("--").arg(&place.remote).arg(&refspec);
+            run(command, b"").map_err(|failure| explain_push(failure, &place.branch))?;
         }
-        Ok(format!("branch `{branch}` of `{remote}`"))
+        Ok(())
     }
 
     fn command(&self) -> Command {

@@ -123,6 +123,7 @@ impl Folder {
 }
 
 fn unreadable(path: &str, error: &io::Error) -> TreeError {
+    let path = if path.is_empty() { "." } else { path };
     match error.kind() {
         io::ErrorKind::NotFound => TreeError::NotFound(path.to_owned()),
         io::ErrorKind::NotADirectory => TreeError::NotADirectory(path.to_owned()),
@@ -315,6 +316,16 @@ mod tests {
             folder.read("large.yaml"),
             Err(TreeError::TooLarge { .. })
         ));
+    }
+
+    #[test]
+    fn the_folder_itself_has_a_name_when_it_cannot_be_read() {
+        let (temporary, folder) = folder(&[]);
+        temporary.close().expect("it is removed");
+        assert_eq!(
+            folder.list(is_candidate).skipped,
+            [TreeError::NotFound(".".to_owned())]
+        );
     }
 
     #[test]

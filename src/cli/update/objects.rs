@@ -193,9 +193,12 @@ impl Found {
         place: Source,
         namespace: impl FnOnce() -> String,
     ) -> Result<(), Trouble> {
-        let Some(id) = ObjectId::from_value(&value).filter(|id| id.group() == GROUP) else {
-            return Ok(());
+        let Some(id) = ObjectId::from_value(&value) else {
+            return nameless(&value, &place).map_or(Ok(()), Err);
         };
+        if id.group() != GROUP {
+            return Ok(());
+        }
         let key = |id: ObjectId| ObjectKey::new(id.namespace.unwrap_or_else(namespace), id.name);
         match id.kind.as_str() {
             "ImageRepository" => self.repositories.add(key(id), value, place),
@@ -204,6 +207,18 @@ impl Found {
             _ => Ok(()),
         }
     }
+}
+
+/// What to say of an object of the group that cannot be used, since it has no name.
+fn nameless(value: &Value, place: &Source) -> Option<Trouble> {
+    let text = |field: &str| value.get(field).and_then(Value::as_str);
+    let kind = text("kind")?;
+    let ours = text("apiVersion")?.starts_with(GROUP_VERSION);
+    // A file of kustomize's own kinds, and a patch, may well have no name: so this is no failure.
+    ours.then(|| {
+        let message = format!("`metadata.name` of this {kind} is not a text, so it is not used");
+        Trouble::note(place, message)
+    })
 }
 
 /// The object itself, or what a list holds.
@@ -275,6 +290,26 @@ mod tests {
             .iter()
             .map(|(key, _)| key.to_string())
             .collect()
+    }
+
+    #[test]
+    fn an_object_whose_name_is_not_a_text_is_told_with_its_place() {
+        let named = policy("name: web", "1.x");
+        let number = policy("name: 5", "1.x");
+        let stranger = "kind: Deployment\nmetadata: {}\n# image.toolkit.fluxcd.io/\n";
+        let found = found(&[
+            ("all.yaml", &format!("{named}---\n{number}")),
+            ("stranger.yaml", stranger),
+        ]);
+        assert_eq!(names(&found), ["flux-system/web"]);
+        let [trouble] = found.troubles.as_slice() else {
+            panic!("{:?}", found.troubles)
+        };
+        assert_eq!(
+            trouble.to_string(),
+            "all.yaml:9: `metadata.name` of this ImagePolicy is not a text, so it is not used"
+        );
+        assert!(!trouble.failed);
     }
 
     #[test]

@@ -62,6 +62,8 @@ impl Work<'_> {
         let checkout = Checkout::open(self.folder.path())?;
         let files: Vec<&str> = self.passed.contents.keys().map(String::as_str).collect();
         checkout.check_clean(&files)?;
+        // Before the first commit, so that one that cannot be pushed is not made.
+        let place = push.then(|| checkout.destination(&last.push)).transpose()?;
         let mut before: BTreeMap<&String, &Vec<u8>> = self.found.marked.iter().collect();
         for (job, step) in &steps {
             let message = default_message(&step.report);
@@ -79,13 +81,13 @@ impl Work<'_> {
                 pushed_to: None,
             });
         }
-        if push {
-            let place = checkout.push(&last.push)?;
+        if let Some(place) = place {
+            checkout.push(&last.push, &place)?;
             printer.talk(&format!("pushed to {place}"));
             report
                 .commits
                 .iter_mut()
-                .for_each(|commit| commit.pushed_to = Some(place.clone()));
+                .for_each(|commit| commit.pushed_to = Some(place.to_string()));
         }
         Ok(())
     }
