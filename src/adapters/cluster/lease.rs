@@ -53,8 +53,8 @@ impl Election {
     pub async fn acquire(&mut self) {
         loop {
             match self.try_hold().await {
-                Ok(true) => return,
-                Ok(false) => {}
+                Ok(Held::Ours) => return,
+                Ok(Held::Others | Held::Raced) => {}
                 Err(error) => tracing::warn!(%error, "the leader lease could not be taken"),
             }
             tokio::time::sleep(self.settings.retry_period).await;
@@ -69,8 +69,12 @@ impl Election {
             tokio::time::sleep(self.settings.retry_period).await;
             let sent = Instant::now();
             match tokio::time::timeout_at(deadline, self.try_hold()).await {
-                Ok(Ok(true)) => deadline = sent + self.settings.renew_deadline,
-                Ok(Ok(false)) => return,
+                Ok(Ok(Held::Ours)) => deadline = sent + self.settings.renew_deadline,
+                Ok(Ok(Held::Others)) => return,
+                // Somebody wrote into the lease, perhaps only a label: the next look tells who holds it.
+                Ok(Ok(Held::Raced)) => {
+                    tracing::warn!("the leader lease was changed by somebody else")
+                }
                 Ok(Err(error)) => tracing::warn!(%error, "the leader lease could not be renewed"),
                 Err(_) => tracing::warn!("the leader lease could not be renewed in time"),
             }
@@ -100,8 +104,8 @@ impl Election {
         }
     }
 
-    /// Takes or renews the lease if that is allowed; `false` when another holds it.
-    async fn try_hold(&mut self) -> Result<bool, ClusterError> {
+    /// Takes or renews the lease if that is allowed.
+    async fn try_hold(&mut self) -> Result<Held, ClusterError> {
         let key = self.settings.lease.clone();
         let about = |error| ClusterError::of("Lease", &key, error);
         let name = &key.name;
@@ -115,7 +119,7 @@ impl Election {
         };
         let spec = lease.spec.take();
         if !self.may_take(spec.as_ref()) {
-            return Ok(false);
+            return Ok(Held::Others);
         }
         lease.spec = Some(self.claim(spec, now));
         won(self.api.replace(name, &PostParams::default(), &lease).await).map_err(about)
@@ -174,11 +178,22 @@ impl Election {
     }
 }
 
-/// A conflict means that another was quicker, which is an answer and not an error.
-fn won<T>(written: Result<T, kube::Error>) -> Result<bool, kube::Error> {
+/// What a try to take or renew the lease came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    /// It is ours for another while.
+    Ours,
+    /// Another holds it.
+    Others,
+    /// It was changed between reading and writing, so nothing was written.
+    Raced,
+}
+
+/// A conflict means that somebody was quicker, which is an answer and not an error.
+fn won<T>(written: Result<T, kube::Error>) -> Result<Held, kube::Error> {
     match written {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(false),
+        Ok(_) => Ok(Held::Ours),
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Held::Raced),
         Err(error) => Err(error),
     }
 }
@@ -205,17 +220,57 @@ mod tests {
         Client::new(service, "default")
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_renewal_that_hangs_does_not_outlast_the_deadline() {
-        let settings = Settings {
+    fn settings() -> Settings {
+        Settings {
             lease: ObjectKey::new("system", "leader"),
             identity: "one".to_owned(),
             duration: Duration::from_secs(35),
             renew_deadline: Duration::from_secs(30),
             retry_period: Duration::from_secs(5),
-        };
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_that_hangs_does_not_outlast_the_deadline() {
         let begun = Instant::now();
-        Election::new(server(4, 500), settings).hold().await;
+        Election::new(server(4, 500), settings()).hold().await;
         assert_eq!(begun.elapsed().as_secs(), 30);
+    }
+
+    /// An API server whose lease is `one`'s, and which refuses every renewal as out of date. After
+    /// `reads` reads the lease is `two`'s.
+    fn contended(reads: usize) -> Client {
+        let read = std::sync::atomic::AtomicUsize::new(0);
+        let service = tower::service_fn(move |request: http::Request<Body>| {
+            let (code, body) = if request.method() == http::Method::GET {
+                let earlier = read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let holder = if earlier < reads { "one" } else { "two" };
+                let spec =
+                    serde_json::json!({"holderIdentity": holder, "leaseDurationSeconds": 35});
+                (
+                    200,
+                    serde_json::json!({"metadata": {"name": "leader"}, "spec": spec}),
+                )
+            } else {
+                (
+                    409,
+                    serde_json::json!({"kind": "Status", "status": "Failure", "reason": "Conflict", "code": 409}),
+                )
+            };
+            let body = Body::from(body.to_string().into_bytes());
+            async move { http::Response::builder().status(code).body(body) }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn somebody_who_writes_into_the_lease_does_not_take_it() {
+        let begun = Instant::now();
+        Election::new(contended(3), settings()).hold().await;
+        assert_eq!(
+            begun.elapsed().as_secs(),
+            20,
+            "lost at the fourth read, when another holds it"
+        );
     }
 }

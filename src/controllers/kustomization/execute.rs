@@ -112,6 +112,8 @@ pub(super) struct ApplyFailure {
     pub(super) message: String,
     /// The inventory so far; `None` when nothing was written.
     pub(super) inventory: Option<Inventory>,
+    /// What was changed before, in Flux's lines.
+    pub(super) changes: String,
 }
 
 /// Applies the objects of `plan` stage by stage, then removes what went.
@@ -135,6 +137,7 @@ pub(super) async fn apply(
                 reason: reason::RECONCILIATION_FAILED,
                 message,
                 inventory: Some(inventory),
+                changes: applied.change_lines(),
             });
         }
     }
@@ -189,6 +192,7 @@ async fn remove_stale(
                 reason: reason::PRUNE_FAILED,
                 message: failure.message,
                 inventory: Some(applied.inventory.clone()),
+                changes: applied.change_lines(),
             })
         }
     }

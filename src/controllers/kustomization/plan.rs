@@ -183,14 +183,15 @@ pub(super) fn apply_failed(
         status.inventory = Some(written(inventory));
     }
     history::record(&mut status.history, &ended(build, failure.reason, run));
-    Report::new(
-        status,
-        Outcome::Failed {
-            reason: failure.reason,
-            message: failure.message,
-            next: Some(target.retry_interval),
-        },
-    )
+    let told = (!failure.changes.is_empty())
+        .then(|| event(reason::PROGRESSING, failure.changes, &build.revision));
+    let outcome = Outcome::Failed {
+        reason: failure.reason,
+        message: failure.message,
+        next: Some(target.retry_interval),
+    };
+    told.into_iter()
+        .fold(Report::new(status, outcome), Report::telling)
 }
 
 fn ended<'a>(build: &'a Build, reason: &'a str, run: &Run) -> Ended<'a> {
@@ -473,6 +474,29 @@ mod tests {
         assert_eq!(checks(&applied), Some(vec![deployment()]));
         applied.actions[0].1 = Action::Skipped;
         assert_eq!(checks(&applied), Some(Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn what_was_changed_before_a_failure_is_told_too() {
+        let object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        let failure = ApplyFailure {
+            reason: reason::RECONCILIATION_FAILED,
+            message: "Deployment/shop/api dry-run failed: no".to_owned(),
+            inventory: Some(Inventory::new(&[deployment()])),
+            changes: done(Action::Created).change_lines(),
+        };
+        let attempted = attempted(&object, "main@sha1:1");
+        let report = apply_failed(&attempted, failure, &build(), &target, &run());
+        assert_eq!(report.told[0].message, "Deployment/shop/web created");
+        assert_eq!(
+            report.outcome.message(),
+            "Deployment/shop/api dry-run failed: no"
+        );
+        assert_eq!(
+            report.status.inventory.map(|kept| kept.entries.len()),
+            Some(1)
+        );
     }
 
     #[tokio::test]

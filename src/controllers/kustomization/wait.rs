@@ -34,6 +34,7 @@ pub(super) struct Build {
 #[derive(Clone, Debug)]
 pub(super) struct Begun {
     pub(super) build: Build,
+    pub(super) uid: Option<String>,
     pub(super) generation: i64,
     /// What has to become healthy.
     pub(super) checks: Vec<ObjectId>,
@@ -58,6 +59,7 @@ impl Waiting {
     ) -> Begun {
         let begun = Begun {
             build,
+            uid: object.metadata.uid.clone(),
             generation: object.metadata.generation.unwrap_or_default(),
             checks,
             since: Instant::now(),
@@ -82,7 +84,9 @@ impl Waiting {
         let mut waits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = waits.get_mut(&run.key)?;
         let generation = object.metadata.generation.unwrap_or_default();
-        if begun.build.revision != revision
+        // An object that was made anew has applied nothing yet.
+        if begun.uid != object.metadata.uid
+            || begun.build.revision != revision
             || begun.generation != generation
             || run.requested_at.is_some()
         {
@@ -211,6 +215,15 @@ mod tests {
                 .continues(&object, "main@sha1:1", &run(None))
                 .is_none()
         );
+        begin(&waiting);
+        object.metadata.generation = None;
+        object.metadata.uid = Some("another".to_owned());
+        assert!(
+            waiting
+                .continues(&object, "main@sha1:1", &run(None))
+                .is_none()
+        );
+        object.metadata.uid = None;
         begin(&waiting);
         waiting.end(&run(None).key);
         object.metadata.generation = None;
