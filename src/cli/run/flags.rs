@@ -168,7 +168,7 @@ macro_rules! without_effect {
 without_effect! {
     kube_api_qps: "the API server's own priority and fairness limits requests",
     kube_api_burst: "the API server's own priority and fairness limits requests",
-    concurrent_ssa: "dry runs go one after the other within an object's run",
+    concurrent_ssa: "four requests of one object's run are under way at once, which is Flux's default",
     token_cache_max_size: "there are no cloud logins yet",
     token_cache_max_duration: "there are no cloud logins yet",
     watch_configs_label_selector: "a changed Secret is read at the next interval",

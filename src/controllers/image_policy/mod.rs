@@ -84,7 +84,7 @@ impl ImagePolicies {
         let selecting = tokio::task::spawn_blocking(move || policy.select(&tags)).await;
         let selected = selecting.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
         let selected = selected.map_err(|error| plan::no_match(&error))?;
-        let latest = plan::latest(object, &repository, &selected);
+        let latest = plan::latest(&repository, &selected);
         let digest = match plan::wants_digest(&pinning, object, &latest) {
             true => Some(
                 execute::digest(

@@ -114,11 +114,7 @@ pub(super) fn no_match(error: &NoMatch) -> Outcome {
 }
 
 /// The selected image without a digest. The name is `spec.image` as written, as in Flux.
-pub(super) fn latest(
-    _: &ImagePolicy,
-    repository: &Repository,
-    selected: &Selected,
-) -> ImageReference {
+pub(super) fn latest(repository: &Repository, selected: &Selected) -> ImageReference {
     ImageReference {
         name: repository.object.spec.image.clone(),
         tag: selected.tag.clone(),
@@ -255,7 +251,7 @@ mod tests {
             .expect("the policy is valid")
             .select(&tags(names))
             .expect("a tag fits");
-        latest(object, &repository(), &selected)
+        latest(&repository(), &selected)
     }
 
     #[test]
