@@ -1,135 +1,34 @@
 //! Collecting the objects a kustomization names, directory by directory, and running its steps.
 //!
-//! Invariant: a directory never includes itself or one above it; depth, directories and objects
-//! are bounded; every read stays in the tree. What is absent: what has to wait for the top
-//! (references, order).
+//! Invariant: the steps run in kustomize's order, each on everything collected so far; directories
+//! and objects are bounded. What is absent: what has to wait for the top (references, order).
 
-use super::Options;
-use super::budget::Budget;
+use super::context::{Context, refuse_remote, too_large, tree_error};
 use super::decode::Located;
 use super::error::BuildError;
-use super::file::{self, Kustomization};
+use super::file::Kustomization;
 use super::resource::{Identity, Resource, check_unique};
-use super::{
-    generate, generators, images, labels, namespace, naming, patch, replacements, replicas,
-};
+use super::tables::Tables;
+use super::{generators, images, labels, namespace, naming, patch, replacements, replicas};
 use crate::domain::manifest::{Document, ManifestError, Rules, Source, documents, expand_lists};
-use crate::domain::tree::{EntryKind, FileTree, TreeError, join};
+use crate::domain::tree::{EntryKind, TreeError};
 use std::collections::HashMap;
 
-/// How many directories may include one another in a row.
-const DEPTH: usize = 64;
 /// How many objects one build may hold at once.
 const OBJECTS: usize = 200_000;
 
-/// One directory of a build.
-pub(super) struct Context<'a> {
-    pub(super) tree: &'a dyn FileTree,
-    pub(super) options: &'a Options,
-    pub(super) directory: String,
-    /// The directories that led here, outermost first.
-    pub(super) above: Vec<String>,
-    pub(super) budget: &'a Budget,
+/// What directories have come to so far.
+#[derive(Debug, Default)]
+pub(super) struct Accumulated {
+    pub(super) resources: Vec<Resource>,
+    /// The fields that steps change, with what these directories add.
+    pub(super) tables: Tables,
+    pub(super) warnings: Vec<String>,
 }
 
-impl<'a> Context<'a> {
-    /// Reads the file that a field names. Gives its path in the tree.
-    pub(super) fn read(&self, name: &Located<String>) -> Result<(String, Vec<u8>), BuildError> {
-        refuse_remote(name)?;
-        let path = self.resolve(name)?;
-        self.restrict(name, &path)?;
-        match self.tree.read(&path) {
-            Ok(bytes) => Ok((path, bytes)),
-            Err(error) => Err(tree_error(name, error)),
-        }
-    }
-
-    fn resolve(&self, name: &Located<String>) -> Result<String, BuildError> {
-        join(&self.directory, &name.value).map_err(|error| tree_error(name, error))
-    }
-
-    fn restrict(&self, name: &Located<String>, path: &str) -> Result<(), BuildError> {
-        let inside = self.directory.is_empty() || holds(&self.directory, path);
-        if self.options.only_below_root && !inside {
-            return Err(name.error(format!(
-                "`{path}` is not in or below `{}`; hint: only directories may lie elsewhere",
-                self.directory
-            )));
-        }
-        Ok(())
-    }
-
-    /// Whether a field names a directory of the tree.
-    pub(super) fn has_directory(&self, name: &Located<String>) -> bool {
-        self.resolve(name)
-            .is_ok_and(|path| self.tree.entries(&path).is_ok())
-    }
-
-    /// The directory that a field names.
-    fn enter(&self, name: &Located<String>, path: String) -> Result<Context<'a>, BuildError> {
-        let visited = self.above.iter().chain([&self.directory]);
-        if visited
-            .into_iter()
-            .any(|above| path == *above || holds(&path, above))
-        {
-            return Err(BuildError::Cycle {
-                file: name.file.clone(),
-                line: name.line,
-                field: name.field.clone(),
-                directory: shown(&path),
-            });
-        }
-        if self.above.len() >= DEPTH {
-            return Err(too_large(format!("more than {DEPTH} directories in a row")));
-        }
-        let mut above = self.above.clone();
-        above.push(self.directory.clone());
-        Ok(Context {
-            directory: path,
-            above,
-            ..*self
-        })
-    }
-
-    /// The kustomization file of this directory: its path and bytes.
-    pub(super) fn find(&self) -> Result<Option<(String, Vec<u8>)>, BuildError> {
-        let mut found: Vec<(String, Vec<u8>)> = Vec::new();
-        for name in file::NAMES {
-            let path = join(&self.directory, name).map_err(BuildError::Root)?;
-            match self.tree.kind(&path) {
-                None | Some(EntryKind::Directory | EntryKind::Submodule) => {}
-                Some(_) => match self.tree.read(&path) {
-                    Ok(bytes) => found.push((path, bytes)),
-                    Err(TreeError::NotAFile(_) | TreeError::NotFound(_)) => {}
-                    Err(error) => return Err(BuildError::Root(error)),
-                },
-            }
-        }
-        if found.len() > 1 {
-            return Err(BuildError::SeveralKustomizations {
-                directory: shown(&self.directory),
-                names: found.into_iter().map(|(path, _)| path).collect(),
-            });
-        }
-        Ok(found.pop())
-    }
-
-    /// The kustomization of this directory and the file it stands in.
-    fn load(&self) -> Result<(String, Kustomization), BuildError> {
-        let Some((path, bytes)) = self.find()? else {
-            return Err(BuildError::NoKustomization {
-                directory: shown(&self.directory),
-            });
-        };
-        let kustomization = file::parse(&path, &bytes)?;
-        if kustomization.empty {
-            return Err(BuildError::Empty { file: path });
-        }
-        Ok((path, kustomization))
-    }
-
+impl Context<'_> {
     /// Builds the kustomization in the directory `path`, which `name` names.
-    fn base(&self, name: &Located<String>, path: String) -> Result<Vec<Resource>, BuildError> {
+    fn base(&self, name: &Located<String>, path: String) -> Result<Accumulated, BuildError> {
         let base = self.enter(name, path)?;
         let (file, kustomization) = base.load()?;
         if kustomization.component {
@@ -137,15 +36,15 @@ impl<'a> Context<'a> {
                 "{file} is a `Component`; hint: name it under `components`"
             )));
         }
-        base.run(&kustomization, Vec::new())
+        base.run(&kustomization, Accumulated::default())
     }
 
     /// Runs the component that `name` names on everything collected so far.
     fn component(
         &self,
         name: &Located<String>,
-        resources: Vec<Resource>,
-    ) -> Result<Vec<Resource>, BuildError> {
+        accumulated: Accumulated,
+    ) -> Result<Accumulated, BuildError> {
         if name.value.is_empty() {
             return Err(name.error("expected a path"));
         }
@@ -159,9 +58,9 @@ impl<'a> Context<'a> {
         if !kustomization.component {
             return Err(name.error(format!("expected {file} to be of kind `Component`")));
         }
-        let resources = component.run(&kustomization, resources)?;
-        check_unique(&resources)?;
-        Ok(resources)
+        let accumulated = component.run(&kustomization, accumulated)?;
+        check_unique(&accumulated.resources)?;
+        Ok(accumulated)
     }
 
     /// Adds the resources of `kustomization` to those of the directory that includes it as a
@@ -169,51 +68,68 @@ impl<'a> Context<'a> {
     pub(super) fn run(
         &self,
         kustomization: &Kustomization,
-        mut resources: Vec<Resource>,
-    ) -> Result<Vec<Resource>, BuildError> {
+        mut accumulated: Accumulated,
+    ) -> Result<Accumulated, BuildError> {
         self.budget.load()?;
-        self.collect(kustomization, &mut resources)?;
+        accumulated
+            .warnings
+            .extend_from_slice(&kustomization.warnings);
+        self.collect(kustomization, &mut accumulated)?;
         for generator in &kustomization.generators {
-            generators::apply(self, &mut resources, generator)?;
+            generators::apply(self, &mut accumulated.resources, generator)?;
         }
         for name in &kustomization.components {
-            resources = self.component(name, resources)?;
+            accumulated = self.component(name, accumulated)?;
         }
-        self.budget.change(resources.len())?;
-        for entry in &kustomization.patches {
-            patch::apply(self, &mut resources, entry)?;
+        self.budget.change(accumulated.resources.len())?;
+        let Accumulated {
+            resources, tables, ..
+        } = &mut accumulated;
+        self.patch(kustomization, resources)?;
+        name(kustomization, resources, tables)?;
+        label(kustomization, resources, tables)?;
+        for entry in &kustomization.patches_json6902 {
+            patch::apply_json6902(self, resources, entry)?;
         }
-        namespace::apply(&mut resources, &kustomization.namespace)?;
-        naming::prefix(&mut resources, &kustomization.name_prefix)?;
-        naming::suffix(&mut resources, &kustomization.name_suffix)?;
-        for label in &kustomization.labels {
-            labels::apply(&mut resources, label)?;
-        }
-        labels::apply_common(&mut resources, &kustomization.common_labels)?;
-        labels::apply_annotations(&mut resources, &kustomization.common_annotations)?;
         for replica in &kustomization.replicas {
-            replicas::apply(&mut resources, replica)?;
+            replicas::apply(resources, replica, &tables.replicas)?;
         }
         for image in &kustomization.images {
-            images::apply(&mut resources, image)?;
+            images::apply(resources, image, &tables.images)?;
         }
         for replacement in &kustomization.replacements {
-            replacements::apply(self, &mut resources, replacement)?;
+            replacements::apply(self, resources, replacement)?;
         }
-        Ok(resources)
+        Ok(accumulated)
+    }
+
+    fn patch(
+        &self,
+        kustomization: &Kustomization,
+        resources: &mut Vec<Resource>,
+    ) -> Result<(), BuildError> {
+        for entry in &kustomization.patches_strategic_merge {
+            patch::apply_strategic_merge(self, resources, entry)?;
+        }
+        for entry in &kustomization.patches {
+            patch::apply(self, resources, entry)?;
+        }
+        Ok(())
     }
 
     fn collect(
         &self,
         kustomization: &Kustomization,
-        resources: &mut Vec<Resource>,
+        accumulated: &mut Accumulated,
     ) -> Result<(), BuildError> {
-        let mut seen: HashMap<Identity, Source> = resources
+        let mut seen: HashMap<Identity, Source> = accumulated
+            .resources
             .iter()
             .map(|resource| (resource.identity(), resource.source.clone()))
             .collect();
         for name in &kustomization.resources {
-            for resource in self.resource(name)? {
+            let more = self.resource(name)?;
+            for resource in more.resources {
                 let id = resource.identity();
                 if let Some(first) = seen.get(&id) {
                     return Err(BuildError::Duplicate {
@@ -223,17 +139,22 @@ impl<'a> Context<'a> {
                     });
                 }
                 seen.insert(id, resource.source.clone());
-                resources.push(resource);
+                accumulated.resources.push(resource);
             }
-            if resources.len() > OBJECTS {
+            if accumulated.resources.len() > OBJECTS {
                 return Err(too_large(format!("more than {OBJECTS} objects")));
             }
+            accumulated.warnings.extend(more.warnings);
+            accumulated
+                .tables
+                .merge(&more.tables)
+                .map_err(|reason| name.error(reason))?;
         }
         Ok(())
     }
 
     /// The objects of a file, or of the kustomization in a directory.
-    fn resource(&self, name: &Located<String>) -> Result<Vec<Resource>, BuildError> {
+    pub(super) fn resource(&self, name: &Located<String>) -> Result<Accumulated, BuildError> {
         if name.value.is_empty() {
             return Err(name.error("expected a path"));
         }
@@ -250,7 +171,10 @@ impl<'a> Context<'a> {
         match self.tree.read(&path) {
             Ok(bytes) => {
                 self.restrict(name, &path)?;
-                objects(&path, &bytes)
+                Ok(Accumulated {
+                    resources: objects(&path, &bytes)?,
+                    ..Accumulated::default()
+                })
             }
             Err(TreeError::NotAFile(_)) => self.base(name, path),
             Err(error) => {
@@ -259,74 +183,52 @@ impl<'a> Context<'a> {
             }
         }
     }
+}
 
-    /// What Flux generates for a directory without a kustomization file.
-    pub(super) fn generate(&self) -> Result<Kustomization, BuildError> {
-        let paths = generate::resources(self.tree, &self.directory)?;
-        Ok(Kustomization {
-            resources: paths
-                .into_iter()
-                .enumerate()
-                .map(|(index, value)| Located {
-                    file: shown(&self.directory),
-                    field: format!("resources[{index}]"),
-                    line: 0,
-                    value,
-                })
-                .collect(),
-            ..Kustomization::default()
-        })
+/// Namespace, prefix and suffix.
+fn name(
+    kustomization: &Kustomization,
+    resources: &mut [Resource],
+    tables: &Tables,
+) -> Result<(), BuildError> {
+    let Kustomization {
+        namespace,
+        name_prefix,
+        name_suffix,
+        ..
+    } = kustomization;
+    if !namespace.is_empty() {
+        namespace::apply(resources, namespace, &tables.namespace)?;
     }
-}
-
-pub(super) fn shown(directory: &str) -> String {
-    if directory.is_empty() {
-        ".".to_owned()
-    } else {
-        directory.to_owned()
+    if !name_prefix.is_empty() {
+        naming::prefix(resources, name_prefix, &tables.name_prefix)?;
     }
-}
-
-fn too_large(what: String) -> BuildError {
-    BuildError::TooLarge { what }
-}
-
-/// Whether `directory` is above `path`.
-fn holds(directory: &str, path: &str) -> bool {
-    directory.is_empty()
-        || path
-            .strip_prefix(directory)
-            .is_some_and(|rest| rest.starts_with('/'))
-}
-
-fn tree_error(name: &Located<String>, source: TreeError) -> BuildError {
-    BuildError::Tree {
-        file: name.file.clone(),
-        line: name.line,
-        field: name.field.clone(),
-        source,
-    }
-}
-
-fn refuse_remote(name: &Located<String>) -> Result<(), BuildError> {
-    let value = name.value.as_str();
-    let remote = value.contains("://")
-        || value.contains("?ref=")
-        || [
-            "git@",
-            "git::",
-            "github.com/",
-            "gitlab.com/",
-            "bitbucket.org/",
-        ]
-        .iter()
-        .any(|prefix| value.starts_with(prefix));
-    if remote {
-        return Err(name.error(format!(
-            "`{value}` is remote, and only files of the tree are read; hint: add it as a source of its own, or keep a copy"
-        )));
+    if !name_suffix.is_empty() {
+        naming::suffix(resources, name_suffix, &tables.name_suffix)?;
     }
     Ok(())
+}
+
+/// Labels and annotations.
+fn label(
+    kustomization: &Kustomization,
+    resources: &mut [Resource],
+    tables: &Tables,
+) -> Result<(), BuildError> {
+    for label in &kustomization.labels {
+        labels::apply(resources, label, tables)?;
+    }
+    let (labels, annotations) = (
+        &kustomization.common_labels,
+        &kustomization.common_annotations,
+    );
+    labels::set(resources, "commonLabels", &tables.common_labels, labels)?;
+    labels::set(
+        resources,
+        "commonAnnotations",
+        &tables.common_annotations,
+        annotations,
+    )
 }
 
 /// The objects of one file.

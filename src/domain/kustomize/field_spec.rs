@@ -3,6 +3,8 @@
 //! Invariant: a path element ending in `[]` only goes into what is there; sequences on the way are
 //! walked item by item whether the path says so or not. What is absent: what is done at the end.
 
+use super::decode::At;
+use super::error::BuildError;
 use super::resource::Gvk;
 use crate::domain::manifest::{Mapping, Node};
 use std::borrow::Cow;
@@ -45,6 +47,19 @@ impl FieldSpec {
             path: Cow::Borrowed(path),
             create,
         }
+    }
+
+    /// Reads one entry of a table.
+    pub(super) fn parse(at: &At<'_>) -> Result<Self, BuildError> {
+        let fields = at.fields()?;
+        fields.only(&["path", "create", "group", "version", "kind"])?;
+        Ok(Self {
+            group: fields.text("group")?.into(),
+            version: fields.text("version")?.into(),
+            kind: fields.text("kind")?.into(),
+            path: fields.text("path")?.into(),
+            create: fields.flag("create")?,
+        })
     }
 
     pub(super) fn fits(&self, gvk: &Gvk) -> bool {

@@ -6,11 +6,12 @@
 
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
-use super::field_spec::FieldSpec;
 use super::generators::{self, Generator};
+use super::labels::{self, Label};
+use super::order::{self, Sort};
 use super::replacements::{self, Replacement};
 use super::replicas::{self, Replica};
-use super::{Image, Patch, PatchTarget};
+use super::{Image, Patch, images, patch};
 use crate::domain::manifest::{Mapping, Rules, documents};
 use std::collections::BTreeMap;
 
@@ -21,11 +22,12 @@ const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// What this build carries out.
-const SUPPORTED: [&str; 19] = [
+const SUPPORTED: [&str; 26] = [
     "apiVersion",
     "kind",
     "metadata",
     "resources",
+    "bases",
     "components",
     "configMapGenerator",
     "secretGenerator",
@@ -34,27 +36,26 @@ const SUPPORTED: [&str; 19] = [
     "namePrefix",
     "nameSuffix",
     "images",
+    "imageTags",
     "labels",
     "commonAnnotations",
     "commonLabels",
     "patches",
+    "patchesStrategicMerge",
+    "patchesJson6902",
     "replicas",
     "replacements",
     "sortOptions",
-];
-
-/// What kustomize has besides.
-const NOT_YET: [&str; 15] = [
-    "openapi",
-    "patchesStrategicMerge",
-    "patchesJson6902",
-    "imageTags",
-    "vars",
-    "crds",
-    "bases",
     "helmGlobals",
     "helmCharts",
     "helmChartInflationGenerator",
+];
+
+/// What kustomize has besides.
+const NOT_YET: [&str; 8] = [
+    "openapi",
+    "vars",
+    "crds",
     "configurations",
     "generators",
     "transformers",
@@ -62,23 +63,14 @@ const NOT_YET: [&str; 15] = [
     "buildMetadata",
 ];
 
-/// One entry of `labels`.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Label {
-    pub(super) pairs: BTreeMap<String, String>,
-    pub(super) include_selectors: bool,
-    pub(super) include_templates: bool,
-    pub(super) fields: Vec<FieldSpec>,
-}
-
-/// In which order the objects come out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Sort {
-    /// As they were read.
-    Listed,
-    /// By kind. `None` takes kustomize's own lists.
-    Legacy(Option<(Vec<String>, Vec<String>)>),
-}
+/// What still works and has a successor.
+const DEPRECATED: [(&str, &str); 5] = [
+    ("bases", "resources"),
+    ("commonLabels", "labels"),
+    ("imageTags", "images"),
+    ("patchesJson6902", "patches"),
+    ("patchesStrategicMerge", "patches"),
+];
 
 /// A parsed kustomization file.
 #[derive(Clone, Debug, Default)]
@@ -95,9 +87,13 @@ pub(super) struct Kustomization {
     pub(super) common_labels: BTreeMap<String, String>,
     pub(super) common_annotations: BTreeMap<String, String>,
     pub(super) patches: Vec<Located<Patch>>,
+    pub(super) patches_strategic_merge: Vec<Located<String>>,
+    pub(super) patches_json6902: Vec<Located<Patch>>,
     pub(super) replicas: Vec<Located<Replica>>,
     pub(super) replacements: Vec<Located<Replacement>>,
     pub(super) sort: Option<Sort>,
+    /// What should be written otherwise, each with its place.
+    pub(super) warnings: Vec<String>,
     /// Whether the file says nothing but what it is.
     pub(super) empty: bool,
 }
@@ -125,24 +121,62 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Kustomization, BuildErro
     };
     check_names(&fields)?;
     let component = check_type(&fields)?;
+    refuse_charts(&fields)?;
     Ok(Kustomization {
         component,
-        resources: fields.texts("resources")?,
+        resources: both(fields.texts("resources")?, fields.texts("bases")?),
         components: fields.texts("components")?,
         generators: generators::parse(&fields)?,
         namespace: fields.text("namespace")?,
         name_prefix: fields.text("namePrefix")?,
         name_suffix: fields.text("nameSuffix")?,
-        images: located(&fields, "images", image)?,
-        labels: located(&fields, "labels", label)?,
+        images: both(
+            located(&fields, "images", images::parse)?,
+            located(&fields, "imageTags", images::parse)?,
+        ),
+        labels: located(&fields, "labels", labels::parse)?,
         common_labels: fields.pairs("commonLabels")?,
         common_annotations: fields.pairs("commonAnnotations")?,
-        patches: located(&fields, "patches", patch)?,
+        patches: located(&fields, "patches", patch::parse)?,
+        patches_strategic_merge: fields.texts("patchesStrategicMerge")?,
+        patches_json6902: located(&fields, "patchesJson6902", patch::parse_json6902)?,
         replicas: located(&fields, "replicas", replicas::parse)?,
         replacements: located(&fields, "replacements", replacements::parse)?,
-        sort: fields.get("sortOptions").map(|at| sort(&at)).transpose()?,
+        sort: fields
+            .get("sortOptions")
+            .map(|at| order::parse(&at))
+            .transpose()?,
+        warnings: warnings(&fields),
         empty: says_nothing(&fields),
     })
+}
+
+fn both<T>(mut first: Vec<T>, second: Vec<T>) -> Vec<T> {
+    first.extend(second);
+    first
+}
+
+fn warnings(fields: &Fields<'_>) -> Vec<String> {
+    let warning = |(old, new): &(&str, &str)| {
+        let at = fields.get(old)?;
+        Some(format!(
+            "{}:{}: `{old}` is deprecated; hint: use `{new}`",
+            at.file, at.line
+        ))
+    };
+    DEPRECATED.iter().filter_map(warning).collect()
+}
+
+/// Inflating a chart means running `helm`, which a build never does.
+fn refuse_charts(fields: &Fields<'_>) -> Result<(), BuildError> {
+    for name in ["helmCharts", "helmChartInflationGenerator"] {
+        if let Some(chart) = fields.items(name)?.first() {
+            return Err(chart.error(
+                "charts are not inflated; hint: commit the output of `helm template`, or let a `HelmRelease` install the chart",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn says_nothing(fields: &Fields<'_>) -> bool {
@@ -205,115 +239,4 @@ fn located<T>(
         .into_iter()
         .map(|at| read(&at).map(|value| at.locate(value)))
         .collect()
-}
-
-fn image(at: &At<'_>) -> Result<Image, BuildError> {
-    let fields = at.fields()?;
-    fields.only(&["name", "newName", "newTag", "tagSuffix", "digest"])?;
-    Ok(Image {
-        name: fields.text("name")?,
-        new_name: fields.text("newName")?,
-        new_tag: fields.text("newTag")?,
-        tag_suffix: fields.text("tagSuffix")?,
-        digest: fields.text("digest")?,
-    })
-}
-
-fn label(at: &At<'_>) -> Result<Label, BuildError> {
-    let fields = at.fields()?;
-    fields.only(&["pairs", "includeSelectors", "includeTemplates", "fields"])?;
-    Ok(Label {
-        pairs: fields.pairs("pairs")?,
-        include_selectors: fields.flag("includeSelectors")?,
-        include_templates: fields.flag("includeTemplates")?,
-        fields: fields
-            .items("fields")?
-            .iter()
-            .map(field_spec)
-            .collect::<Result<_, _>>()?,
-    })
-}
-
-fn field_spec(at: &At<'_>) -> Result<FieldSpec, BuildError> {
-    let fields = at.fields()?;
-    fields.only(&["path", "create", "group", "version", "kind"])?;
-    Ok(FieldSpec {
-        group: fields.text("group")?.into(),
-        version: fields.text("version")?.into(),
-        kind: fields.text("kind")?.into(),
-        path: fields.text("path")?.into(),
-        create: fields.flag("create")?,
-    })
-}
-
-fn patch(at: &At<'_>) -> Result<Patch, BuildError> {
-    let fields = at.fields()?;
-    fields.only(&["path", "patch", "target", "options"])?;
-    let mut patch = Patch {
-        path: fields.text("path")?,
-        patch: fields.text("patch")?.trim().to_owned(),
-        ..Patch::default()
-    };
-    if let Some(at) = fields.get("target") {
-        patch.target = Some(target(&at.fields()?)?);
-    }
-    if let Some(at) = fields.get("options") {
-        let options = at.fields()?;
-        options.only(&["allowNameChange", "allowKindChange"])?;
-        patch.allow_name_change = options.flag("allowNameChange")?;
-        patch.allow_kind_change = options.flag("allowKindChange")?;
-        patch.has_options = true;
-    }
-    match (patch.path.is_empty(), patch.patch.is_empty()) {
-        (true, true) => Err(at.error("expected `patch` or `path`")),
-        (false, false) => Err(at.error("`patch` and `path` cannot both be set")),
-        _ => Ok(patch),
-    }
-}
-
-/// Reads a selector.
-pub(super) fn target(fields: &Fields<'_>) -> Result<PatchTarget, BuildError> {
-    fields.only(&[
-        "group",
-        "version",
-        "kind",
-        "name",
-        "namespace",
-        "labelSelector",
-        "annotationSelector",
-    ])?;
-    Ok(PatchTarget {
-        group: fields.text("group")?,
-        version: fields.text("version")?,
-        kind: fields.text("kind")?,
-        name: fields.text("name")?,
-        namespace: fields.text("namespace")?,
-        label_selector: fields.text("labelSelector")?,
-        annotation_selector: fields.text("annotationSelector")?,
-    })
-}
-
-fn sort(at: &At<'_>) -> Result<Sort, BuildError> {
-    let fields = at.fields()?;
-    fields.only(&["order", "legacySortOptions"])?;
-    let order = fields.text("order")?;
-    let lists = fields.get("legacySortOptions");
-    match (order.as_str(), lists) {
-        ("fifo", None) => Ok(Sort::Listed),
-        ("fifo", Some(at)) => Err(at.error("expected only with `order: legacy`")),
-        ("legacy", None) => Ok(Sort::Legacy(None)),
-        ("legacy", Some(at)) => {
-            let fields = at.fields()?;
-            fields.only(&["orderFirst", "orderLast"])?;
-            let names = |name| -> Result<Vec<String>, BuildError> {
-                let texts = fields.texts(name)?;
-                Ok(texts.into_iter().map(|text| text.value).collect())
-            };
-            Ok(Sort::Legacy(Some((
-                names("orderFirst")?,
-                names("orderLast")?,
-            ))))
-        }
-        _ => Err(at.error("expected `order` to be `fifo` or `legacy`")),
-    }
 }

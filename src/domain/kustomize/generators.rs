@@ -4,8 +4,8 @@
 //! called the same, as `behavior` says. What is absent: the suffix that comes from the content; it
 //! waits for the end of the build.
 
-use super::accumulate::Context;
 use super::content_hash;
+use super::context::Context;
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
 use super::key_values::Sources;

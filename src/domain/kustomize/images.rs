@@ -5,7 +5,7 @@
 //! are gone through twice, so a `tagSuffix` is added twice there. What is absent: a registry.
 
 use super::Image;
-use super::decode::Located;
+use super::decode::{At, Located};
 use super::error::BuildError;
 use super::field_spec::{Create, FieldSpec};
 use super::resource::Resource;
@@ -14,7 +14,8 @@ use regex::Regex;
 
 const STEP: &str = "images";
 
-static FIELDS: [FieldSpec; 6] = [
+/// The fields of the built-in kinds.
+pub(super) const FIELDS: [FieldSpec; 6] = [
     FieldSpec::new("", "", "", "spec/containers[]/image", true),
     FieldSpec::new("", "", "", "spec/initContainers[]/image", true),
     FieldSpec::new("", "", "", "spec/volumes[]/image/reference", true),
@@ -35,8 +36,25 @@ static FIELDS: [FieldSpec; 6] = [
     ),
 ];
 
+/// Reads one entry of `images`.
+pub(super) fn parse(at: &At<'_>) -> Result<Image, BuildError> {
+    let fields = at.fields()?;
+    fields.only(&["name", "newName", "newTag", "tagSuffix", "digest"])?;
+    Ok(Image {
+        name: fields.text("name")?,
+        new_name: fields.text("newName")?,
+        new_tag: fields.text("newTag")?,
+        tag_suffix: fields.text("tagSuffix")?,
+        digest: fields.text("digest")?,
+    })
+}
+
 /// Carries out one entry of `images`.
-pub(super) fn apply(resources: &mut [Resource], image: &Located<Image>) -> Result<(), BuildError> {
+pub(super) fn apply(
+    resources: &mut [Resource],
+    image: &Located<Image>,
+    specs: &[FieldSpec],
+) -> Result<(), BuildError> {
     let pattern = format!(
         "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
         image.value.name
@@ -59,7 +77,8 @@ pub(super) fn apply(resources: &mut [Resource], image: &Located<Image>) -> Resul
         if resource.text("kind") == "CustomResourceDefinition" {
             continue;
         }
-        for spec in &FIELDS {
+        let gvk = resource.gvk();
+        for spec in specs.iter().filter(|spec| spec.fits(&gvk)) {
             spec.visit(&mut resource.root, Create::Nothing, &mut |node| {
                 change.set(node)
             })

@@ -3,7 +3,7 @@
 //! Invariant: variables come first, literals second, files last, and no key comes twice. What is
 //! absent: any rule for how a key is spelled; kustomize v5.8.1 has none either.
 
-use super::accumulate::Context;
+use super::context::Context;
 use super::decode::Located;
 use super::error::BuildError;
 use std::collections::BTreeMap;

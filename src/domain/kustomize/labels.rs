@@ -2,48 +2,64 @@
 //!
 //! Invariant: without `includeSelectors` no selector changes. What is absent: removing labels.
 
-use super::decode::Located;
+use super::decode::{At, Located};
 use super::error::BuildError;
 use super::field_spec::{Create, FieldSpec, extend};
-use super::file::Label;
 use super::resource::Resource;
+use super::tables::FieldTables;
 use super::ties;
 use std::collections::BTreeMap;
 
 const METADATA: FieldSpec = FieldSpec::new("", "", "", "metadata/labels", true);
 
+/// One entry of `labels`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Label {
+    pairs: BTreeMap<String, String>,
+    include_selectors: bool,
+    include_templates: bool,
+    fields: Vec<FieldSpec>,
+}
+
+/// Reads one entry of `labels`.
+pub(super) fn parse(at: &At<'_>) -> Result<Label, BuildError> {
+    let fields = at.fields()?;
+    fields.only(&["pairs", "includeSelectors", "includeTemplates", "fields"])?;
+    Ok(Label {
+        pairs: fields.pairs("pairs")?,
+        include_selectors: fields.flag("includeSelectors")?,
+        include_templates: fields.flag("includeTemplates")?,
+        fields: fields
+            .items("fields")?
+            .iter()
+            .map(FieldSpec::parse)
+            .collect::<Result<_, _>>()?,
+    })
+}
+
 /// Carries out one entry of `labels`.
-pub(super) fn apply(resources: &mut [Resource], label: &Located<Label>) -> Result<(), BuildError> {
+pub(super) fn apply(
+    resources: &mut [Resource],
+    label: &Located<Label>,
+    tables: &FieldTables,
+) -> Result<(), BuildError> {
     let mut specs = label.value.fields.clone();
-    let built_in: Vec<FieldSpec> = if label.value.include_selectors {
-        SELECTORS.iter().chain(TEMPLATES).cloned().collect()
-    } else if label.value.include_templates {
-        TEMPLATES.iter().cloned().chain([METADATA]).collect()
+    let mut add =
+        |more: &[FieldSpec]| extend(&mut specs, more).map_err(|reason| label.error(reason));
+    add(&tables.labels)?;
+    if label.value.include_selectors {
+        add(&tables.common_labels)?;
     } else {
-        vec![METADATA]
-    };
-    extend(&mut specs, &built_in).map_err(|reason| label.error(reason))?;
+        if label.value.include_templates {
+            add(&tables.template_labels)?;
+        }
+        add(&[METADATA])?;
+    }
     set(resources, "labels", &specs, &label.value.pairs)
 }
 
-/// Sets `commonLabels`, selectors and templates included.
-pub(super) fn apply_common(
-    resources: &mut [Resource],
-    pairs: &BTreeMap<String, String>,
-) -> Result<(), BuildError> {
-    let specs: Vec<FieldSpec> = SELECTORS.iter().chain(TEMPLATES).cloned().collect();
-    set(resources, "commonLabels", &specs, pairs)
-}
-
-/// Sets `commonAnnotations`, templates included.
-pub(super) fn apply_annotations(
-    resources: &mut [Resource],
-    pairs: &BTreeMap<String, String>,
-) -> Result<(), BuildError> {
-    set(resources, "commonAnnotations", ANNOTATIONS, pairs)
-}
-
-fn set(
+/// Sets `pairs` in the fields `specs`; `step` names the field of the kustomization.
+pub(super) fn set(
     resources: &mut [Resource],
     step: &'static str,
     specs: &[FieldSpec],
@@ -67,7 +83,7 @@ fn set(
 }
 
 /// Where pods of a workload are selected: its own selector, affinities, spread.
-const SELECTORS: &[FieldSpec] = &[
+pub(super) const SELECTORS: &[FieldSpec] = &[
     FieldSpec::new("", "v1", "Service", "spec/selector", true),
     FieldSpec::new("", "v1", "ReplicationController", "spec/selector", true),
     FieldSpec::new("", "", "Deployment", "spec/selector/matchLabels", true),
@@ -121,7 +137,7 @@ const fn network(path: &'static str) -> FieldSpec {
 const TEMPLATE: &str = "spec/template/metadata/labels";
 
 /// The object's own labels and those of the templates in it.
-const TEMPLATES: &[FieldSpec] = &[
+pub(super) const TEMPLATES: &[FieldSpec] = &[
     METADATA,
     FieldSpec::new("", "v1", "ReplicationController", TEMPLATE, true),
     FieldSpec::new("", "", "Deployment", TEMPLATE, true),
@@ -155,7 +171,7 @@ const TEMPLATES: &[FieldSpec] = &[
 const NOTED_TEMPLATE: &str = "spec/template/metadata/annotations";
 
 /// The object's own annotations and those of the templates in it.
-const ANNOTATIONS: &[FieldSpec] = &[
+pub(super) const ANNOTATIONS: &[FieldSpec] = &[
     FieldSpec::new("", "", "", "metadata/annotations", true),
     FieldSpec::new("", "v1", "ReplicationController", NOTED_TEMPLATE, true),
     FieldSpec::new("", "", "Deployment", NOTED_TEMPLATE, true),

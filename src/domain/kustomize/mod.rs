@@ -5,6 +5,7 @@
 //! (`generators`) and what components do, carries out one step after the other, each in its own
 //! file (`patch`, `namespace`, `naming`, `labels`, `replicas`, `images`, `replacements`), and
 //! finishes at the top with what concerns all objects (`content_hash`, `references`, `order`).
+//! `context` reads the tree; `tables` says which fields a step changes.
 //! Objects are trees that keep the text of each scalar until the end, because kustomize compares
 //! and copies texts.
 //!
@@ -23,6 +24,7 @@ mod accumulate;
 mod associative;
 mod budget;
 mod content_hash;
+mod context;
 mod decode;
 mod error;
 mod field_path;
@@ -49,15 +51,17 @@ mod resource;
 mod scope;
 mod selector;
 mod strategic;
+mod tables;
 mod ties;
 
 pub use error::BuildError;
 
 use super::manifest::{Manifest, ManifestError};
 use super::tree::{FileTree, join};
-use accumulate::Context;
+use accumulate::Accumulated;
 use budget::Budget;
-use file::Sort;
+use context::Context;
+use order::Sort;
 use resource::{Resource, check_unique};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -190,6 +194,8 @@ impl Options {
 pub struct Built {
     /// The objects, in order.
     pub manifests: Vec<Manifest>,
+    /// What should be written otherwise, such as deprecated fields: `file:line: words`.
+    pub warnings: Vec<String>,
 }
 
 /// Builds the directory `path` of `tree`.
@@ -214,30 +220,31 @@ pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Built
             }
             (file, parsed)
         }
-        None if options.generate => (accumulate::shown(&context.directory), context.generate()?),
+        None if options.generate => (context::shown(&context.directory), context.generate()?),
         None => {
             return Err(BuildError::NoKustomization {
-                directory: accumulate::shown(&context.directory),
+                directory: context::shown(&context.directory),
             });
         }
     };
     overrides::apply(&context, &file, &mut kustomization);
-    let resources = context.run(&kustomization, Vec::new())?;
+    let accumulated = context.run(&kustomization, Accumulated::default())?;
     let sort = kustomization.sort.unwrap_or(match options.order {
         Order::Listed => Sort::Listed,
         Order::Legacy => Sort::Legacy(None),
     });
-    finish(resources, &sort, options)
+    finish(accumulated, &sort, options)
 }
 
 /// What has to wait until all objects are there.
-fn finish(
-    mut resources: Vec<Resource>,
-    sort: &Sort,
-    options: &Options,
-) -> Result<Built, BuildError> {
+fn finish(accumulated: Accumulated, sort: &Sort, options: &Options) -> Result<Built, BuildError> {
+    let Accumulated {
+        mut resources,
+        tables,
+        warnings,
+    } = accumulated;
     generators::add_hashes(&mut resources)?;
-    references::fix(&mut resources)?;
+    references::fix(&mut resources, &tables.name_references)?;
     resources.retain(|resource| !is_local(resource));
     check_unique(&resources)?;
     order::apply(&mut resources, sort);
@@ -255,7 +262,10 @@ fn finish(
         })?;
         manifests.push(Manifest::new(object, Some(resource.source))?);
     }
-    Ok(Built { manifests })
+    Ok(Built {
+        manifests,
+        warnings,
+    })
 }
 
 /// Whether an object is only there for the build.

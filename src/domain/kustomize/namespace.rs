@@ -13,7 +13,9 @@ const STEP: &str = "namespace";
 
 static OWN: FieldSpec = FieldSpec::new("", "", "", "metadata/namespace", true);
 
-static REFERENCES: [FieldSpec; 2] = [
+/// The fields that are changed besides the object's own namespace.
+pub(super) const FIELDS: [FieldSpec; 3] = [
+    FieldSpec::new("", "", "Namespace", "metadata/name", true),
     FieldSpec::new(
         "apiregistration.k8s.io",
         "",
@@ -30,26 +32,30 @@ static REFERENCES: [FieldSpec; 2] = [
     ),
 ];
 
-static NAME_OF_NAMESPACE: FieldSpec = FieldSpec::new("", "", "Namespace", "metadata/name", true);
-
 /// Moves every object to `namespace`.
-pub(super) fn apply(resources: &mut [Resource], namespace: &str) -> Result<(), BuildError> {
-    if namespace.is_empty() {
-        return Ok(());
-    }
+pub(super) fn apply(
+    resources: &mut [Resource],
+    namespace: &str,
+    specs: &[FieldSpec],
+) -> Result<(), BuildError> {
     for resource in resources.iter_mut() {
         resource.remember();
         if !resource.gvk().is_cluster_wide() {
             set(resource, &OWN, namespace)?;
         }
-        if matches!(resource.text("kind"), "RoleBinding" | "ClusterRoleBinding") {
+        let binding = matches!(resource.text("kind"), "RoleBinding" | "ClusterRoleBinding");
+        if binding {
             subjects(resource, namespace)?;
         }
-        if resource.text("apiVersion") == "v1" {
-            set(resource, &NAME_OF_NAMESPACE, namespace)?;
-        }
-        for spec in &REFERENCES {
-            set(resource, spec, namespace)?;
+        for spec in specs {
+            let done_elsewhere = spec.path == OWN.path
+                || (spec.path == "metadata/name" && resource.text("apiVersion") != "v1")
+                || (binding
+                    && matches!(&*spec.kind, "RoleBinding" | "ClusterRoleBinding")
+                    && spec.path == "subjects/namespace");
+            if !done_elsewhere {
+                set(resource, spec, namespace)?;
+            }
         }
     }
     check_unique(resources)

@@ -5,36 +5,89 @@
 //! went is remembered, because references are resolved along it. What is absent: the references.
 
 use super::error::BuildError;
-use super::resource::Resource;
+use super::field_spec::{Create, FieldSpec};
+use super::resource::{Gvk, Resource};
 use crate::domain::manifest::Node;
+
+/// The field that is changed where `configurations` name no other.
+pub(super) const FIELD: FieldSpec = FieldSpec::new("", "", "", "metadata/name", false);
 
 /// How long a name may become, in bytes. Kubernetes takes 253.
 const NAME: usize = 4096;
 
 /// Puts `prefix` before every name.
-pub(super) fn prefix(resources: &mut [Resource], prefix: &str) -> Result<(), BuildError> {
-    if prefix.is_empty() {
-        return Ok(());
-    }
-    for resource in resources.iter_mut().filter(|resource| is_renamed(resource)) {
-        resource.prefixes.push(prefix.to_owned());
-        let name = format!("{prefix}{}", resource.name());
-        rename(resource, name)?;
-    }
-    Ok(())
+pub(super) fn prefix(
+    resources: &mut [Resource],
+    prefix: &str,
+    specs: &[FieldSpec],
+) -> Result<(), BuildError> {
+    let affix = Affix {
+        step: "namePrefix",
+        prefix,
+        suffix: "",
+    };
+    affix.apply(resources, specs)
 }
 
 /// Puts `suffix` behind every name.
-pub(super) fn suffix(resources: &mut [Resource], suffix: &str) -> Result<(), BuildError> {
-    if suffix.is_empty() {
-        return Ok(());
+pub(super) fn suffix(
+    resources: &mut [Resource],
+    suffix: &str,
+    specs: &[FieldSpec],
+) -> Result<(), BuildError> {
+    let affix = Affix {
+        step: "nameSuffix",
+        prefix: "",
+        suffix,
+    };
+    affix.apply(resources, specs)
+}
+
+struct Affix<'a> {
+    step: &'static str,
+    prefix: &'a str,
+    suffix: &'a str,
+}
+
+impl Affix<'_> {
+    fn apply(&self, resources: &mut [Resource], specs: &[FieldSpec]) -> Result<(), BuildError> {
+        for resource in resources.iter_mut().filter(|resource| is_renamed(resource)) {
+            let original = Gvk {
+                kind: resource.original().kind,
+                ..resource.gvk()
+            };
+            for spec in specs.iter().filter(|spec| spec.fits(&original)) {
+                self.change(resource, spec)?;
+            }
+        }
+        Ok(())
     }
-    for resource in resources.iter_mut().filter(|resource| is_renamed(resource)) {
-        resource.suffixes.push(suffix.to_owned());
-        let name = format!("{}{suffix}", resource.name());
-        rename(resource, name)?;
+
+    fn change(&self, resource: &mut Resource, spec: &FieldSpec) -> Result<(), BuildError> {
+        if spec.path == FIELD.path {
+            if !self.prefix.is_empty() {
+                resource.prefixes.push(self.prefix.to_owned());
+            }
+            if !self.suffix.is_empty() {
+                resource.suffixes.push(self.suffix.to_owned());
+            }
+            let name = self.around(resource.name());
+            return rename(resource, name);
+        }
+        let done = spec.visit(&mut resource.root, Create::Text, &mut |node| match node {
+            Node::Scalar(scalar) if scalar.text.len() <= NAME => {
+                *node = Node::text(self.around(&scalar.text));
+                Ok(())
+            }
+            Node::Scalar(_) => Err(format!("a text of over {NAME} bytes is not a name")),
+            _ => Err("expected a string".to_owned()),
+        });
+        done.map_err(|reason| resource.error(self.step, &spec.path, reason))
     }
-    Ok(())
+
+    fn around(&self, name: &str) -> String {
+        format!("{}{name}{}", self.prefix, self.suffix)
+    }
 }
 
 fn is_renamed(resource: &Resource) -> bool {
@@ -85,19 +138,18 @@ mod tests {
             ("rbac.authorization.k8s.io/v1", "ClusterRole", "a-web-z"),
         ] {
             let mut resources = [resource(version, kind)];
-            prefix(&mut resources, "a-").expect("it is short");
-            suffix(&mut resources, "-z").expect("it is short");
+            prefix(&mut resources, "a-", &[FIELD]).expect("it is short");
+            suffix(&mut resources, "-z", &[FIELD]).expect("it is short");
             assert_eq!(resources[0].name(), name, "{kind}");
         }
     }
 
     #[test]
-    fn each_layer_is_remembered_and_an_empty_one_is_none() {
+    fn each_layer_is_remembered() {
         let mut resources = [resource("v1", "ConfigMap")];
-        for layer in ["a-", "", "b-"] {
-            prefix(&mut resources, layer).expect("it is short");
+        for layer in ["a-", "b-"] {
+            prefix(&mut resources, layer, &[FIELD]).expect("it is short");
         }
-        suffix(&mut resources, "").expect("nothing happens");
         let [resource] = resources;
         assert_eq!(resource.name(), "b-a-web");
         assert_eq!(resource.prefixes, ["a-", "b-"]);
@@ -113,7 +165,7 @@ mod tests {
     #[test]
     fn a_name_does_not_grow_without_end() {
         let mut resources = [resource("v1", "ConfigMap")];
-        let error = prefix(&mut resources, &"x".repeat(5000)).expect_err("it is refused");
+        let error = prefix(&mut resources, &"x".repeat(5000), &[FIELD]).expect_err("it is refused");
         assert!(
             error.to_string().starts_with("a name of 5003 bytes"),
             "{error}"

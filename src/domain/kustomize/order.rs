@@ -3,7 +3,8 @@
 //! Invariant: the legacy order is that of `kubectl kustomize`: by kind from two lists, then by
 //! group, version, kind, then by name. What is absent: the order of applying; that is `stage`.
 
-use super::file::Sort;
+use super::decode::At;
+use super::error::BuildError;
 use super::resource::{Gvk, Resource};
 use std::cmp::Ordering;
 
@@ -36,6 +37,41 @@ const LAST: [&str; 2] = [
     "MutatingWebhookConfiguration",
     "ValidatingWebhookConfiguration",
 ];
+
+/// In which order the objects come out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// As they were read.
+    Listed,
+    /// By kind. `None` takes kustomize's own lists.
+    Legacy(Option<(Vec<String>, Vec<String>)>),
+}
+
+/// Reads `sortOptions`.
+pub(super) fn parse(at: &At<'_>) -> Result<Sort, BuildError> {
+    let fields = at.fields()?;
+    fields.only(&["order", "legacySortOptions"])?;
+    let order = fields.text("order")?;
+    let lists = fields.get("legacySortOptions");
+    match (order.as_str(), lists) {
+        ("fifo", None) => Ok(Sort::Listed),
+        ("fifo", Some(at)) => Err(at.error("expected only with `order: legacy`")),
+        ("legacy", None) => Ok(Sort::Legacy(None)),
+        ("legacy", Some(at)) => {
+            let fields = at.fields()?;
+            fields.only(&["orderFirst", "orderLast"])?;
+            let names = |name| -> Result<Vec<String>, BuildError> {
+                let texts = fields.texts(name)?;
+                Ok(texts.into_iter().map(|text| text.value).collect())
+            };
+            Ok(Sort::Legacy(Some((
+                names("orderFirst")?,
+                names("orderLast")?,
+            ))))
+        }
+        _ => Err(at.error("expected `order` to be `fifo` or `legacy`")),
+    }
+}
 
 struct Key {
     rank: i64,

@@ -3,7 +3,7 @@
 //! Invariant: the same as Flux writes into the file before it builds. What is absent: the object
 //! itself; its fields come as [`Options`].
 
-use super::accumulate::Context;
+use super::context::Context;
 use super::decode::Located;
 use super::file::Kustomization;
 use super::resource::Resource;

@@ -1,18 +1,64 @@
-//! The `patches` step: strategic merge and JSON patches, inline or from a file.
+//! The `patches` step, and the deprecated `patchesStrategicMerge` and `patchesJson6902`: strategic
+//! merge and JSON patches, inline or from a file.
 //!
 //! Invariant: a patch without a target changes exactly one object, the one it names; a patch with
 //! a target changes every object that matches, also none. What is absent: how a merge is done.
 
-use super::accumulate::Context;
-use super::decode::Located;
+use super::context::Context;
+use super::decode::{At, Located};
 use super::error::BuildError;
 use super::json_patch::{self, Operation};
 use super::resource::{Resource, check_unique};
-use super::selector::Selector;
+use super::selector::{self, Selector};
 use super::strategic;
 use super::ties;
 use super::{Patch, PatchTarget};
 use crate::domain::manifest::{Document, Node, Rules, Source, documents, expand_lists};
+
+/// Reads one entry of `patches`.
+pub(super) fn parse(at: &At<'_>) -> Result<Patch, BuildError> {
+    let mut patch = parse_any(at)?;
+    patch.patch = patch.patch.trim().to_owned();
+    one_of(at, &patch).map(|()| patch)
+}
+
+/// Reads one entry of `patchesJson6902`.
+pub(super) fn parse_json6902(at: &At<'_>) -> Result<Patch, BuildError> {
+    let patch = parse_any(at)?;
+    match &patch.target {
+        Some(target) if !target.name.is_empty() => one_of(at, &patch).map(|()| patch),
+        _ => Err(at.error("expected a `target` with a `name`")),
+    }
+}
+
+fn parse_any(at: &At<'_>) -> Result<Patch, BuildError> {
+    let fields = at.fields()?;
+    fields.only(&["path", "patch", "target", "options"])?;
+    let mut patch = Patch {
+        path: fields.text("path")?,
+        patch: fields.text("patch")?,
+        ..Patch::default()
+    };
+    if let Some(at) = fields.get("target") {
+        patch.target = Some(selector::parse(&at.fields()?)?);
+    }
+    if let Some(at) = fields.get("options") {
+        let options = at.fields()?;
+        options.only(&["allowNameChange", "allowKindChange"])?;
+        patch.allow_name_change = options.flag("allowNameChange")?;
+        patch.allow_kind_change = options.flag("allowKindChange")?;
+        patch.has_options = true;
+    }
+    Ok(patch)
+}
+
+fn one_of(at: &At<'_>, patch: &Patch) -> Result<(), BuildError> {
+    match (patch.path.is_empty(), patch.patch.is_empty()) {
+        (true, true) => Err(at.error("expected `patch` or `path`")),
+        (false, false) => Err(at.error("`patch` and `path` cannot both be set")),
+        _ => Ok(()),
+    }
+}
 
 /// Carries out one entry of `patches`.
 pub(super) fn apply(
@@ -25,7 +71,7 @@ pub(super) fn apply(
         Content::Nothing => Ok(()),
         Content::Json(operations) => match &patch.value.target {
             None => Err(patch.patch_error("a JSON patch needs a `target`")),
-            Some(target) => apply_json(resources, patch, target, &operations),
+            Some(target) => apply_json(resources, patch, target, &operations, Names::Remembered),
         },
         Content::Strategic(patches) => match &patch.value.target {
             None => patches
@@ -34,6 +80,69 @@ pub(super) fn apply(
             Some(target) => apply_selected(resources, patch, target, patches),
         },
     }
+}
+
+/// Carries out one entry of `patchesStrategicMerge`: patches, or the path of a file of patches.
+pub(super) fn apply_strategic_merge(
+    context: &Context<'_>,
+    resources: &mut Vec<Resource>,
+    entry: &Located<String>,
+) -> Result<(), BuildError> {
+    let place = |path: &str| Located {
+        file: entry.file.clone(),
+        field: entry.field.clone(),
+        line: entry.line,
+        value: Patch {
+            path: path.to_owned(),
+            ..Patch::default()
+        },
+    };
+    let (patch, overlays) = match strategic_patches(&entry.file, &entry.value, &place("")) {
+        Ok(overlays) => (place(""), overlays),
+        Err(_) => {
+            let patch = place(&entry.value);
+            let (path, bytes) = context.read(entry)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let overlays = strategic_patches(&path, &text, &patch)
+                .map_err(|reason| entry.patch_error(reason))?;
+            (patch, overlays)
+        }
+    };
+    if overlays.is_empty() {
+        return Err(entry.patch_error("no patch is in it"));
+    }
+    for overlay in overlays {
+        let index = named(resources, &patch, &overlay)?;
+        merge_copy(resources, index, &patch, &overlay)?;
+        resources.retain(|resource| !resource.root.is_empty());
+        check_unique(resources)?;
+    }
+    Ok(())
+}
+
+/// Carries out one entry of `patchesJson6902`.
+pub(super) fn apply_json6902(
+    context: &Context<'_>,
+    resources: &mut [Resource],
+    patch: &Located<Patch>,
+) -> Result<(), BuildError> {
+    let (file, text) = text(context, patch)?;
+    let operations = match json_patch::parse(&file, &text) {
+        Ok(Some(operations)) if !operations.is_empty() => operations,
+        Ok(_) => return Err(patch.patch_error("no operation is in it")),
+        Err(reason) => return Err(patch.patch_error(reason)),
+    };
+    match &patch.value.target {
+        Some(target) => apply_json(resources, patch, target, &operations, Names::Forgotten),
+        None => Ok(()),
+    }
+}
+
+/// Whether an object remembers the name it had before a JSON patch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    Remembered,
+    Forgotten,
 }
 
 enum Content {
@@ -122,13 +231,16 @@ fn apply_json(
     patch: &Located<Patch>,
     target: &PatchTarget,
     operations: &[Operation],
+    names: Names,
 ) -> Result<(), BuildError> {
-    let selector = selector(patch, target)?;
+    let selector = compile(patch, target)?;
     for resource in resources
         .iter_mut()
         .filter(|resource| selector.selects(resource))
     {
-        resource.remember();
+        if names == Names::Remembered {
+            resource.remember();
+        }
         resource.expose_memory();
         let refuse = |resource: &Resource, reason: String| {
             patch.patch_error(format!("{}: {reason}", resource.identity()))
@@ -149,7 +261,7 @@ fn apply_json(
     Ok(())
 }
 
-fn selector(patch: &Located<Patch>, target: &PatchTarget) -> Result<Selector, BuildError> {
+fn compile(patch: &Located<Patch>, target: &PatchTarget) -> Result<Selector, BuildError> {
     Selector::new(target).map_err(|reason| patch.patch_error(format!("target: {reason}")))
 }
 
@@ -159,18 +271,27 @@ fn apply_named(
     patch: &Located<Patch>,
     overlay: Resource,
 ) -> Result<(), BuildError> {
-    let identity = overlay.identity();
-    let mut matching = (0..resources.len()).filter(|index| resources[*index].was(&identity));
-    let index = match (matching.next(), matching.next()) {
-        (Some(index), None) => index,
-        (None, _) => return Err(patch.patch_error(format!("no object is `{identity}`"))),
-        (Some(_), Some(_)) => {
-            return Err(patch.patch_error(format!("several objects are or were `{identity}`")));
-        }
-    };
+    let index = named(resources, patch, &overlay)?;
     merge(resources, index, patch, overlay.root)?;
     resources.retain(|resource| !resource.root.is_empty());
     Ok(())
+}
+
+/// The one object that is or was what `overlay` names.
+fn named(
+    resources: &[Resource],
+    patch: &Located<Patch>,
+    overlay: &Resource,
+) -> Result<usize, BuildError> {
+    let identity = overlay.identity();
+    let mut matching = (0..resources.len()).filter(|index| resources[*index].was(&identity));
+    match (matching.next(), matching.next()) {
+        (Some(index), None) => Ok(index),
+        (None, _) => Err(patch.patch_error(format!("no object is `{identity}`"))),
+        (Some(_), Some(_)) => {
+            Err(patch.patch_error(format!("several objects are or were `{identity}`")))
+        }
+    }
 }
 
 /// Merges the only overlay into every object `target` selects.
@@ -183,25 +304,33 @@ fn apply_selected(
     let [overlay] = overlays.as_slice() else {
         return Err(patch.patch_error("several patches in one entry cannot have a `target`"));
     };
-    let selector = selector(patch, target)?;
-    let mut overlay = overlay.clone();
-    overlay.texts_only("labels");
-    overlay.texts_only("annotations");
+    let selector = compile(patch, target)?;
     for index in 0..resources.len() {
-        if !selector.selects(&resources[index]) {
-            continue;
+        if selector.selects(&resources[index]) {
+            merge_copy(resources, index, patch, overlay)?;
         }
-        let mut root = overlay.root.clone();
-        if let Some(mapping) = root.as_mapping_mut() {
-            mapping.set(
-                "apiVersion",
-                Node::text(resources[index].text("apiVersion")),
-            );
-        }
-        merge(resources, index, patch, root)?;
     }
     resources.retain(|resource| !resource.root.is_empty());
     check_unique(resources)
+}
+
+/// Merges a copy of `overlay` that is of the object's own version.
+fn merge_copy(
+    resources: &mut [Resource],
+    index: usize,
+    patch: &Located<Patch>,
+    overlay: &Resource,
+) -> Result<(), BuildError> {
+    let mut copy = overlay.clone();
+    copy.texts_only("labels");
+    copy.texts_only("annotations");
+    if let Some(mapping) = copy.root.as_mapping_mut() {
+        mapping.set(
+            "apiVersion",
+            Node::text(resources[index].text("apiVersion")),
+        );
+    }
+    merge(resources, index, patch, copy.root)
 }
 
 /// Merges `overlay` into one object; name, namespace and kind stay unless a change is allowed.

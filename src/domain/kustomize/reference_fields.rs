@@ -7,6 +7,7 @@ use super::resource::Gvk;
 use std::sync::LazyLock;
 
 /// The fields that name objects of one kind.
+#[derive(Clone, Debug)]
 pub(super) struct Reference {
     pub(super) target: Gvk,
     pub(super) fields: Vec<FieldSpec>,

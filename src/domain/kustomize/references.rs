@@ -2,11 +2,11 @@
 //!
 //! Invariant: only a name that some object of the build had, and that leads to one object, is
 //! replaced; a reference that holds a namespace too (subjects, webhooks) gets both.
-//! What is absent: `configurations` that add reference fields.
+//! What is absent: which fields these are; that is `reference_fields`.
 
 use super::error::BuildError;
 use super::field_spec::{Create, FieldSpec};
-use super::reference_fields::REFERENCES;
+use super::reference_fields::Reference;
 use super::resource::{Gvk, NO_NAMESPACE, Name, Resource};
 use crate::domain::manifest::{Mapping, Node};
 use std::collections::{HashMap, HashSet};
@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 const STEP: &str = "name references";
 
 /// Rewrites every reference to an object that a step may have renamed.
-pub(super) fn fix(resources: &mut [Resource]) -> Result<(), BuildError> {
+pub(super) fn fix(resources: &mut [Resource], table: &[Reference]) -> Result<(), BuildError> {
     let candidates = Candidates::new(resources);
     if candidates.by_name.is_empty() {
         return Ok(());
@@ -24,7 +24,7 @@ pub(super) fn fix(resources: &mut [Resource]) -> Result<(), BuildError> {
             kind: resource.original().kind,
             ..resource.gvk()
         };
-        for reference in REFERENCES.iter() {
+        for reference in table {
             for spec in reference.fields.iter().filter(|spec| spec.fits(&original)) {
                 candidates.fix(resource, &reference.target, spec)?;
             }

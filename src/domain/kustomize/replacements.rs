@@ -4,13 +4,12 @@
 //! somewhere. A string stays a string and a number a number, whatever is written over it. What is
 //! absent: `encoding`, which kustomize v5.8.1 reads and does not use.
 
-use super::accumulate::Context;
+use super::context::Context;
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
 use super::field_path::{self, Leaf, made};
-use super::file::target;
 use super::resource::{Name, Resource};
-use super::selector::Selector;
+use super::selector::{self, Selector};
 use super::{PatchTarget, ties};
 use crate::domain::manifest::{Node, Rules, Scalar, ScalarKind, classify, documents};
 
@@ -132,7 +131,7 @@ fn to_objects(at: &At<'_>) -> Result<Target, BuildError> {
         .ok_or_else(|| at.error("expected `select`"))?;
     let mut reject = Vec::new();
     for at in fields.items("reject")? {
-        reject.push(target(&at.fields()?)?);
+        reject.push(selector::parse(&at.fields()?)?);
     }
     let mut paths: Vec<String> = Vec::new();
     for path in fields.texts("fieldPaths")? {
@@ -143,7 +142,7 @@ fn to_objects(at: &At<'_>) -> Result<Target, BuildError> {
     }
     let (part, create) = options(&fields)?;
     Ok(Target {
-        select: target(&select.fields()?)?,
+        select: selector::parse(&select.fields()?)?,
         reject,
         paths,
         part,

@@ -19,7 +19,8 @@ pub(super) struct Replica {
     count: i64,
 }
 
-static FIELDS: [FieldSpec; 4] = [
+/// The fields of the built-in kinds.
+pub(super) const FIELDS: [FieldSpec; 4] = [
     FieldSpec::new("", "", "Deployment", "spec/replicas", true),
     FieldSpec::new("", "", "ReplicationController", "spec/replicas", true),
     FieldSpec::new("", "", "ReplicaSet", "spec/replicas", true),
@@ -40,12 +41,15 @@ pub(super) fn parse(at: &At<'_>) -> Result<Replica, BuildError> {
 pub(super) fn apply(
     resources: &mut [Resource],
     replica: &Located<Replica>,
+    specs: &[FieldSpec],
 ) -> Result<(), BuildError> {
     let name = &replica.value.name;
     let mut found = false;
-    for spec in &FIELDS {
+    for spec in specs {
         for resource in resources.iter_mut() {
-            let named = |known: Name| known.name == *name && known.kind == spec.kind;
+            let named = |known: Name| {
+                known.name == *name && (spec.kind.is_empty() || known.kind == spec.kind)
+            };
             if resource.names().any(named) {
                 found = true;
                 set(resource, spec, replica.value.count)?;
@@ -55,9 +59,16 @@ pub(super) fn apply(
     if found {
         return Ok(());
     }
-    Err(replica.error(format!(
-        "no Deployment, ReplicationController, ReplicaSet or StatefulSet is `{name}`"
-    )))
+    Err(replica.error(format!("no {} is `{name}`", alternatives(specs))))
+}
+
+fn alternatives(specs: &[FieldSpec]) -> String {
+    let kinds: Vec<&str> = specs.iter().map(|spec| &*spec.kind).collect();
+    match kinds.as_slice() {
+        [] => "object".to_owned(),
+        [only] => (*only).to_owned(),
+        [others @ .., last] => format!("{} or {last}", others.join(", ")),
+    }
 }
 
 fn set(resource: &mut Resource, spec: &FieldSpec, count: i64) -> Result<(), BuildError> {

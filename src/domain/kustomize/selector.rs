@@ -4,9 +4,33 @@
 //! namespace match as they were read or as they are now. What is absent: fields of the spec.
 
 use super::PatchTarget;
+use super::decode::Fields;
+use super::error::BuildError;
 use super::label_selector::LabelSelector;
 use super::resource::{Name, Resource};
 use regex::Regex;
+
+/// Reads a selector.
+pub(super) fn parse(fields: &Fields<'_>) -> Result<PatchTarget, BuildError> {
+    fields.only(&[
+        "group",
+        "version",
+        "kind",
+        "name",
+        "namespace",
+        "labelSelector",
+        "annotationSelector",
+    ])?;
+    Ok(PatchTarget {
+        group: fields.text("group")?,
+        version: fields.text("version")?,
+        kind: fields.text("kind")?,
+        name: fields.text("name")?,
+        namespace: fields.text("namespace")?,
+        label_selector: fields.text("labelSelector")?,
+        annotation_selector: fields.text("annotationSelector")?,
+    })
+}
 
 /// A parsed [`PatchTarget`].
 pub(super) struct Selector {

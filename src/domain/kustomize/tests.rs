@@ -195,15 +195,8 @@ fn a_component_from_elsewhere_is_refused() {
 fn every_other_field_of_kustomize_is_refused_by_name() {
     for field in [
         "openapi",
-        "patchesStrategicMerge",
-        "patchesJson6902",
-        "imageTags",
         "vars",
         "crds",
-        "bases",
-        "helmGlobals",
-        "helmCharts",
-        "helmChartInflationGenerator",
         "configurations",
         "generators",
         "transformers",
@@ -218,6 +211,48 @@ fn every_other_field_of_kustomize_is_refused_by_name() {
             ))
         );
     }
+}
+
+#[test]
+fn charts_are_refused_with_what_to_do_instead() {
+    for field in ["helmCharts", "helmChartInflationGenerator"] {
+        let file = format!("resources: []\n{field}:\n- name: web\n");
+        let error =
+            objects(&[("kustomization.yaml", &file)], &Options::flux()).expect_err("it is refused");
+        let start = format!("kustomization.yaml:3: `{field}[0]`: charts are not inflated; hint: ");
+        assert!(error.starts_with(&start), "{error}");
+    }
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [a.yaml]\nhelmCharts: []\nhelmGlobals: {chartHome: x}\n",
+        ),
+        ("a.yaml", CONFIG),
+    ];
+    only(&files, &Options::flux());
+}
+
+#[test]
+fn deprecated_fields_work_and_are_told_with_their_place() {
+    let files = [
+        ("kustomization.yaml", "resources: [a]\nbases: [b]\n"),
+        (
+            "a/kustomization.yaml",
+            "resources: [a.yaml]\nimageTags: []\n",
+        ),
+        ("a/a.yaml", CONFIG),
+        ("b/kustomization.yaml", "resources: [b.yaml]\n"),
+        ("b/b.yaml", POD),
+    ];
+    let built = build(&tree(&files), "", &Options::flux()).expect("it builds");
+    assert_eq!(built.manifests.len(), 2);
+    assert_eq!(
+        built.warnings,
+        [
+            "kustomization.yaml:2: `bases` is deprecated; hint: use `resources`",
+            "a/kustomization.yaml:2: `imageTags` is deprecated; hint: use `images`",
+        ]
+    );
 }
 
 #[test]

@@ -1,0 +1,194 @@
+//! One directory of a build: reading what its kustomization names.
+//!
+//! Invariant: every read stays in the tree, and in or below the directory where the options say
+//! so; a directory never includes itself or one above it. What is absent: what is done with it.
+
+use super::Options;
+use super::budget::Budget;
+use super::decode::Located;
+use super::error::BuildError;
+use super::file::{self, Kustomization};
+use super::generate;
+use crate::domain::tree::{EntryKind, FileTree, TreeError, join};
+
+/// How many directories may include one another in a row.
+const DEPTH: usize = 64;
+
+/// One directory of a build.
+pub(super) struct Context<'a> {
+    pub(super) tree: &'a dyn FileTree,
+    pub(super) options: &'a Options,
+    pub(super) directory: String,
+    /// The directories that led here, outermost first.
+    pub(super) above: Vec<String>,
+    pub(super) budget: &'a Budget,
+}
+
+impl<'a> Context<'a> {
+    /// Reads the file that a field names. Gives its path in the tree.
+    pub(super) fn read(&self, name: &Located<String>) -> Result<(String, Vec<u8>), BuildError> {
+        refuse_remote(name)?;
+        let path = self.resolve(name)?;
+        self.restrict(name, &path)?;
+        match self.tree.read(&path) {
+            Ok(bytes) => Ok((path, bytes)),
+            Err(error) => Err(tree_error(name, error)),
+        }
+    }
+
+    pub(super) fn resolve(&self, name: &Located<String>) -> Result<String, BuildError> {
+        join(&self.directory, &name.value).map_err(|error| tree_error(name, error))
+    }
+
+    pub(super) fn restrict(&self, name: &Located<String>, path: &str) -> Result<(), BuildError> {
+        let inside = self.directory.is_empty() || holds(&self.directory, path);
+        if self.options.only_below_root && !inside {
+            return Err(name.error(format!(
+                "`{path}` is not in or below `{}`; hint: only directories may lie elsewhere",
+                self.directory
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether a field names a directory of the tree.
+    pub(super) fn has_directory(&self, name: &Located<String>) -> bool {
+        self.resolve(name)
+            .is_ok_and(|path| self.tree.entries(&path).is_ok())
+    }
+
+    /// The directory that a field names.
+    pub(super) fn enter(
+        &self,
+        name: &Located<String>,
+        path: String,
+    ) -> Result<Context<'a>, BuildError> {
+        let visited = self.above.iter().chain([&self.directory]);
+        if visited
+            .into_iter()
+            .any(|above| path == *above || holds(&path, above))
+        {
+            return Err(BuildError::Cycle {
+                file: name.file.clone(),
+                line: name.line,
+                field: name.field.clone(),
+                directory: shown(&path),
+            });
+        }
+        if self.above.len() >= DEPTH {
+            return Err(too_large(format!("more than {DEPTH} directories in a row")));
+        }
+        let mut above = self.above.clone();
+        above.push(self.directory.clone());
+        Ok(Context {
+            directory: path,
+            above,
+            ..*self
+        })
+    }
+
+    /// The kustomization file of this directory: its path and bytes.
+    pub(super) fn find(&self) -> Result<Option<(String, Vec<u8>)>, BuildError> {
+        let mut found: Vec<(String, Vec<u8>)> = Vec::new();
+        for name in file::NAMES {
+            let path = join(&self.directory, name).map_err(BuildError::Root)?;
+            match self.tree.kind(&path) {
+                None | Some(EntryKind::Directory | EntryKind::Submodule) => {}
+                Some(_) => match self.tree.read(&path) {
+                    Ok(bytes) => found.push((path, bytes)),
+                    Err(TreeError::NotAFile(_) | TreeError::NotFound(_)) => {}
+                    Err(error) => return Err(BuildError::Root(error)),
+                },
+            }
+        }
+        if found.len() > 1 {
+            return Err(BuildError::SeveralKustomizations {
+                directory: shown(&self.directory),
+                names: found.into_iter().map(|(path, _)| path).collect(),
+            });
+        }
+        Ok(found.pop())
+    }
+
+    /// The kustomization of this directory and the file it stands in.
+    pub(super) fn load(&self) -> Result<(String, Kustomization), BuildError> {
+        let Some((path, bytes)) = self.find()? else {
+            return Err(BuildError::NoKustomization {
+                directory: shown(&self.directory),
+            });
+        };
+        let kustomization = file::parse(&path, &bytes)?;
+        if kustomization.empty {
+            return Err(BuildError::Empty { file: path });
+        }
+        Ok((path, kustomization))
+    }
+
+    /// What Flux generates for a directory without a kustomization file.
+    pub(super) fn generate(&self) -> Result<Kustomization, BuildError> {
+        let paths = generate::resources(self.tree, &self.directory)?;
+        Ok(Kustomization {
+            resources: paths
+                .into_iter()
+                .enumerate()
+                .map(|(index, value)| Located {
+                    file: shown(&self.directory),
+                    field: format!("resources[{index}]"),
+                    line: 0,
+                    value,
+                })
+                .collect(),
+            ..Kustomization::default()
+        })
+    }
+}
+
+pub(super) fn shown(directory: &str) -> String {
+    if directory.is_empty() {
+        ".".to_owned()
+    } else {
+        directory.to_owned()
+    }
+}
+
+pub(super) fn too_large(what: String) -> BuildError {
+    BuildError::TooLarge { what }
+}
+
+/// Whether `directory` is above `path`.
+pub(super) fn holds(directory: &str, path: &str) -> bool {
+    directory.is_empty()
+        || path
+            .strip_prefix(directory)
+            .is_some_and(|rest| rest.starts_with('/'))
+}
+
+pub(super) fn tree_error(name: &Located<String>, source: TreeError) -> BuildError {
+    BuildError::Tree {
+        file: name.file.clone(),
+        line: name.line,
+        field: name.field.clone(),
+        source,
+    }
+}
+
+pub(super) fn refuse_remote(name: &Located<String>) -> Result<(), BuildError> {
+    let value = name.value.as_str();
+    let remote = value.contains("://")
+        || value.contains("?ref=")
+        || [
+            "git@",
+            "git::",
+            "github.com/",
+            "gitlab.com/",
+            "bitbucket.org/",
+        ]
+        .iter()
+        .any(|prefix| value.starts_with(prefix));
+    if remote {
+        return Err(name.error(format!(
+            "`{value}` is remote, and only files of the tree are read; hint: add it as a source of its own, or keep a copy"
+        )));
+    }
+    Ok(())
+}
