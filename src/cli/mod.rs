@@ -5,8 +5,10 @@
 
 pub mod crds;
 pub mod demo;
+pub mod explain;
 pub mod failure;
 pub mod get;
+mod logins;
 pub mod output;
 pub mod run;
 pub mod update;
@@ -39,6 +41,8 @@ enum Verb {
     Run(Box<run::Flags>),
     /// find newer images for a checkout, and write, commit or push them
     Update(Box<update::Flags>),
+    /// tell which tag of an image a policy selects, and why not another one
+    Explain(Box<explain::Flags>),
     /// list objects and their state, as `flux get` does
     Get(get::Flags),
     /// print the custom resource definitions
@@ -76,6 +80,7 @@ async fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
         Verb::Run(flags) => run::run(*flags).await,
         Verb::Demo(flags) => demo::run(&flags, printer).await,
         Verb::Update(flags) => update::run(&flags, printer).await,
+        Verb::Explain(flags) => explain::run(&flags, printer).await,
         Verb::Get(flags) => get::run(&flags, printer).await,
         Verb::Crds(flags) => crds::run(&flags, printer),
         Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),

@@ -12,9 +12,9 @@ pub mod image_update;
 pub mod kustomization;
 mod memory;
 mod queue;
-mod registry_access;
+pub mod registry_access;
 mod report;
-mod secrets;
+pub mod secrets;
 mod telling;
 pub mod triggers;
 

@@ -60,7 +60,13 @@ impl Exclusions {
 
     /// Whether any pattern matches the tag.
     pub fn matches(&self, tag: &str) -> bool {
-        self.patterns.iter().any(|pattern| pattern.matches(tag))
+        self.matching(tag).is_some()
+    }
+
+    /// The first pattern that matches the tag.
+    pub fn matching(&self, tag: &str) -> Option<&str> {
+        let found = self.patterns.iter().find(|pattern| pattern.matches(tag));
+        found.map(Pattern::text)
     }
 }
 

@@ -7,6 +7,7 @@ mod crds;
 mod demo;
 mod deploy;
 mod examples;
+mod explain;
 mod flow;
 mod get;
 mod git;

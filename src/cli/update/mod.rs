@@ -13,7 +13,6 @@
 
 mod checkout;
 mod folder;
-mod logins;
 mod objects;
 mod passes;
 mod plan;

@@ -1,11 +1,11 @@
 //! Asks the registries: each repository once, several at a time.
 
-use super::logins::Logins;
 use super::objects::Found;
 use super::select::{Selection, repository_of, select, wants_digest};
 use super::trouble::Trouble;
 use crate::adapters::registry::{Access, ErrorClass, RegistryClient, RegistryError};
 use crate::api::image_repository::ImageRepositorySpec;
+use crate::cli::logins::Logins;
 use crate::controllers::image_repository::scan;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
@@ -144,7 +144,10 @@ async fn targets<'a>(
         .map(|(_, _, (image, ..))| image.registry())
         .collect();
     let (logins, said) = Logins::gather(registries, settings.timeout).await;
-    troubles.extend(said);
+    troubles.extend(
+        said.into_iter()
+            .map(|said| Trouble::note(said.place, said.message)),
+    );
     let mut targets = Vec::new();
     for (key, spec, (image, exclusions, timeout)) in read {
         let credentials = logins.of(&image);

@@ -10,11 +10,13 @@
 //! Absent: fetching tags, digests, and when to select again.
 
 mod exact;
+mod explanation;
 mod filter;
 mod no_match;
 mod number;
 mod ranking;
 
+pub use explanation::{Explanation, Judged, Verdict};
 pub use no_match::{Cause, NoMatch};
 pub use number::Number;
 
@@ -187,7 +189,7 @@ impl Policy {
                 tag: tag.to_owned(),
                 value,
             }),
-            (ControlFlow::Continue(()), None) => Err(self.explain(tags)),
+            (ControlFlow::Continue(()), None) => Err(self.no_match(tags)),
         }
     }
 

@@ -142,7 +142,7 @@ fn count_versions(number: usize) -> String {
 
 impl Policy {
     /// Looks at all candidates again to find out why none was selected.
-    pub(super) fn explain(&self, tags: &TagSet) -> NoMatch {
+    pub(super) fn no_match(&self, tags: &TagSet) -> NoMatch {
         let mut passed = 0;
         let mut distance = OutOfRange::default();
         self.each(tags, |value| {

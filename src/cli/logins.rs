@@ -3,7 +3,6 @@
 //! Invariant: a helper is asked once for each registry, and one that fails costs only its own login:
 //! what is public can still be read. What is absent: Secrets, which are in the cluster.
 
-use super::trouble::Trouble;
 use crate::adapters::registry::CredentialHelper;
 use crate::domain::docker_config::{Credentials, DockerConfig, LARGEST};
 use crate::domain::image::ImageName;
@@ -24,6 +23,15 @@ pub(super) struct Logins {
     answers: BTreeMap<String, Credentials>,
 }
 
+/// A login that could not be read.
+#[derive(Debug)]
+pub(super) struct NoLogin {
+    /// The registry or the file.
+    pub(super) place: String,
+    /// Why not, in words.
+    pub(super) message: String,
+}
+
 /// Where docker keeps its configuration, given `$DOCKER_CONFIG` and `$HOME`.
 fn config_path(docker_config: Option<PathBuf>, home: Option<PathBuf>) -> Option<PathBuf> {
     let given = |path: &PathBuf| !path.as_os_str().is_empty();
@@ -37,7 +45,7 @@ impl Logins {
     pub(super) async fn gather(
         registries: BTreeSet<&str>,
         timeout: Duration,
-    ) -> (Self, Vec<Trouble>) {
+    ) -> (Self, Vec<NoLogin>) {
         let variable = |name| std::env::var_os(name).map(PathBuf::from);
         let Some(path) = config_path(variable("DOCKER_CONFIG"), variable("HOME")) else {
             return Default::default();
@@ -47,7 +55,10 @@ impl Logins {
             Err(message) => {
                 return (
                     Self::default(),
-                    vec![Trouble::note(path.display(), message)],
+                    vec![NoLogin {
+                        place: path.display().to_string(),
+                        message,
+                    }],
                 );
             }
         };
@@ -59,7 +70,7 @@ impl Logins {
         (logins, troubles)
     }
 
-    async fn ask_helpers(&mut self, registries: BTreeSet<&str>, timeout: Duration) -> Vec<Trouble> {
+    async fn ask_helpers(&mut self, registries: BTreeSet<&str>, timeout: Duration) -> Vec<NoLogin> {
         let questions: Vec<(String, String)> = registries
             .into_iter()
             .filter_map(|registry| {
@@ -82,7 +93,10 @@ impl Logins {
                 Ok(credentials) => _ = self.answers.insert(registry, credentials),
                 Err(error) => {
                     let message = crate::cli::failure::Failure::from(error).message;
-                    troubles.push(Trouble::note(registry, format!("no login: {message}")));
+                    troubles.push(NoLogin {
+                        place: registry,
+                        message: format!("no login: {message}"),
+                    });
                 }
             }
         }
@@ -156,10 +170,9 @@ mod tests {
             .await;
         assert_eq!(troubles.len(), 1);
         assert!(
-            !troubles[0].failed
-                && troubles[0]
-                    .message
-                    .contains("docker-credential-highwater-no-such-helper")
+            troubles[0]
+                .message
+                .contains("docker-credential-highwater-no-such-helper")
         );
         let image = ImageName::parse("r.example.com/web").expect("an image");
         assert!(

@@ -1,0 +1,191 @@
+//! `highwater explain`: against the real registry, with flags and with objects of the real API server.
+
+use crate::crds::installed;
+use crate::support::highwater::highwater;
+use crate::support::process::temporary_folder;
+use crate::support::registry_server::{RegistryServer, docker_config};
+use serde_json::Value;
+use std::fs;
+use std::process::Command;
+
+struct Ran {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+fn run(mut command: Command, arguments: &[&str]) -> Ran {
+    let output = command
+        .arg("explain")
+        .args(arguments)
+        .output()
+        .expect("highwater runs");
+    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    Ran {
+        code: output.status.code(),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+fn explain(arguments: &[&str]) -> Ran {
+    run(highwater(), arguments)
+}
+
+/// The cells of a table without their padding.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    text.lines()
+        .map(|line| line.split('\t').map(str::trim).collect())
+        .collect()
+}
+
+async fn push(registry: &RegistryServer, tags: &[&str]) -> String {
+    let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+    registry.push_tags("acme/web", &tags, "one").await;
+    registry.image("acme/web")
+}
+
+#[tokio::test]
+async fn every_tag_is_told_with_the_rule_that_dropped_it() {
+    let registry = RegistryServer::start();
+    let tags = [
+        "1.0.0",
+        "1.2.0",
+        "1.10.0",
+        "1.11.0-rc.1",
+        "2.0.0",
+        "latest",
+        "sha256-a.sig",
+    ];
+    let image = push(&registry, &tags).await;
+    let ran = explain(&["--image", &image, "--semver", "1.x"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(
+        rows(&ran.stdout),
+        [
+            ["TAG", "VERDICT"],
+            ["1.10.0", "selected"],
+            ["1.2.0", "would win next"],
+            ["1.0.0", "candidate 3"],
+            ["latest", "no version of the form N.N.N"],
+            ["2.0.0", "outside of the range"],
+            ["1.11.0-rc.1", "a prerelease, and the range names none"],
+            ["sha256-a.sig", "left out by the exclusion `^.*\\.sig$`"],
+        ]
+    );
+    let why = "`1.10.0` is the highest version in `1.x` of 3 candidates among 7 tags, next would be `1.2.0`";
+    assert_eq!(ran.stderr.trim_end(), why);
+}
+
+#[tokio::test]
+async fn the_ordered_part_of_a_tag_has_a_column_of_its_own() {
+    let registry = RegistryServer::start();
+    let image = push(&registry, &["main-7", "main-12", "dev-99"]).await;
+    let arguments = [
+        "--image",
+        &image,
+        "--numerical",
+        "--filter",
+        "^main-(.*)$",
+        "--extract",
+        "$1",
+    ];
+    let ran = explain(&arguments);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(
+        rows(&ran.stdout),
+        [
+            ["TAG", "VALUE", "VERDICT"],
+            ["main-12", "12", "selected"],
+            ["main-7", "7", "would win next"],
+            ["dev-99", "dev-99", "does not match the filter"],
+        ]
+    );
+    let ran = explain(&[&arguments[..], &["-o", "json"]].concat());
+    let object: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(object["selected"], "main-12");
+    assert_eq!(object["tags"][1]["rank"], 2);
+    assert_eq!(object["tags"][1]["value"], "7");
+    assert_eq!(object["tags"][2].get("rank"), None);
+}
+
+#[tokio::test]
+async fn a_policy_that_selects_nothing_is_explained_and_no_failure() {
+    let registry = RegistryServer::start();
+    let image = push(&registry, &["1.0.0", "latest"]).await;
+    let ran = explain(&["--image", &image, "--numerical", "desc"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(
+        ran.stderr.starts_with("nothing is selected: "),
+        "{}",
+        ran.stderr
+    );
+    assert!(!ran.stdout.contains("selected"), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn a_policy_of_the_cluster_is_explained_with_the_login_it_names() {
+    let registry = RegistryServer::with_password();
+    let image = push(&registry, &["1.0.0", "1.1.0", "2.0.0"]).await;
+    let plane = installed();
+    let namespace = plane.namespace("explain");
+    let folder = temporary_folder("explain");
+    let file = folder.join("config.json");
+    fs::write(&file, docker_config(registry.address())).expect("a file");
+    let path = file.to_str().expect("a path of text");
+    plane.kubectl_ok(&[
+        "create",
+        "secret",
+        "docker-registry",
+        "login",
+        "-n",
+        &namespace,
+        &format!("--from-file=.dockerconfigjson={path}"),
+    ]);
+    plane.apply(&format!(
+        "apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImageRepository
+metadata: {{name: web, namespace: {namespace}}}
+spec: {{image: {image}, interval: 1h, secretRef: {{name: login}}}}
+---
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImagePolicy
+metadata: {{name: web, namespace: {namespace}}}
+spec:
+  imageRepositoryRef: {{name: web}}
+  policy: {{semver: {{range: 1.x}}}}
+"
+    ));
+    let kubeconfig = plane.kubeconfig_path();
+    let kubeconfig = kubeconfig.to_str().expect("a path of text");
+    let place = ["-n", &namespace, "--kubeconfig", kubeconfig];
+    let ran = explain(&[&["web"], &place[..]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(rows(&ran.stdout)[1], ["1.1.0", "selected"]);
+    let ran = explain(&[&["other"], &place[..]].concat());
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr.contains("ImagePolicy object 'other' not found"),
+        "{}",
+        ran.stderr
+    );
+    assert!(explain(&["--image", &image, "--semver", "1.x"]).code == Some(1));
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_told_apart_from_one_that_fails() {
+    for arguments in [
+        &[][..],
+        &["--image", "acme/web"],
+        &["--semver", "1.x"],
+        &["web", "--image", "acme/web", "--semver", "1.x"],
+        &["--image", "acme/web", "--semver", "1.x", "--numerical"],
+        &["--image", "acme/web:1", "--semver", "1.x"],
+        &["--image", "acme/web", "--semver", "no range"],
+        &["--image", "acme/web", "--alphabetical", "sideways"],
+        &["--image", "acme/web", "--alphabetical", "--filter", "("],
+    ] {
+        let ran = explain(arguments);
+        assert_eq!(ran.code, Some(2), "{arguments:?}: {}", ran.stderr);
+    }
+}
