@@ -40,6 +40,16 @@ pub fn requested_at(object: &impl Resource) -> Option<&str> {
     (!token.is_empty()).then_some(token)
 }
 
+/// The annotation of an ImagePolicy by which a person lets its selection go down: the tag that may be selected although it is
+/// lower than the one that vanished.
+pub const ACCEPT_TAG: &str = "image.highwater.dev/accept-tag";
+
+/// The value of the annotation [`ACCEPT_TAG`].
+pub fn accepted_tag(object: &impl Resource) -> Option<&str> {
+    let annotations = object.meta().annotations.as_ref()?;
+    annotations.get(ACCEPT_TAG).map(String::as_str)
+}
+
 /// Whether the object carries the finalizer [`FINALIZER`].
 pub fn has_finalizer(object: &impl Resource) -> bool {
     let finalizers = object.meta().finalizers.iter().flatten();

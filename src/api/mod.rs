@@ -21,7 +21,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use common::{FINALIZER, REQUESTED_AT, has_finalizer, requested_at};
+pub use common::{ACCEPT_TAG, FINALIZER, REQUESTED_AT, accepted_tag, has_finalizer, requested_at};
 pub use git_repository::GitRepository;
 pub use image_policy::ImagePolicy;
 pub use image_repository::ImageRepository;

@@ -16,7 +16,7 @@ use super::queue::Queue;
 use crate::adapters::cluster::watch::{Cache, Change, Watched, key_of};
 use crate::api::{
     CustomObject, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation,
-    Kustomization, requested_at,
+    Kustomization, accepted_tag, requested_at,
 };
 use crate::domain::object::ObjectKey;
 use std::sync::Arc;
@@ -122,7 +122,7 @@ pub fn within(key: &ObjectKey, namespace: Option<&str>, name: &str) -> ObjectKey
 }
 
 /// Asks for the object of a change itself, when the change asks for work: a new object, a new
-/// generation, a new request, a deletion. A change of the status alone does not.
+/// generation, a new request, a tag a person accepts, a deletion. A change of the status alone does not.
 pub fn wake_self<K: CustomObject + Watched>(queue: &Queue<ObjectKey>, change: &Change<K>) {
     let asks = |before: Option<&Arc<K>>, now: &K| {
         before.is_none_or(|before| {
@@ -131,6 +131,7 @@ pub fn wake_self<K: CustomObject + Watched>(queue: &Queue<ObjectKey>, change: &C
                 || before.metadata().deletion_timestamp.is_some()
                     != now.metadata().deletion_timestamp.is_some()
                 || requested_at(&**before) != requested_at(now)
+                || accepted_tag(&**before) != accepted_tag(now)
         })
     };
     match change {

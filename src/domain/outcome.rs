@@ -126,6 +126,7 @@ pub mod reason {
     pub const PROGRESSING_WITH_RETRY: &str = "ProgressingWithRetry";
     pub const FAILED: &str = "Failed";
     pub const FAILURE: &str = "Failure";
+    pub const TAG_VANISHED: &str = "TagVanished";
     pub const SUSPENDED: &str = "Suspended";
     pub const IMAGE_URL_INVALID: &str = "ImageURLInvalid";
     pub const AUTHENTICATION_FAILED: &str = "AuthenticationFailed";

@@ -1,9 +1,11 @@
 //! ImagePolicy: selects one tag of a repository, and its digest if asked to.
 //!
-//! Invariant: a failure of any kind keeps the last selection. What is absent: scanning.
+//! Invariant: a failure of any kind keeps the last selection, and a tag that vanished does not let it go down.
+//! What is absent: scanning.
 
 mod execute;
 mod fetch;
+mod high_water;
 mod plan;
 
 use super::driver::{Controller, Run, Shared};
@@ -14,6 +16,7 @@ use crate::adapters::tag_store::TagStore;
 use crate::api::ImagePolicy;
 use crate::api::image_policy::ImagePolicyStatus;
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::policy::Settled;
 use std::sync::Arc;
 
 pub use plan::policy;
@@ -81,9 +84,15 @@ impl ImagePolicies {
             return plan::without_tags(object, &repository, &self.settings);
         };
         // A slow pattern over very many tags must not hold up the tasks that wait for the network.
-        let selecting = tokio::task::spawn_blocking(move || policy.select(&tags)).await;
-        let selected = selecting.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
-        let selected = selected.map_err(|error| plan::no_match(&error))?;
+        let mark = high_water::Mark::of(object, &repository);
+        let selecting = tokio::task::spawn_blocking(move || mark.settle(&policy, &tags)).await;
+        let settled = selecting.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
+        let selected = match settled.map_err(|error| plan::no_match(&error))? {
+            Settled::Taken(selected) | Settled::Equal(selected) => selected,
+            Settled::HeldBack { kept, candidate } => {
+                return Ok(high_water::held_back(object, &kept, &candidate, &pinning));
+            }
+        };
         let latest = plan::latest(&repository, &selected);
         let digest = match plan::wants_digest(&pinning, object, &latest) {
             true => Some(
@@ -97,6 +106,7 @@ impl ImagePolicies {
             ),
             false => plan::kept_digest(&pinning, object),
         };
-        Ok(plan::report(object, latest, digest, &pinning))
+        let report = plan::report(object, latest, digest, &pinning);
+        Ok(high_water::followed(object, report))
     }
 }

@@ -12,11 +12,13 @@
 mod exact;
 mod explanation;
 mod filter;
+mod high_water;
 mod no_match;
 mod number;
 mod ranking;
 
 pub use explanation::{Explanation, Judged, Verdict};
+pub use high_water::Settled;
 pub use no_match::{Cause, NoMatch};
 pub use number::Number;
 

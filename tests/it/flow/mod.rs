@@ -10,6 +10,7 @@ mod boundaries;
 mod crashes;
 mod election;
 mod health;
+mod high_water;
 mod lifecycle;
 mod main_job;
 mod pinning;
