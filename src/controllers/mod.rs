@@ -21,7 +21,7 @@ pub mod triggers;
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::watch::{Cache, Change, Watched};
 use crate::adapters::git::GitCache;
-use crate::adapters::registry::RegistryClient;
+use crate::adapters::registry::{Budget, RegistryClient};
 use crate::adapters::tag_store::TagStore;
 use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
@@ -58,6 +58,8 @@ pub struct Settings {
     pub default_service_account: String,
     /// Kinds that are applied in a stage of their own.
     pub custom_stage_kinds: CustomKinds,
+    /// How much each registry is asked.
+    pub registry_budget: Budget,
     /// The only namespace that is watched; all when `None`.
     pub namespace: Option<String>,
     /// The labels that watched objects have.
@@ -257,7 +259,7 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
 /// The loops of ImageRepository and ImagePolicy, which share the tags.
 fn reflector(world: &World) -> [Task; 2] {
     let (registry, tags) = (
-        Arc::new(RegistryClient::new()),
+        Arc::new(RegistryClient::new().with_budget(world.settings.registry_budget)),
         Arc::new(TagStore::default()),
     );
     let (caches, queues) = (&world.caches, &world.queues);

@@ -24,6 +24,7 @@ pub mod marker;
 pub mod message;
 pub mod object;
 pub mod outcome;
+pub mod pace;
 pub mod pattern;
 pub mod policy;
 pub mod redact;

@@ -4,6 +4,7 @@
 //! kinds of manifest are accepted. What is absent: reading manifests for what they say.
 
 use super::body;
+use super::budget::Kind;
 use super::error::{AnswerProblem, ErrorClass, RegistryError};
 use super::session::{Request, Session};
 use crate::domain::image::{ImageName, is_digest};
@@ -41,6 +42,7 @@ pub(super) async fn resolve(
         url: &url,
         accept: MANIFESTS,
         what: &what,
+        kind: Kind::Manifest,
     };
     match session.send(head).await {
         Ok(response) => {

@@ -4,6 +4,7 @@
 //! registry's own origin. What is absent: which tags a policy wants.
 
 use super::body;
+use super::budget::Kind;
 use super::error::{AnswerProblem, RegistryError};
 use super::origin::next_page;
 use super::session::{Request, Session};
@@ -77,6 +78,7 @@ pub(super) async fn list(
             url: &url,
             accept: "application/json",
             what: image.canonical(),
+            kind: Kind::Tags,
         };
         let response = session.send(request).await?;
         let next = next(session.base(), response.url(), response.headers())

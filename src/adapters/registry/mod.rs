@@ -4,12 +4,13 @@
 //! was given for and to the token server which that registry names over https (or on its own
 //! host); nothing a registry answers can exhaust memory or time; one client serves the whole process, and
 //! what it remembers (tokens, challenges, connections) is never shared between requests that
-//! differ in credentials, trust or proxy. What is absent: pulling and pushing content, request
-//! budgets, cloud logins.
+//! differ in credentials, trust or proxy. What is absent: pulling and pushing content,
+//! cloud logins.
 
 mod access;
 mod answer;
 mod body;
+mod budget;
 mod connection;
 mod credential_helper;
 mod digest;
@@ -23,14 +24,16 @@ mod token;
 mod token_cache;
 
 pub use access::{Access, ClientCertificate, Proxy, Tls};
+pub use budget::Budget;
 pub use credential_helper::{CredentialHelper, CredentialHelperError};
 pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
 pub use listing::{Limits, Listing};
 
 use crate::domain::image::ImageName;
+use budget::Budgets;
 use connection::Connections;
 use endpoint::Endpoints;
-use session::Session;
+use session::{Session, Shared};
 use std::future::Future;
 use token_cache::TokenCache;
 
@@ -40,6 +43,7 @@ pub struct RegistryClient {
     connections: Connections,
     endpoints: Endpoints,
     tokens: TokenCache,
+    budgets: Budgets,
     limits: Limits,
 }
 
@@ -55,6 +59,15 @@ impl RegistryClient {
         Self {
             limits,
             ..Self::default()
+        }
+    }
+
+    /// The same client, that asks each registry no more than the budget allows.
+    #[must_use]
+    pub fn with_budget(self, budget: Budget) -> Self {
+        Self {
+            budgets: Budgets::new(budget),
+            ..self
         }
     }
 
@@ -108,8 +121,11 @@ impl RegistryClient {
         let endpoint = self.endpoints.get(key, registry);
         let whole = async {
             let base = endpoint.base(&client, registry, access.insecure).await?;
-            let mut session =
-                Session::new(client, key, &endpoint, base, image, access, &self.tokens);
+            let shared = Shared {
+                tokens: &self.tokens,
+                budgets: &self.budgets,
+            };
+            let mut session = Session::new(client, key, &endpoint, base, image, access, shared);
             operation(&mut session).await
         };
         let outcome = timed(access, registry, whole).await;

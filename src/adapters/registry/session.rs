@@ -6,6 +6,7 @@
 use super::access::{Access, Fingerprint};
 use super::answer::{Question, success};
 use super::body::unreachable;
+use super::budget::{Budgets, Door, Kind, Turn};
 use super::endpoint::Endpoint;
 use super::error::{AnswerProblem, RegistryError};
 use super::origin::token_server;
@@ -15,7 +16,7 @@ use crate::domain::docker_config::Credentials;
 use crate::domain::http_field::{Challenge, parse_challenges};
 use crate::domain::image::ImageName;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
-use reqwest::{Client, Method, Response, StatusCode, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use std::sync::Arc;
 
 /// Most redirects followed for one request.
@@ -30,6 +31,9 @@ pub(super) struct Session<'a> {
     image: &'a ImageName,
     access: &'a Access,
     tokens: &'a TokenCache,
+    budgets: &'a Budgets,
+    door: Arc<Door>,
+    login: Fingerprint,
     /// What the last request was authorized with. It outlives the cache's own idea of how long a
     /// token is good, because a server with a wrong clock may hand out tokens that look expired.
     held: Option<HeaderValue>,
@@ -46,6 +50,17 @@ pub(super) struct Request<'a> {
     pub(super) accept: &'static str,
     /// What a 404 is about.
     pub(super) what: &'a str,
+    /// What it is counted as.
+    pub(super) kind: Kind,
+}
+
+/// What the operations of a process share.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    /// The tokens.
+    pub(super) tokens: &'a TokenCache,
+    /// How much registries are asked.
+    pub(super) budgets: &'a Budgets,
 }
 
 impl<'a> Session<'a> {
@@ -57,7 +72,7 @@ impl<'a> Session<'a> {
         base: Url,
         image: &'a ImageName,
         access: &'a Access,
-        tokens: &'a TokenCache,
+        shared: Shared<'a>,
     ) -> Self {
         Self {
             client,
@@ -66,7 +81,10 @@ impl<'a> Session<'a> {
             base,
             image,
             access,
-            tokens,
+            tokens: shared.tokens,
+            budgets: shared.budgets,
+            door: shared.budgets.door(image.registry()),
+            login: Fingerprint::of_credentials(&access.credentials),
             held: None,
         }
     }
@@ -183,10 +201,10 @@ impl<'a> Session<'a> {
             if let (true, Some(held)) = (own, &self.held) {
                 built = built.header(AUTHORIZATION, held.clone());
             }
-            let sent = built.send().await;
-            let response = sent.map_err(|error| {
-                unreachable(url.host_str().unwrap_or_else(|| self.host()), error)
-            })?;
+            let response = match own {
+                true => self.in_turn(request.kind, built).await?,
+                false => self.at_once(&url, built).await?,
+            };
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED
             {
                 return Ok((response, own));
@@ -194,6 +212,24 @@ impl<'a> Session<'a> {
             url = self.redirected(&url, &response)?;
         }
         Err(self.problem(AnswerProblem::Redirect("too often")))
+    }
+
+    /// Sends a request to the registry when its turn has come.
+    async fn in_turn(&self, kind: Kind, built: RequestBuilder) -> Result<Response, RegistryError> {
+        let turn = Turn {
+            host: self.host(),
+            login: self.login,
+            kind,
+        };
+        let _permit = self.budgets.enter(&self.door, turn).await?;
+        let response = self.at_once(&self.base, built).await?;
+        self.budgets.learn(turn, &response);
+        Ok(response)
+    }
+
+    async fn at_once(&self, url: &Url, built: RequestBuilder) -> Result<Response, RegistryError> {
+        let sent = built.send().await;
+        sent.map_err(|error| unreachable(url.host_str().unwrap_or_else(|| self.host()), error))
     }
 
     /// Where a redirect leads. Never from https to http.

@@ -63,6 +63,12 @@ pub struct Flags {
     /// how long to wait for a dependency that is not ready
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     pub requeue_dependency: Duration,
+    /// how many requests to one registry are in progress at once
+    #[arg(long, value_name = "NUMBER", default_value_t = 16)]
+    pub registry_max_requests: usize,
+    /// how many requests a second one registry gets at most; 0 for as many as it takes
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
+    pub registry_qps: f64,
     /// how far intervals are spread, in percent either way
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     pub interval_jitter_percentage: u8,

@@ -13,11 +13,13 @@ use crate::adapters::cluster::{self, lease};
 use crate::adapters::git::GitCache;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::notify::Notifier;
+use crate::adapters::registry::Budget;
 use crate::adapters::{probe, telemetry};
 use crate::controllers::driver::Shared;
 use crate::controllers::{Controllers, Settings, start};
 use crate::domain::backoff::Backoff;
 use crate::domain::object::ObjectKey;
+use crate::domain::pace::Rate;
 pub use flags::{Flags, Group};
 use kube::Client;
 use std::path::Path;
@@ -213,6 +215,10 @@ async fn controllers(
         no_cross_namespace_refs: flags.no_cross_namespace_refs,
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
+        registry_budget: Budget {
+            at_once: flags.registry_max_requests,
+            rate: Rate::per_second(flags.registry_qps),
+        },
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
     };

@@ -4,6 +4,7 @@
 //! certificate for loopback and a client certificate, all good from 2020 to 2120. `helpers/` holds
 //! programs in the place of docker's credential helpers.
 
+mod budgets;
 mod credential_helpers;
 mod digests;
 mod hostile;
