@@ -26,11 +26,30 @@ struct Key {
     merge: bool,
 }
 
+/// Which keys a mapping has. Most have few: those are compared one by one, without copies.
+#[derive(Default)]
+struct Seen(HashSet<String>);
+
+impl Seen {
+    const FEW: usize = 16;
+
+    /// Whether `key` is none of `entries`, which are all that were ever asked about.
+    fn is_new(&mut self, key: &str, entries: &[Entry]) -> bool {
+        if entries.len() < Self::FEW {
+            return entries.iter().all(|entry| entry.key != key);
+        }
+        if self.0.is_empty() {
+            self.0.extend(entries.iter().map(|entry| entry.key.clone()));
+        }
+        self.0.insert(key.to_owned())
+    }
+}
+
 enum Content {
     Sequence(Vec<Node>),
     Mapping {
         entries: Vec<Entry>,
-        seen: HashSet<String>,
+        seen: Seen,
         key: Option<Key>,
         merged: Option<Node>,
         /// Whether a key occurs more than once.
@@ -102,7 +121,7 @@ impl<'a> Composer<'a> {
             Event::MappingStart(_, anchor, _) => {
                 let content = Content::Mapping {
                     entries: Vec::new(),
-                    seen: HashSet::new(),
+                    seen: Seen::default(),
                     key: None,
                     merged: None,
                     repeated: false,
@@ -369,7 +388,7 @@ impl<'a> Composer<'a> {
             }
             return Ok(());
         }
-        if !seen.insert(text.clone()) {
+        if !seen.is_new(&text, entries) {
             match rules {
                 Rules::Kustomize => {
                     return Err(self.fail(format!("the key `{text}` occurs twice in one mapping")));
