@@ -169,14 +169,14 @@ pub fn parse_documents(file: &str, bytes: &[u8]) -> Result<Vec<Manifest>, Manife
     documents
         .into_iter()
         .filter(|document| !document.root.is_empty())
-        .map(|document| manifest(file, &document))
+        .map(|document| manifest(file, document))
         .collect()
 }
 
-fn manifest(file: &str, document: &Document) -> Result<Manifest, ManifestError> {
+fn manifest(file: &str, document: Document) -> Result<Manifest, ManifestError> {
     let object = document
         .root
-        .to_json()
+        .into_json()
         .map_err(|error| ManifestError::Invalid {
             file: file.to_owned(),
             line: document.line,

@@ -176,10 +176,27 @@ impl Node {
     /// # Errors
     /// [`ScalarError`] for a scalar that JSON cannot hold, such as `.inf`.
     pub fn to_json(&self) -> Result<Value, ScalarError> {
+        self.clone().into_json()
+    }
+
+    /// The JSON value made of this node's own texts.
+    ///
+    /// # Errors
+    /// As [`Node::to_json`].
+    pub fn into_json(self) -> Result<Value, ScalarError> {
         match self {
-            Self::Scalar(scalar) => scalar::to_json(scalar),
-            Self::Sequence(items) => items.iter().map(Self::to_json).collect(),
-            Self::Mapping(mapping) => mapping.to_json().map(Value::Object),
+            Self::Scalar(scalar) if scalar.kind == ScalarKind::Text => {
+                Ok(Value::String(scalar.text))
+            }
+            Self::Scalar(scalar) => scalar::to_json(&scalar),
+            Self::Sequence(items) => items.into_iter().map(Self::into_json).collect(),
+            Self::Mapping(mapping) => {
+                let mut object = Map::with_capacity(mapping.entries.len());
+                for entry in mapping.entries {
+                    object.insert(entry.key, entry.value.into_json()?);
+                }
+                Ok(Value::Object(object))
+            }
         }
     }
 
@@ -259,16 +276,5 @@ impl Mapping {
             self.entries.len() - 1
         });
         &mut self.entries[index].value
-    }
-
-    /// The JSON object, in key order.
-    ///
-    /// # Errors
-    /// [`ScalarError`] for a scalar that JSON cannot hold.
-    pub fn to_json(&self) -> Result<Map<String, Value>, ScalarError> {
-        self.entries
-            .iter()
-            .map(|entry| Ok((entry.key.clone(), entry.value.to_json()?)))
-            .collect()
     }
 }
