@@ -55,11 +55,7 @@ pub(super) fn apply(
     image: &Located<Image>,
     specs: &[FieldSpec],
 ) -> Result<(), BuildError> {
-    let pattern = format!(
-        "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$",
-        image.value.name
-    );
-    let pattern = Regex::new(&pattern)
+    let pattern = Pattern::new(&image.value.name)
         .map_err(|error| image.error(format!("`name` is not an expression: {error}")))?;
     let change = Change {
         image: &image.value,
@@ -88,9 +84,56 @@ pub(super) fn apply(
     Ok(())
 }
 
+/// Which references an entry is for: its `name` is an expression, and a tag and a digest may follow.
+enum Pattern<'a> {
+    /// A name in which only `.` means anything; compiling the expression would cost more than a build.
+    Plain(&'a str),
+    Expression(Regex),
+}
+
+impl<'a> Pattern<'a> {
+    fn new(name: &'a str) -> Result<Self, regex::Error> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_:@".contains(&byte);
+        if name.bytes().all(plain) {
+            return Ok(Self::Plain(name));
+        }
+        let text = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+        Regex::new(&text).map(Self::Expression)
+    }
+
+    fn fits(&self, reference: &str) -> bool {
+        match self {
+            Self::Plain(name) => behind(name, reference).is_some_and(is_version),
+            Self::Expression(pattern) => pattern.is_match(reference),
+        }
+    }
+}
+
+/// What follows `name` in a reference that starts with it; a `.` of the name is any character.
+fn behind<'a>(name: &str, reference: &'a str) -> Option<&'a str> {
+    let mut rest = reference.chars();
+    let mut fits = |wanted| {
+        let found = rest.next();
+        found == Some(wanted) || (wanted == '.' && found.is_some_and(|found| found != '\n'))
+    };
+    name.chars().all(&mut fits).then_some(rest.as_str())
+}
+
+/// Whether a text is a tag and a digest, or one of them, or nothing.
+fn is_version(text: &str) -> bool {
+    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.{}-".contains(byte);
+    let after = |text: &str| text.bytes().take_while(allowed).count();
+    let digest = match text.strip_prefix(':') {
+        Some(tag) => &tag[after(tag)..],
+        None => text,
+    };
+    let letters = digest.strip_prefix("@sha256:");
+    digest.is_empty() || letters.is_some_and(|letters| after(letters) == letters.len())
+}
+
 struct Change<'a> {
     image: &'a Image,
-    pattern: Regex,
+    pattern: Pattern<'a>,
 }
 
 impl Change<'_> {
@@ -125,7 +168,7 @@ impl Change<'_> {
         let Some(scalar) = node.as_scalar() else {
             return Err("expected an image reference".to_owned());
         };
-        if self.pattern.is_match(&scalar.text) {
+        if self.pattern.fits(&scalar.text) {
             *node = Node::text(self.renamed(&scalar.text));
         }
         Ok(())
@@ -173,7 +216,30 @@ fn split(reference: &str) -> (&str, &str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::split;
+    use super::{Pattern, Regex, split};
+    use proptest::prelude::*;
+
+    fn pieces(words: &'static [&'static str]) -> impl Strategy<Value = String> {
+        proptest::collection::vec(prop::sample::select(words), 0..4)
+            .prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn a_plain_name_fits_what_it_fits_as_an_expression(
+            name in pieces(&["a", "ghcr.io", "/", ".", ":", "-", "@", "x_y"]),
+            reference in pieces(&["a", "ghcr.io", "ghcrxio", "/", "é", "\n", "x_y", ":1", "@"]),
+            version in pieces(&[":", "1.0", "@sha256:", "{}", "ab", "@", "é"]),
+        ) {
+            let plain = Pattern::new(&name).expect("it has no special characters");
+            prop_assert!(matches!(plain, Pattern::Plain(_)));
+            let text = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
+            let expression = Regex::new(&text).expect("it is an expression");
+            for reference in [format!("{name}{version}"), format!("{reference}{version}")] {
+                prop_assert_eq!(plain.fits(&reference), expression.is_match(&reference), "{}", reference);
+            }
+        }
+    }
 
     #[test]
     fn a_port_of_the_registry_is_not_a_tag() {
