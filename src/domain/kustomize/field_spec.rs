@@ -76,7 +76,8 @@ impl FieldSpec {
         set: &mut Set<'_>,
     ) -> Result<(), String> {
         let create = if self.create { create } else { Create::Nothing };
-        walk(root, &split(&self.path), create, set)
+        let path = self.path.strip_prefix('/').unwrap_or(&self.path);
+        walk(root, Some(path), create, set)
     }
 
     /// Whether an entry for `other` would be this one.
@@ -106,33 +107,38 @@ pub(super) fn extend(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<(
     Ok(())
 }
 
-/// The elements of a path.
-pub(super) fn split(path: &str) -> Vec<String> {
-    let mut elements: Vec<String> = Vec::new();
-    let path = match path.strip_prefix('/') {
-        Some(rest) => rest,
-        None => path,
-    };
-    let mut open = false;
-    for part in path.split('/') {
-        let (text, escaped) = match part.strip_suffix('\\') {
-            Some(text) => (text, true),
-            None => (part, false),
-        };
-        match elements.last_mut() {
-            Some(last) if open => {
-                last.push('/');
-                last.push_str(text);
+/// The first element of a path, and what follows it.
+fn divide(path: &str) -> (Cow<'_, str>, Option<&str>) {
+    let (mut last, mut escaped) = (0, false);
+    let mut border = None;
+    for (at, byte) in path.bytes().enumerate() {
+        match (byte, last) {
+            (b'/', b'\\') => escaped = true,
+            (b'/', _) => {
+                border = Some(at);
+                break;
             }
-            _ => elements.push(text.to_owned()),
+            _ => {}
         }
-        open = escaped;
+        last = byte;
     }
-    elements
+    let (element, rest) = match border {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path.strip_suffix('\\').unwrap_or(path), None),
+    };
+    if escaped {
+        return (element.replace("\\/", "/").into(), rest);
+    }
+    (element.into(), rest)
 }
 
-fn walk(node: &mut Node, path: &[String], create: Create, set: &mut Set<'_>) -> Result<(), String> {
-    let Some((first, rest)) = path.split_first() else {
+fn walk(
+    node: &mut Node,
+    path: Option<&str>,
+    create: Create,
+    set: &mut Set<'_>,
+) -> Result<(), String> {
+    let Some(remaining) = path else {
         return set(node);
     };
     if node.is_null() {
@@ -142,9 +148,13 @@ fn walk(node: &mut Node, path: &[String], create: Create, set: &mut Set<'_>) -> 
         Node::Sequence(items) => items
             .iter_mut()
             .try_for_each(|item| walk(item, path, create, set)),
-        Node::Mapping(mapping) => enter(mapping, first, rest, create, set),
+        Node::Mapping(mapping) => {
+            let (first, rest) = divide(remaining);
+            enter(mapping, &first, rest, create, set)
+        }
         Node::Scalar(_) => Err(format!(
-            "expected a mapping or a list where `{first}` is looked for"
+            "expected a mapping or a list where `{}` is looked for",
+            divide(remaining).0
         )),
     }
 }
@@ -152,7 +162,7 @@ fn walk(node: &mut Node, path: &[String], create: Create, set: &mut Set<'_>) -> 
 fn enter(
     mapping: &mut Mapping,
     element: &str,
-    rest: &[String],
+    rest: Option<&str>,
     create: Create,
     set: &mut Set<'_>,
 ) -> Result<(), String> {
@@ -164,7 +174,7 @@ fn enter(
         return Err("a path cannot have an empty element".to_owned());
     }
     let make = || match create {
-        Create::Text if rest.is_empty() => Node::text(""),
+        Create::Text if rest.is_none() => Node::text(""),
         _ => Node::mapping(),
     };
     let node = if create == Create::Nothing || list {
@@ -185,4 +195,38 @@ fn enter(
         node
     };
     walk(node, rest, create, set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_escaped_slash_is_no_border() {
+        let elements = |path: &str| {
+            let mut elements = Vec::new();
+            let mut rest = Some(path.to_owned());
+            while let Some(path) = rest {
+                let (first, more) = divide(&path);
+                elements.push(first.into_owned());
+                rest = more.map(str::to_owned);
+            }
+            elements
+        };
+        for (path, expected) in [
+            (
+                "spec/containers[]/image",
+                vec!["spec", "containers[]", "image"],
+            ),
+            (
+                "metadata/annotations/a.io\\/x\\/y",
+                vec!["metadata", "annotations", "a.io/x/y"],
+            ),
+            ("a//b/", vec!["a", "", "b", ""]),
+            ("a\\", vec!["a"]),
+            ("", vec![""]),
+        ] {
+            assert_eq!(elements(path), expected, "{path}");
+        }
+    }
 }
