@@ -19,18 +19,36 @@ pub(super) fn fix(resources: &mut [Resource], table: &[Reference]) -> Result<(),
     if candidates.by_name.is_empty() {
         return Ok(());
     }
+    let mut fields_by_kind: HashMap<Gvk, Vec<Field<'_>>> = HashMap::new();
     for resource in resources.iter_mut() {
         let original = Gvk {
             kind: resource.original().kind,
             ..resource.gvk()
         };
-        for reference in table {
-            for spec in reference.fields.iter().filter(|spec| spec.fits(&original)) {
-                candidates.fix(resource, &reference.target, spec)?;
-            }
-        }
+        let fields = fields_by_kind
+            .entry(original)
+            .or_insert_with_key(|kind| fields_of(kind, table));
+        candidates.fix(resource, fields)?;
     }
     Ok(())
+}
+
+/// A field that names an object of the kind `target`.
+struct Field<'a> {
+    target: &'a Gvk,
+    spec: &'a FieldSpec,
+}
+
+/// The fields of one kind, in the order of the table.
+fn fields_of<'a>(kind: &Gvk, table: &'a [Reference]) -> Vec<Field<'a>> {
+    let all = table.iter().flat_map(|reference| {
+        let target = &reference.target;
+        reference
+            .fields
+            .iter()
+            .map(move |spec| Field { target, spec })
+    });
+    all.filter(|field| field.spec.fits(kind)).collect()
 }
 
 /// What the search needs to know of an object that had other names.
@@ -120,25 +138,31 @@ impl Candidates {
         this
     }
 
-    fn fix(
-        &self,
-        resource: &mut Resource,
-        target: &Gvk,
-        spec: &FieldSpec,
-    ) -> Result<(), BuildError> {
-        let referrer =
-            Referrer::new(resource).map_err(|reason| resource.error(STEP, "subjects", reason))?;
-        let role = spec.path.ends_with("roleRef/name");
-        let search = Search {
-            candidates: self,
-            referrer: &referrer,
-            target,
-            role: referrer.role.as_ref().filter(|_| role),
-        };
-        spec.visit(&mut resource.root, Create::Nothing, &mut |node| {
-            search.replace(node)
-        })
-        .map_err(|reason| resource.error(STEP, &spec.path, reason))
+    fn fix(&self, resource: &mut Resource, fields: &[Field<'_>]) -> Result<(), BuildError> {
+        let mut known: Option<Referrer> = None;
+        for Field { target, spec } in fields {
+            let referrer = match known.take() {
+                Some(referrer) => referrer,
+                None => Referrer::new(resource)
+                    .map_err(|reason| resource.error(STEP, "subjects", reason))?,
+            };
+            let role = spec.path.ends_with("roleRef/name");
+            let search = Search {
+                candidates: self,
+                referrer: &referrer,
+                target,
+                role: referrer.role.as_ref().filter(|_| role),
+            };
+            let mut found = false;
+            spec.visit(&mut resource.root, Create::Nothing, &mut |node| {
+                found = true;
+                search.replace(node)
+            })
+            .map_err(|reason| resource.error(STEP, &spec.path, reason))?;
+            // What was found may have changed what the object can refer to.
+            known = (!found).then_some(referrer);
+        }
+        Ok(())
     }
 }
 
