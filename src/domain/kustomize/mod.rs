@@ -252,15 +252,13 @@ fn finish(accumulated: Accumulated, sort: &Sort, options: &Options) -> Result<Bu
     for mut resource in resources {
         resource.texts_only("annotations");
         overrides::set_common(&mut resource, options);
-        let object = resource.root.to_json().map_err(|error| {
-            let reason = format!("{}: {error}", resource.identity());
-            ManifestError::Invalid {
-                file: resource.source.file.clone(),
-                line: u32::try_from(resource.source.line).unwrap_or(u32::MAX),
-                reason,
-            }
+        let Resource { root, source, .. } = resource;
+        let object = root.into_json().map_err(|error| ManifestError::Invalid {
+            file: source.file.clone(),
+            line: u32::try_from(source.line).unwrap_or(u32::MAX),
+            reason: error.to_string(),
         })?;
-        manifests.push(Manifest::new(object, Some(resource.source))?);
+        manifests.push(Manifest::new(object, Some(source))?);
     }
     Ok(Built {
         manifests,
