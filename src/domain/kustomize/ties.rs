@@ -49,10 +49,19 @@ fn changed(tie: u32) -> u32 {
 
 /// Makes tied scalars equal again: the last changed one in the order of sorted keys wins.
 pub(super) fn settle(root: &mut Node) {
+    if !is_changed(root) {
+        return;
+    }
     let mut last = HashMap::new();
     gather(root, &mut last);
-    if !last.is_empty() {
-        spread(root, &last);
+    spread(root, &last);
+}
+
+fn is_changed(node: &Node) -> bool {
+    match node {
+        Node::Scalar(scalar) => scalar.tie & CHANGED != 0,
+        Node::Sequence(items) => items.iter().any(is_changed),
+        Node::Mapping(mapping) => mapping.entries.iter().any(|entry| is_changed(&entry.value)),
     }
 }
 
