@@ -7,12 +7,11 @@ use super::context::{Context, refuse_remote, too_large, tree_error};
 use super::decode::Located;
 use super::error::BuildError;
 use super::file::Kustomization;
-use super::resource::{Identity, Resource, check_unique};
+use super::resource::{Resource, check_unique};
 use super::tables::Tables;
 use super::{generators, images, labels, namespace, naming, patch, replacements, replicas};
 use crate::domain::manifest::{Document, ManifestError, Rules, Source, documents, expand_lists};
 use crate::domain::tree::{EntryKind, TreeError};
-use std::collections::HashMap;
 
 /// How many objects one build may hold at once.
 const OBJECTS: usize = 200_000;
@@ -122,25 +121,9 @@ impl Context<'_> {
         kustomization: &Kustomization,
         accumulated: &mut Accumulated,
     ) -> Result<(), BuildError> {
-        let mut seen: HashMap<Identity, Source> = accumulated
-            .resources
-            .iter()
-            .map(|resource| (resource.identity(), resource.source.clone()))
-            .collect();
         for name in &kustomization.resources {
             let more = self.resource(name)?;
-            for resource in more.resources {
-                let id = resource.identity();
-                if let Some(first) = seen.get(&id) {
-                    return Err(BuildError::Duplicate {
-                        id: id.to_string(),
-                        first: first.clone(),
-                        second: resource.source,
-                    });
-                }
-                seen.insert(id, resource.source.clone());
-                accumulated.resources.push(resource);
-            }
+            accumulated.resources.extend(more.resources);
             if accumulated.resources.len() > OBJECTS {
                 return Err(too_large(format!("more than {OBJECTS} objects")));
             }
@@ -150,7 +133,7 @@ impl Context<'_> {
                 .merge(&more.tables)
                 .map_err(|reason| name.error(reason))?;
         }
-        Ok(())
+        check_unique(&accumulated.resources)
     }
 
     /// The objects of a file, or of the kustomization in a directory.

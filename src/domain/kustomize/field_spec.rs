@@ -5,7 +5,7 @@
 
 use super::decode::At;
 use super::error::BuildError;
-use super::resource::Gvk;
+use super::resource::GvkRef;
 use crate::domain::manifest::{Mapping, Node};
 use std::borrow::Cow;
 
@@ -62,7 +62,8 @@ impl FieldSpec {
         })
     }
 
-    pub(super) fn fits(&self, gvk: &Gvk) -> bool {
+    pub(super) fn fits<'a>(&self, gvk: impl Into<GvkRef<'a>>) -> bool {
+        let gvk = gvk.into();
         (self.kind.is_empty() || self.kind == gvk.kind)
             && (self.group.is_empty() || self.group == gvk.group)
             && (self.version.is_empty() || self.version == gvk.version)

@@ -40,7 +40,7 @@ pub(super) fn apply(
 ) -> Result<(), BuildError> {
     for resource in resources.iter_mut() {
         resource.remember();
-        if !resource.gvk().is_cluster_wide() {
+        if !resource.gvk_ref().is_cluster_wide() {
             set(resource, &OWN, namespace)?;
         }
         let binding = matches!(resource.text("kind"), "RoleBinding" | "ClusterRoleBinding");
@@ -62,7 +62,7 @@ pub(super) fn apply(
 }
 
 fn set(resource: &mut Resource, spec: &FieldSpec, namespace: &str) -> Result<(), BuildError> {
-    if !spec.fits(&resource.gvk()) {
+    if !spec.fits(resource.gvk_ref()) {
         return Ok(());
     }
     let done = spec.visit(&mut resource.root, Create::Text, &mut |node| match node {

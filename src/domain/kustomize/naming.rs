@@ -93,7 +93,7 @@ impl Affix<'_> {
 fn is_renamed(resource: &Resource) -> bool {
     match resource.original().kind.as_str() {
         "CustomResourceDefinition" | "Namespace" => false,
-        "APIService" => resource.gvk().group != "apiregistration.k8s.io",
+        "APIService" => resource.gvk_ref().group != "apiregistration.k8s.io",
         _ => true,
     }
 }

@@ -173,8 +173,8 @@ impl Referrer {
             Some((text("apiGroup")?, text("kind")?))
         });
         Ok(Self {
-            cluster_wide: resource.gvk().is_cluster_wide(),
-            namespace: resource.effective_namespace(),
+            cluster_wide: resource.gvk_ref().is_cluster_wide(),
+            namespace: resource.effective_namespace().to_owned(),
             affixes: Affixes::of(resource),
             reachable: reachable(resource)?,
             role,

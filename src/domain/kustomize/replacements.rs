@@ -272,14 +272,14 @@ fn value_of(
 /// Whether an object is or was what a source names.
 fn is(resource: &Resource, object: &PatchTarget) -> bool {
     let fits = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
-    let gvk = resource.gvk();
+    let gvk = resource.gvk_ref();
     let named = |name: Name| {
         fits(&object.kind, &name.kind)
             && fits(&object.name, &name.name)
             && fits(&object.namespace, &name.namespace)
     };
-    fits(&object.group, &gvk.group)
-        && fits(&object.version, &gvk.version)
+    fits(&object.group, gvk.group)
+        && fits(&object.version, gvk.version)
         && resource.names().any(named)
 }
 

@@ -72,7 +72,7 @@ fn alternatives(specs: &[FieldSpec]) -> String {
 }
 
 fn set(resource: &mut Resource, spec: &FieldSpec, count: i64) -> Result<(), BuildError> {
-    if !spec.fits(&resource.gvk()) {
+    if !spec.fits(resource.gvk_ref()) {
         return Ok(());
     }
     let done = spec.visit(&mut resource.root, Create::Text, &mut |node| match node {

@@ -23,6 +23,14 @@ pub(super) struct Gvk {
     pub(super) kind: String,
 }
 
+/// The same, of an object that holds the texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct GvkRef<'a> {
+    pub(super) group: &'a str,
+    pub(super) version: &'a str,
+    pub(super) kind: &'a str,
+}
+
 /// A name an object has or had.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Name {
@@ -56,18 +64,36 @@ pub(super) struct Identity {
     pub(super) namespace: String,
 }
 
-impl Gvk {
-    pub(super) fn new(api_version: &str, kind: &str) -> Self {
+impl<'a> GvkRef<'a> {
+    pub(super) fn new(api_version: &'a str, kind: &'a str) -> Self {
         let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
         Self {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: kind.to_owned(),
+            group,
+            version,
+            kind,
         }
     }
 
-    pub(super) fn is_cluster_wide(&self) -> bool {
-        is_cluster_wide(&self.group, &self.version, &self.kind)
+    pub(super) fn is_cluster_wide(self) -> bool {
+        is_cluster_wide(self.group, self.version, self.kind)
+    }
+
+    pub(super) fn to_owned(self) -> Gvk {
+        Gvk {
+            group: self.group.to_owned(),
+            version: self.version.to_owned(),
+            kind: self.kind.to_owned(),
+        }
+    }
+}
+
+impl<'a> From<&'a Gvk> for GvkRef<'a> {
+    fn from(gvk: &'a Gvk) -> Self {
+        Self {
+            group: &gvk.group,
+            version: &gvk.version,
+            kind: &gvk.kind,
+        }
     }
 }
 
@@ -97,7 +123,11 @@ impl Resource {
     }
 
     pub(super) fn gvk(&self) -> Gvk {
-        Gvk::new(self.text("apiVersion"), self.text("kind"))
+        self.gvk_ref().to_owned()
+    }
+
+    pub(super) fn gvk_ref(&self) -> GvkRef<'_> {
+        GvkRef::new(self.text("apiVersion"), self.text("kind"))
     }
 
     fn meta(&self, key: &str) -> &str {
@@ -121,20 +151,20 @@ impl Resource {
     }
 
     /// The namespace as comparisons see it.
-    pub(super) fn effective_namespace(&self) -> String {
-        if self.gvk().is_cluster_wide() {
-            return NO_NAMESPACE.to_owned();
+    pub(super) fn effective_namespace(&self) -> &str {
+        if self.gvk_ref().is_cluster_wide() {
+            return NO_NAMESPACE;
         }
         match self.namespace() {
-            "" => "default".to_owned(),
-            stated => stated.to_owned(),
+            "" => "default",
+            stated => stated,
         }
     }
 
     pub(super) fn current(&self) -> Name {
         Name {
             kind: self.text("kind").to_owned(),
-            namespace: self.effective_namespace(),
+            namespace: self.effective_namespace().to_owned(),
             name: self.name().to_owned(),
         }
     }
@@ -233,7 +263,7 @@ impl Resource {
         Identity {
             gvk: self.gvk(),
             name: self.name().to_owned(),
-            namespace: self.effective_namespace(),
+            namespace: self.effective_namespace().to_owned(),
         }
     }
 
@@ -247,7 +277,7 @@ impl Resource {
         if !named {
             return false;
         }
-        let gvk = self.gvk();
+        let gvk = self.gvk_ref();
         gvk.group == identity.gvk.group
             && gvk.version == identity.gvk.version
             && self
@@ -358,17 +388,17 @@ impl fmt::Display for Identity {
 
 /// Refuses two objects with one identity.
 pub(super) fn check_unique(resources: &[Resource]) -> Result<(), BuildError> {
-    let mut seen: HashMap<Identity, &Source> = HashMap::with_capacity(resources.len());
+    let mut seen = HashMap::with_capacity(resources.len());
     for resource in resources {
-        let id = resource.identity();
-        if let Some(first) = seen.get(&id) {
+        let (name, namespace) = (resource.name(), resource.effective_namespace());
+        let known = seen.insert((resource.gvk_ref(), name, namespace), &resource.source);
+        if let Some(first) = known {
             return Err(BuildError::Duplicate {
-                id: id.to_string(),
-                first: (*first).clone(),
+                id: resource.identity().to_string(),
+                first: first.clone(),
                 second: resource.source.clone(),
             });
         }
-        seen.insert(id, &resource.source);
     }
     Ok(())
 }

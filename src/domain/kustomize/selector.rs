@@ -72,16 +72,16 @@ impl Selector {
     }
 
     pub(super) fn selects(&self, resource: &Resource) -> bool {
-        let gvk = resource.gvk();
+        let gvk = resource.gvk_ref();
         let (original, current) = (resource.original(), resource.current());
         let either = |pattern: &Option<Regex>, first: &str, second: &str| {
             fits(pattern, first) || fits(pattern, second)
         };
         either(&self.namespace, &original.namespace, &current.namespace)
             && either(&self.name, &original.name, &current.name)
-            && fits(&self.group, &gvk.group)
-            && fits(&self.version, &gvk.version)
-            && fits(&self.kind, &gvk.kind)
+            && fits(&self.group, gvk.group)
+            && fits(&self.version, gvk.version)
+            && fits(&self.kind, gvk.kind)
             && self.labels.matches(&resource.texts("labels"))
             && self.annotations.matches(&resource.texts("annotations"))
     }
@@ -102,7 +102,7 @@ impl Selector {
     }
 
     fn names(&self, resource: &Resource) -> bool {
-        let gvk = resource.gvk();
+        let gvk = resource.gvk_ref();
         let named = |name: &Name| {
             fits(&self.kind, &name.kind)
                 && fits(&self.name, &name.name)
@@ -112,8 +112,8 @@ impl Selector {
             namespace: resource.namespace().to_owned(),
             ..resource.current()
         };
-        fits(&self.group, &gvk.group)
-            && fits(&self.version, &gvk.version)
+        fits(&self.group, gvk.group)
+            && fits(&self.version, gvk.version)
             && resource.previous.iter().chain([&current]).any(named)
     }
 }
