@@ -3,10 +3,11 @@
 //! Invariant: the steps run in kustomize's order, each on everything collected so far; directories
 //! and objects are bounded. What is absent: what has to wait for the top (references, order).
 
-use super::context::{Context, refuse_remote, too_large, tree_error};
+use super::context::{Context, too_large, tree_error};
 use super::decode::Located;
 use super::error::BuildError;
 use super::file::Kustomization;
+use super::remote::{RemoteError, RepositoryUrl, remote_error, without_secrets};
 use super::resource::{Resource, check_unique};
 use super::tables::Tables;
 use super::{generators, images, labels, namespace, naming, patch, replacements, replicas};
@@ -26,16 +27,17 @@ pub(super) struct Accumulated {
 }
 
 impl Context<'_> {
-    /// Builds the kustomization in the directory `path`, which `name` names.
-    fn base(&self, name: &Located<String>, path: String) -> Result<Accumulated, BuildError> {
-        let base = self.enter(name, path)?;
-        let (file, kustomization) = base.load()?;
-        if kustomization.component {
-            return Err(name.error(format!(
-                "{file} is a `Component`; hint: name it under `components`"
-            )));
-        }
-        base.run(&kustomization, Accumulated::default())
+    /// Builds the kustomization in the directory that `name` names.
+    fn base(&self, name: &Located<String>) -> Result<Accumulated, BuildError> {
+        self.inside(name, |base| {
+            let (file, kustomization) = base.load()?;
+            if kustomization.component {
+                return Err(name.error(format!(
+                    "{file} is a `Component`; hint: name it under `components`"
+                )));
+            }
+            base.run(&kustomization, Accumulated::default())
+        })
     }
 
     /// Runs the component that `name` names on everything collected so far.
@@ -47,17 +49,13 @@ impl Context<'_> {
         if name.value.is_empty() {
             return Err(name.error("expected a path"));
         }
-        refuse_remote(name)?;
-        let path = self.resolve(name)?;
-        self.tree
-            .entries(&path)
-            .map_err(|error| tree_error(name, error))?;
-        let component = self.enter(name, path)?;
-        let (file, kustomization) = component.load()?;
-        if !kustomization.component {
-            return Err(name.error(format!("expected {file} to be of kind `Component`")));
-        }
-        let accumulated = component.run(&kustomization, accumulated)?;
+        let accumulated = self.inside(name, |component| {
+            let (file, kustomization) = component.load()?;
+            if !kustomization.component {
+                return Err(name.error(format!("expected {file} to be of kind `Component`")));
+            }
+            component.run(&kustomization, accumulated)
+        })?;
         check_unique(&accumulated.resources)?;
         Ok(accumulated)
     }
@@ -136,35 +134,65 @@ impl Context<'_> {
         check_unique(&accumulated.resources)
     }
 
-    /// The objects of a file, or of the kustomization in a directory.
+    /// The objects of a file, or of the kustomization in a directory or repository.
     pub(super) fn resource(&self, name: &Located<String>) -> Result<Accumulated, BuildError> {
         if name.value.is_empty() {
             return Err(name.error("expected a path"));
         }
+        if let Some(fetched) = self.remote_file(name) {
+            return self.remote_resource(name, fetched);
+        }
         let path = match self.resolve(name) {
             Ok(path) => path,
-            Err(error) => {
-                refuse_remote(name)?;
-                return Err(error);
-            }
+            Err(_) if RepositoryUrl::parse(&name.value).is_some() => return self.base(name),
+            Err(error) => return Err(error),
         };
         if self.tree.kind(&path) == Some(EntryKind::Directory) {
-            return self.base(name, path);
+            return self.base(name);
         }
         match self.tree.read(&path) {
             Ok(bytes) => {
                 self.restrict(name, &path)?;
-                Ok(Accumulated {
-                    resources: objects(&path, &bytes)?,
-                    ..Accumulated::default()
-                })
+                objects(&self.called(&path), &bytes)
             }
-            Err(TreeError::NotAFile(_)) => self.base(name, path),
-            Err(error) => {
-                refuse_remote(name)?;
-                Err(tree_error(name, error))
-            }
+            Err(TreeError::NotAFile(_)) => self.base(name),
+            Err(_) if RepositoryUrl::parse(&name.value).is_some() => self.base(name),
+            Err(error) => Err(tree_error(name, error)),
         }
+    }
+
+    /// The objects behind a URL that may be a file's or a repository's: whichever it turns out to be.
+    fn remote_resource(
+        &self,
+        name: &Located<String>,
+        fetched: Result<Vec<u8>, RemoteError>,
+    ) -> Result<Accumulated, BuildError> {
+        let no_file = match fetched.map_err(|error| remote_error(name, error)) {
+            Ok(bytes) => match objects(&without_secrets(&name.value), &bytes) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        let Some(repository) = RepositoryUrl::parse(&name.value) else {
+            return Err(no_file);
+        };
+        self.refuse_cycle(name, &repository)?;
+        let Err(repository) = self.fetches.tree(&repository) else {
+            return self.base(name);
+        };
+        let file = match no_file {
+            BuildError::Remote { source, .. } if source == repository => {
+                return Err(remote_error(name, source));
+            }
+            BuildError::Remote { source, .. } => source.to_string(),
+            other => other.to_string(),
+        };
+        let neither = RemoteError::Neither {
+            file,
+            repository: repository.to_string(),
+        };
+        Err(remote_error(name, neither))
     }
 }
 
@@ -215,13 +243,16 @@ fn label(
 }
 
 /// The objects of one file.
-fn objects(path: &str, bytes: &[u8]) -> Result<Vec<Resource>, BuildError> {
+fn objects(path: &str, bytes: &[u8]) -> Result<Accumulated, BuildError> {
     let documents = expand_lists(path, documents(path, bytes, Rules::Kustomize)?)?;
-    documents
+    let objects = documents
         .into_iter()
         .filter(|document| !document.root.is_empty())
-        .map(|document| object(path, document))
-        .collect()
+        .map(|document| object(path, document));
+    Ok(Accumulated {
+        resources: objects.collect::<Result<_, _>>()?,
+        ..Accumulated::default()
+    })
 }
 
 fn object(path: &str, document: Document) -> Result<Resource, BuildError> {

@@ -9,29 +9,35 @@ use super::decode::Located;
 use super::error::BuildError;
 use super::file::{self, Kustomization};
 use super::generate;
+use super::remote::{Fetches, RepositoryUrl, remote_error, without_secrets};
 use crate::domain::tree::{EntryKind, FileTree, TreeError, join};
-
-/// How many directories may include one another in a row.
-const DEPTH: usize = 64;
 
 /// One directory of a build.
 pub(super) struct Context<'a> {
     pub(super) tree: &'a dyn FileTree,
     pub(super) options: &'a Options,
     pub(super) directory: String,
-    /// The directories that led here, outermost first.
+    /// The directories of this tree that led here, outermost first.
     pub(super) above: Vec<String>,
+    /// How many directories led here, those of other trees included.
+    pub(super) depth: usize,
+    /// The repositories that led here, outermost first; the tree is the last one's.
+    pub(super) clones: Vec<RepositoryUrl>,
     pub(super) budget: &'a Budget,
+    pub(super) fetches: &'a Fetches<'a>,
 }
 
 impl<'a> Context<'a> {
-    /// Reads the file that a field names. Gives its path in the tree.
+    /// Reads the file that a field names, a path or a URL. Gives what it is called in messages.
     pub(super) fn read(&self, name: &Located<String>) -> Result<(String, Vec<u8>), BuildError> {
-        refuse_remote(name)?;
+        if let Some(fetched) = self.remote_file(name) {
+            let bytes = fetched.map_err(|error| remote_error(name, error))?;
+            return Ok((without_secrets(&name.value), bytes));
+        }
         let path = self.resolve(name)?;
         self.restrict(name, &path)?;
         match self.tree.read(&path) {
-            Ok(bytes) => Ok((path, bytes)),
+            Ok(bytes) => Ok((self.called(&path), bytes)),
             Err(error) => Err(tree_error(name, error)),
         }
     }
@@ -42,7 +48,9 @@ impl<'a> Context<'a> {
 
     pub(super) fn restrict(&self, name: &Located<String>, path: &str) -> Result<(), BuildError> {
         let inside = self.directory.is_empty() || holds(&self.directory, path);
-        if self.options.only_below_root && !inside {
+        // As in kustomize, what is fetched is never trusted to look around.
+        let only_below = self.options.only_below_root || !self.clones.is_empty();
+        if only_below && !inside {
             return Err(name.error(format!(
                 "`{path}` is not in or below `{}`; hint: only directories may lie elsewhere",
                 self.directory
@@ -72,17 +80,16 @@ impl<'a> Context<'a> {
                 file: name.file.clone(),
                 line: name.line,
                 field: name.field.clone(),
-                directory: shown(&path),
+                directory: self.called(&path),
             });
-        }
-        if self.above.len() >= DEPTH {
-            return Err(too_large(format!("more than {DEPTH} directories in a row")));
         }
         let mut above = self.above.clone();
         above.push(self.directory.clone());
         Ok(Context {
             directory: path,
             above,
+            depth: self.deeper()?,
+            clones: self.clones.clone(),
             ..*self
         })
     }
@@ -103,7 +110,7 @@ impl<'a> Context<'a> {
         }
         if found.len() > 1 {
             return Err(BuildError::SeveralKustomizations {
-                directory: shown(&self.directory),
+                directory: self.called(&self.directory),
                 names: found.into_iter().map(|(path, _)| path).collect(),
             });
         }
@@ -114,9 +121,10 @@ impl<'a> Context<'a> {
     pub(super) fn load(&self) -> Result<(String, Kustomization), BuildError> {
         let Some((path, bytes)) = self.find()? else {
             return Err(BuildError::NoKustomization {
-                directory: shown(&self.directory),
+                directory: self.called(&self.directory),
             });
         };
+        let path = self.called(&path);
         let kustomization = file::parse(&path, &bytes)?;
         if kustomization.empty {
             return Err(BuildError::Empty { file: path });
@@ -170,25 +178,4 @@ pub(super) fn tree_error(name: &Located<String>, source: TreeError) -> BuildErro
         field: name.field.clone(),
         source,
     }
-}
-
-pub(super) fn refuse_remote(name: &Located<String>) -> Result<(), BuildError> {
-    let value = name.value.as_str();
-    let remote = value.contains("://")
-        || value.contains("?ref=")
-        || [
-            "git@",
-            "git::",
-            "github.com/",
-            "gitlab.com/",
-            "bitbucket.org/",
-        ]
-        .iter()
-        .any(|prefix| value.starts_with(prefix));
-    if remote {
-        return Err(name.error(format!(
-            "`{value}` is remote, and only files of the tree are read; hint: add it as a source of its own, or keep a copy"
-        )));
-    }
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! Why a build fails: which file, which field, which line, and what was expected there.
 
+use super::remote::RemoteError;
 use crate::domain::manifest::{ManifestError, Source};
 use crate::domain::tree::TreeError;
 use thiserror::Error;
@@ -78,6 +79,30 @@ pub enum BuildError {
         /// Why it cannot be read.
         #[source]
         source: TreeError,
+    },
+    /// A remote base or file that a field names is not there.
+    #[error("{file}:{line}: `{field}`: `{url}` cannot be fetched")]
+    Remote {
+        /// The kustomization file.
+        file: String,
+        /// The line, counted from 1; 0 for a setting that stands in no file.
+        line: u32,
+        /// The path of the field.
+        field: String,
+        /// The entry, without what may be secret.
+        url: String,
+        /// Why it is not there.
+        #[source]
+        source: RemoteError,
+    },
+    /// The repository to build is not there.
+    #[error("`{url}` cannot be fetched")]
+    RemoteRoot {
+        /// The repository, without what may be secret.
+        url: String,
+        /// Why it is not there.
+        #[source]
+        source: RemoteError,
     },
     /// The path to build cannot be read.
     #[error("the path to build cannot be read")]

@@ -45,6 +45,7 @@ mod overrides;
 mod patch;
 mod reference_fields;
 mod references;
+pub mod remote;
 mod replacements;
 mod replicas;
 mod resource;
@@ -62,6 +63,7 @@ use accumulate::Accumulated;
 use budget::Budget;
 use context::Context;
 use order::Sort;
+use remote::{Fetches, NoRemotes, Remotes, RepositoryUrl};
 use resource::{Resource, check_unique};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -198,36 +200,81 @@ pub struct Built {
     pub warnings: Vec<String>,
 }
 
-/// Builds the directory `path` of `tree`.
+/// Builds the directory `path` of `tree`. Remote bases are refused: see [`build_with`].
 ///
 /// # Errors
 /// [`BuildError`] for everything that kustomize refuses, and for fields not carried out yet.
 pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Built, BuildError> {
-    let budget = Budget::default();
+    build_with(tree, path, options, &NoRemotes)
+}
+
+/// As [`build`], with remote bases and files from `remotes`, which is asked while this runs.
+///
+/// # Errors
+/// As [`build`]; [`BuildError::Remote`] when a base or file cannot be fetched.
+pub fn build_with(
+    tree: &dyn FileTree,
+    path: &str,
+    options: &Options,
+    remotes: &dyn Remotes,
+) -> Result<Built, BuildError> {
+    run(tree, path, options, &Fetches::new(remotes), Vec::new())
+}
+
+/// Builds what a URL names, as `kubectl kustomize URL` does.
+///
+/// # Errors
+/// As [`build_with`]; [`BuildError::RemoteRoot`] when the repository cannot be fetched.
+pub fn build_repository(
+    repository: &RepositoryUrl,
+    options: &Options,
+    remotes: &dyn Remotes,
+) -> Result<Built, BuildError> {
+    let fetches = Fetches::new(remotes);
+    let fetched = fetches.tree(repository);
+    let tree = fetched.map_err(|source| BuildError::RemoteRoot {
+        url: repository.to_string(),
+        source,
+    })?;
+    let path = repository.path.trim_start_matches('/');
+    run(&*tree, path, options, &fetches, vec![repository.clone()])
+}
+
+fn run(
+    tree: &dyn FileTree,
+    path: &str,
+    options: &Options,
+    fetches: &Fetches<'_>,
+    clones: Vec<RepositoryUrl>,
+) -> Result<Built, BuildError> {
     let context = Context {
         tree,
         options,
         directory: join("", path).map_err(BuildError::Root)?,
         above: Vec::new(),
-        budget: &budget,
+        depth: 0,
+        clones,
+        budget: &Budget::default(),
+        fetches,
     };
     tree.entries(&context.directory).map_err(BuildError::Root)?;
     let (file, mut kustomization) = match context.find()? {
         Some((file, bytes)) => {
+            let file = context.called(&file);
             let parsed = file::parse(&file, &bytes)?;
             if parsed.empty && !options.generate {
                 return Err(BuildError::Empty { file });
             }
             (file, parsed)
         }
-        None if options.generate => (context::shown(&context.directory), context.generate()?),
+        None if options.generate => (context.called(&context.directory), context.generate()?),
         None => {
             return Err(BuildError::NoKustomization {
-                directory: context::shown(&context.directory),
+                directory: context.called(&context.directory),
             });
         }
     };
-    overrides::apply(&context, &file, &mut kustomization);
+    overrides::apply(&context, &file, &mut kustomization)?;
     let accumulated = context.run(&kustomization, Accumulated::default())?;
     let sort = kustomization.sort.unwrap_or(match options.order {
         Order::Listed => Sort::Listed,

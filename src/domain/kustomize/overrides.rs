@@ -5,14 +5,23 @@
 
 use super::context::Context;
 use super::decode::Located;
+use super::error::BuildError;
 use super::file::Kustomization;
+use super::remote::{RepositoryUrl, is_file_url};
 use super::resource::Resource;
 use super::{Image, Options};
 use crate::domain::manifest::Node;
 use std::collections::BTreeMap;
 
 /// Changes `kustomization`, which stands in `file`, as the options say.
-pub(super) fn apply(context: &Context<'_>, file: &str, kustomization: &mut Kustomization) {
+///
+/// # Errors
+/// A component that is not a path: Flux takes only paths here.
+pub(super) fn apply(
+    context: &Context<'_>,
+    file: &str,
+    kustomization: &mut Kustomization,
+) -> Result<(), BuildError> {
     let options = context.options;
     for (field, option) in [
         (&mut kustomization.namespace, &options.target_namespace),
@@ -41,6 +50,10 @@ pub(super) fn apply(context: &Context<'_>, file: &str, kustomization: &mut Kusto
             line: 0,
             value: component.clone(),
         };
+        if RepositoryUrl::parse(&component.value).is_some() || is_file_url(&component.value) {
+            let words = "expected a path; hint: name remote components in the kustomization file";
+            return Err(component.error(words));
+        }
         if !options.ignore_missing_components || context.has_directory(&component) {
             kustomization.components.push(component);
         }
@@ -60,6 +73,7 @@ pub(super) fn apply(context: &Context<'_>, file: &str, kustomization: &mut Kusto
             }),
         }
     }
+    Ok(())
 }
 
 /// Tag and digest choose the version together: setting one clears the other.
