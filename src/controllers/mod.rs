@@ -20,7 +20,7 @@ pub mod triggers;
 
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::watch::{Cache, Change, Watched};
-use crate::adapters::git::GitCache;
+use crate::adapters::git::{GitCache, RemoteBases};
 use crate::adapters::registry::{Budget, RegistryClient};
 use crate::adapters::tag_store::TagStore;
 use crate::api::CustomObject;
@@ -54,6 +54,8 @@ pub struct Settings {
     pub requeue_dependency: Duration,
     /// Whether other namespaces are out of reach.
     pub no_cross_namespace_refs: bool,
+    /// Whether a build reads only files of its source.
+    pub no_remote_bases: bool,
     /// Whom a Kustomization applies as when it names nobody; empty for the process itself.
     pub default_service_account: String,
     /// Kinds that are applied in a stage of their own.
@@ -237,7 +239,7 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
     if settings.source {
         let sources = git_repository::GitRepositories {
             shared: Arc::clone(&world.shared),
-            git,
+            git: git.clone(),
             artifacts: artifacts.clone(),
         };
         loops.push(world.drive(sources, &caches.git_repositories, &queues.git_repositories));
@@ -245,8 +247,9 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
     if settings.kustomize {
         // Artifacts that this process makes are read from its own folder.
         let local = settings.source.then_some(artifacts);
+        let remotes = (!settings.no_remote_bases).then(|| RemoteBases::new(git));
         let kustomizations =
-            kustomization::Kustomizations::new(&world.shared, caches, local, settings);
+            kustomization::Kustomizations::new(&world.shared, caches, local, remotes, settings);
         loops.push(world.drive(
             kustomizations,
             &caches.kustomizations,

@@ -12,6 +12,7 @@ mod flow;
 mod get;
 mod git;
 mod registry;
+mod remote_bases;
 mod rewrite;
 mod selection;
 mod servers;

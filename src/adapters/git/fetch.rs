@@ -17,9 +17,6 @@ use gix::protocol::fetch::{Arguments, Context, Negotiate, Options, Response, Sha
 use std::io::{self, BufRead, BufReader, Read};
 use std::num::NonZeroU32;
 
-/// The most bytes one pack may have: 2 GiB.
-const PACK: u64 = 2 << 30;
-
 /// Wants one commit and announces what is known, in a single round.
 struct OneRound {
     want: ObjectId,
@@ -191,7 +188,7 @@ fn download(
     let fetched = gix::protocol::fetch(
         &mut negotiate,
         |reader, _progress, interrupt| {
-            let mut pack = BufReader::new(Limited::new(reader));
+            let mut pack = BufReader::new(Limited::new(reader, remote.limit));
             let added = generation.add_pack(&mut pack, interrupt);
             large = pack.get_ref().exceeded;
             added.map(|()| true)
@@ -210,7 +207,7 @@ fn download(
         Ok(_) => Ok(()),
         Err(_) if large => Err(GitError::TooLarge {
             url: remote.url().clone(),
-            limit: PACK,
+            limit: remote.limit,
         }),
         Err(error) => Err(session.explain(&error)),
     }
@@ -224,10 +221,10 @@ struct Limited<'a> {
 }
 
 impl<'a> Limited<'a> {
-    fn new(inner: &'a mut dyn BufRead) -> Self {
+    fn new(inner: &'a mut dyn BufRead, limit: u64) -> Self {
         Self {
             inner,
-            left: PACK,
+            left: limit,
             exceeded: false,
         }
     }

@@ -10,7 +10,7 @@
 //! Everything here blocks: callers in asynchronous code use `spawn_blocking`. This is the only
 //! folder that names `gix`. Invariants: a shared branch is never force-pushed; a process that is
 //! killed at any point leaves a usable cache; no error holds a credential. What is absent: ssh,
-//! submodules, SHA-256 repositories.
+//! submodules of anything but remote bases, SHA-256 repositories.
 
 mod ancestry;
 mod cache;
@@ -26,6 +26,7 @@ mod process;
 mod push;
 mod refs;
 mod remote;
+mod remote_bases;
 mod session;
 mod snapshot;
 mod store;
@@ -38,5 +39,6 @@ pub use error::{FailureClass, GitError, PushError};
 pub use push::{Force, Push, Pushed};
 pub use refs::RemoteRef;
 pub use remote::{Auth, ClientCertificate, DEFAULT_TIMEOUT, Proxy, Remote};
+pub use remote_bases::{BuildRemotes, RemoteBases, RemoteLimits};
 pub use snapshot::Snapshot;
 pub use transaction::{Transaction, TransactionError, TransactionOutcome};

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// The time one operation may take when nothing else is said: Flux's default.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// The most bytes one answer, and the pack in it, may have when nothing else is said: 2 GiB.
+const LIMIT: u64 = 2 << 30;
 
 /// How the client identifies itself to the server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,6 +57,7 @@ pub struct Remote {
     pub(super) client_certificate: Option<ClientCertificate>,
     pub(super) proxy: Option<Proxy>,
     pub(super) timeout: Duration,
+    pub(super) limit: u64,
 }
 
 impl Remote {
@@ -85,6 +88,7 @@ impl Remote {
             client_certificate: None,
             proxy: None,
             timeout: DEFAULT_TIMEOUT,
+            limit: LIMIT,
         })
     }
 
@@ -125,6 +129,13 @@ impl Remote {
         self
     }
 
+    /// Accepts no answer with more bytes than this.
+    #[must_use]
+    pub fn with_limit(mut self, bytes: u64) -> Self {
+        self.limit = bytes;
+        self
+    }
+
     /// The URL without user information.
     pub fn url(&self) -> &Arc<SafeUrl> {
         &self.url
@@ -144,12 +155,7 @@ impl Remote {
 
     /// Whether the server is this machine.
     pub(super) fn is_loopback(&self) -> bool {
-        match self.url.as_url().host() {
-            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(url::Host::Ipv4(address)) => address.is_loopback(),
-            Some(url::Host::Ipv6(address)) => address.is_loopback(),
-            None => false,
-        }
+        is_loopback(self.url.as_url())
     }
 
     /// What the shape of the HTTP client depends on: remotes that agree in it share connections.
@@ -177,6 +183,16 @@ impl Remote {
             }
         }
         hex(&hash.finalize())
+    }
+}
+
+/// Whether the host of a URL is this machine.
+pub(super) fn is_loopback(url: &url::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

@@ -13,9 +13,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The most bytes one answer may have: 2 GiB.
-const ANSWER: u64 = 2 << 30;
-
 /// The end of the time that an operation may take.
 #[derive(Clone, Debug)]
 pub(super) struct Deadline {
@@ -37,6 +34,10 @@ impl Deadline {
         self.at
             .checked_duration_since(Instant::now())
             .filter(|left| !left.is_zero())
+    }
+
+    pub(super) fn allowed(&self) -> Duration {
+        self.allowed
     }
 
     pub(super) fn at(&self) -> Instant {
@@ -97,7 +98,13 @@ impl Session {
             (Box::new(connection) as Box<dyn Transport>, Some(process))
         } else {
             let client = clients.get(remote)?;
-            let backend = Backend::new(client, remote, deadline.clone(), ANSWER, failure.clone());
+            let backend = Backend::new(
+                client,
+                remote,
+                deadline.clone(),
+                remote.limit,
+                failure.clone(),
+            );
             (over_http(remote, backend, version)?, None)
         };
         let kill = process.as_ref().map(Process::killer);

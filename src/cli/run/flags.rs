@@ -81,6 +81,9 @@ pub struct Flags {
     /// refuse references to objects of other namespaces
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
     pub no_cross_namespace_refs: bool,
+    /// refuse remote bases and files in kustomization files
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
+    pub no_remote_bases: bool,
     /// the service account Kustomizations apply as when they name none
     #[arg(long, value_name = "NAME", default_value = "")]
     pub default_service_account: String,
@@ -186,7 +189,6 @@ without_effect! {
     ssh_kex_algos: "there is no ssh transport yet",
     ssh_hostkey_algos: "there is no ssh transport yet",
     http_retry: "an artifact that cannot be fetched is tried again with the object",
-    no_remote_bases: "remote bases are always refused",
     override_manager: "fields of other managers are taken over when they are applied",
     default_kubeconfig_service_account: "remote clusters are not supported yet",
     default_decryption_service_account: "decryption is not supported yet",
@@ -260,6 +262,7 @@ mod tests {
             (Duration::from_millis(750), Duration::from_secs(900))
         );
         assert!(flags.watch_all_namespaces && !flags.no_cross_namespace_refs);
+        assert!(!flags.no_remote_bases && parse(&["--no-remote-bases"]).no_remote_bases);
         assert_eq!(flags.controllers.len(), 4);
     }
 

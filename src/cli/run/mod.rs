@@ -213,6 +213,7 @@ async fn controllers(
         concurrent: flags.concurrent,
         requeue_dependency: flags.requeue_dependency,
         no_cross_namespace_refs: flags.no_cross_namespace_refs,
+        no_remote_bases: flags.no_remote_bases,
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         registry_budget: Budget {

@@ -8,6 +8,7 @@ use crate::adapters::artifacts::ArtifactTree;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
 use crate::adapters::cluster::watch::key_of;
+use crate::adapters::git::RemoteBases;
 use crate::adapters::metrics::Metrics;
 use crate::api::Kustomization;
 use crate::domain::drift::{self, Action};
@@ -32,10 +33,11 @@ const PARALLEL: usize = 4;
 /// How long definitions and namespaces may take until the API server serves them.
 const DEFINITIONS: Duration = Duration::from_secs(60);
 
-/// Builds `target` from the files of the source.
+/// Builds `target` from the files of the source, and from `remotes` when they are allowed.
 pub(super) async fn build(
     tree: Arc<ArtifactTree>,
     target: &Target,
+    remotes: Option<&RemoteBases>,
 ) -> Result<Vec<Manifest>, Outcome> {
     if tree.kind(&target.path) != Some(EntryKind::Directory) {
         let message = format!(
@@ -54,9 +56,14 @@ pub(super) async fn build(
         next: Some(target.retry_interval),
     };
     let (path, options) = (target.path.clone(), target.options.clone());
-    // A build is work for the processor: it must not hold up the tasks that wait for the network.
-    let built =
-        tokio::task::spawn_blocking(move || kustomize::build(&*tree, &path, &options)).await;
+    let remotes = remotes.map(|remotes| remotes.for_build(target.timeout));
+    // A build is work for the processor, and waits for remote bases: it must not hold up the tasks
+    // that wait for the network.
+    let built = tokio::task::spawn_blocking(move || match remotes {
+        Some(remotes) => kustomize::build_with(&*tree, &path, &options, &remotes),
+        None => kustomize::build(&*tree, &path, &options),
+    });
+    let built = built.await;
     let built = built
         .map_err(|error| failed(error.to_string()))?
         .map_err(|error| failed(with_causes(&error)))?;

@@ -20,6 +20,7 @@ use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
 use crate::adapters::cluster::discovery::Discovery;
 use crate::adapters::cluster::objects;
+use crate::adapters::git::RemoteBases;
 use crate::api::Kustomization;
 use crate::api::kustomization::KustomizationStatus;
 use crate::domain::inventory::{ApplyPlan, Inventory};
@@ -36,6 +37,7 @@ pub struct Kustomizations {
     shared: Arc<Shared>,
     caches: Arc<Caches>,
     sources: fetch::Sources,
+    remotes: Option<RemoteBases>,
     discovery: Arc<Discovery>,
     waiting: Waiting,
     settings: Settings,
@@ -52,17 +54,19 @@ struct Settings {
 
 impl Kustomizations {
     /// A controller that reads artifacts from `local`, if they are made in this process, and over
-    /// HTTP otherwise.
+    /// HTTP otherwise; and remote bases from `remotes`, if they are allowed.
     pub fn new(
         shared: &Arc<Shared>,
         caches: &Arc<Caches>,
         local: Option<ArtifactStore>,
+        remotes: Option<RemoteBases>,
         settings: &AllSettings,
     ) -> Self {
         Self {
             shared: Arc::clone(shared),
             caches: Arc::clone(caches),
             sources: fetch::Sources::new(local),
+            remotes,
             discovery: Arc::new(Discovery::default()),
             waiting: Waiting::default(),
             settings: Settings {
@@ -99,7 +103,9 @@ impl Kustomizations {
             .tree(&artifact, &target, &self.settings)
             .await
             .map_err(failed)?;
-        let manifests = execute::build(tree, &target).await.map_err(failed)?;
+        let manifests = execute::build(tree, &target, self.remotes.as_ref())
+            .await
+            .map_err(failed)?;
         let build = Build {
             revision: artifact.revision,
             digest: history::digest(&manifests),
@@ -231,6 +237,7 @@ mod tests {
             shared: Arc::new(Shared::answered_with(code)),
             caches: Arc::default(),
             sources: fetch::Sources::new(None),
+            remotes: None,
             discovery: Arc::default(),
             waiting: Waiting::default(),
             settings: Settings {

@@ -10,7 +10,7 @@
 //! and copies texts.
 //!
 //! Invariant: a build either gives every object or an error that names file, field and line;
-//! nothing is read outside the tree, and the work is bounded. What is absent: fields of the
+//! nothing is read outside the tree but what `remote` is given, and the work is bounded. What is absent: fields of the
 //! kustomization file that are not carried out yet; each of them is an error, never ignored.
 //!
 //! | differs from v5.8.1 on purpose | why |
@@ -19,6 +19,7 @@
 //! | a line of over 65,535 bytes in `envs` is an error | v5.8.1 drops it and the rest |
 //! | a replacement into a string that holds YAML or JSON is an error | not carried out yet |
 //! | an alias that refers to itself is an error | v5.8.1 crashes |
+//! | more than 256 remote bases and files are an error | the work is bounded |
 
 mod accumulate;
 mod associative;

@@ -15,6 +15,7 @@ mod lifecycle;
 mod main_job;
 mod pinning;
 mod pushes;
+mod remote_bases;
 mod specifications;
 mod telling;
 mod unreadable;

@@ -85,7 +85,9 @@ fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
 }
 
 /// Follows a few redirects, never from `https` to `http`.
-fn follow(attempt: reqwest::redirect::Attempt<'_>) -> reqwest::redirect::Action {
+pub(in crate::adapters::git) fn follow(
+    attempt: reqwest::redirect::Attempt<'_>,
+) -> reqwest::redirect::Action {
     let previous = attempt.previous();
     let downgrade =
         attempt.url().scheme() != "https" && previous.iter().any(|seen| seen.scheme() == "https");

@@ -8,7 +8,7 @@
 mod clients;
 mod exchange;
 
-pub(super) use clients::Clients;
+pub(super) use clients::{Clients, follow};
 
 use super::remote::{Auth, Remote};
 use super::session::{Deadline, Failure};
