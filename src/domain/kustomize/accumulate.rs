@@ -182,8 +182,8 @@ impl Context<'_> {
             return self.base(name);
         };
         let file = match no_file {
-            BuildError::Remote { source, .. } if source == repository => {
-                return Err(remote_error(name, source));
+            BuildError::Remote { source, .. } if *source == repository => {
+                return Err(remote_error(name, *source));
             }
             BuildError::Remote { source, .. } => source.to_string(),
             other => other.to_string(),

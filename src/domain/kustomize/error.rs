@@ -93,7 +93,7 @@ pub enum BuildError {
         url: String,
         /// Why it is not there.
         #[source]
-        source: RemoteError,
+        source: Box<RemoteError>,
     },
     /// The repository to build is not there.
     #[error("`{url}` cannot be fetched")]
@@ -102,7 +102,7 @@ pub enum BuildError {
         url: String,
         /// Why it is not there.
         #[source]
-        source: RemoteError,
+        source: Box<RemoteError>,
     },
     /// The path to build cannot be read.
     #[error("the path to build cannot be read")]

@@ -10,8 +10,9 @@
 //! and copies texts.
 //!
 //! Invariant: a build either gives every object or an error that names file, field and line;
-//! nothing is read outside the tree but what `remote` is given, and the work is bounded. What is absent: fields of the
-//! kustomization file that are not carried out yet; each of them is an error, never ignored.
+//! nothing is read outside the tree but what `remote` is given, and the work is bounded. What is
+//! absent: fields of the kustomization file that are not carried out yet; each of them is an error,
+//! never ignored.
 //!
 //! | differs from v5.8.1 on purpose | why |
 //! |---|---|
@@ -235,7 +236,7 @@ pub fn build_repository(
     let fetched = fetches.tree(repository);
     let tree = fetched.map_err(|source| BuildError::RemoteRoot {
         url: repository.to_string(),
-        source,
+        source: Box::new(source),
     })?;
     let path = repository.path.trim_start_matches('/');
     run(&*tree, path, options, &fetches, vec![repository.clone()])

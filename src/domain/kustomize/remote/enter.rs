@@ -63,7 +63,7 @@ impl<'a> Context<'a> {
                 line: name.line,
                 field: name.field.clone(),
                 url: repository.to_string(),
-                source: RemoteError::Failed(error.to_string()),
+                source: Box::new(RemoteError::Failed(error.to_string())),
             })?;
         let mut clones = self.clones.clone();
         clones.push(repository);
@@ -119,6 +119,6 @@ pub(in crate::domain::kustomize) fn remote_error(
         line: name.line,
         field: name.field.clone(),
         url: without_secrets(&name.value),
-        source,
+        source: Box::new(source),
     }
 }
