@@ -68,10 +68,12 @@ impl Context<'_> {
         mut accumulated: Accumulated,
     ) -> Result<Accumulated, BuildError> {
         self.budget.load()?;
+        self.set_schema(&kustomization.open_api)?;
         accumulated
             .warnings
             .extend_from_slice(&kustomization.warnings);
         self.collect(kustomization, &mut accumulated)?;
+        self.add_crds(&kustomization.crds, &mut accumulated.tables)?;
         for generator in &kustomization.generators {
             generators::apply(self, &mut accumulated.resources, generator)?;
         }
@@ -153,12 +155,26 @@ impl Context<'_> {
         match self.tree.read(&path) {
             Ok(bytes) => {
                 self.restrict(name, &path)?;
-                objects(&self.called(&path), &bytes)
+                self.objects(&self.called(&path), &bytes)
             }
             Err(TreeError::NotAFile(_)) => self.base(name),
             Err(_) if RepositoryUrl::parse(&name.value).is_some() => self.base(name),
             Err(error) => Err(tree_error(name, error)),
         }
+    }
+
+    /// The objects of one file.
+    fn objects(&self, path: &str, bytes: &[u8]) -> Result<Accumulated, BuildError> {
+        let documents = expand_lists(path, documents(path, bytes, Rules::Kustomize)?)?;
+        let objects: Result<_, _> = documents
+            .into_iter()
+            .filter(|document| !document.root.is_empty())
+            .map(|document| object(path, document))
+            .collect();
+        Ok(Accumulated {
+            resources: self.schemas.meet(objects?),
+            ..Accumulated::default()
+        })
     }
 
     /// The objects behind a URL that may be a file's or a repository's: whichever it turns out to be.
@@ -168,7 +184,7 @@ impl Context<'_> {
         fetched: Result<Vec<u8>, RemoteError>,
     ) -> Result<Accumulated, BuildError> {
         let no_file = match fetched.map_err(|error| remote_error(name, error)) {
-            Ok(bytes) => match objects(&without_secrets(&name.value), &bytes) {
+            Ok(bytes) => match self.objects(&without_secrets(&name.value), &bytes) {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             },
@@ -240,19 +256,6 @@ fn label(
         &tables.common_annotations,
         annotations,
     )
-}
-
-/// The objects of one file.
-fn objects(path: &str, bytes: &[u8]) -> Result<Accumulated, BuildError> {
-    let documents = expand_lists(path, documents(path, bytes, Rules::Kustomize)?)?;
-    let objects = documents
-        .into_iter()
-        .filter(|document| !document.root.is_empty())
-        .map(|document| object(path, document));
-    Ok(Accumulated {
-        resources: objects.collect::<Result<_, _>>()?,
-        ..Accumulated::default()
-    })
 }
 
 fn object(path: &str, document: Document) -> Result<Resource, BuildError> {

@@ -3,19 +3,21 @@
 //! Invariant: items come in the order of the patch, then of the object; the exact result follows
 //! kustomize v5.8.1 also for items that lack a key. What is absent: which lists these are.
 
-use super::merge_keys::Schema;
+use super::schema::Schema;
 use super::strategic::{self, Directive, Merged};
 use crate::domain::manifest::Node;
 
 /// How many items may be matched: the work grows with their square.
 const ITEMS: usize = 10_000;
 
+const NOT_A_MAPPING: &str = "expected every item of the list to be a mapping";
+
 /// Merges two lists of which one may be missing or null.
 pub(super) fn merge(
     dest: Option<Node>,
     patch: Option<Node>,
     keys: &[&str],
-    schema: Schema,
+    schema: Schema<'_>,
 ) -> Result<Merged, String> {
     let dest = match dest {
         Some(Node::Sequence(items)) => items,
@@ -44,7 +46,7 @@ pub(super) fn merge(
 pub(super) fn merge_with_itself(
     mut list: Vec<Node>,
     keys: &[&str],
-    schema: Schema,
+    schema: Schema<'_>,
 ) -> Result<Merged, String> {
     match strategic::list_directive(&mut list)? {
         Directive::Delete => Ok(Merged::Absent),
@@ -52,7 +54,7 @@ pub(super) fn merge_with_itself(
     }
 }
 
-fn itself(list: Vec<Node>, keys: &[&str], schema: Schema) -> Result<Merged, String> {
+fn itself(list: Vec<Node>, keys: &[&str], schema: Schema<'_>) -> Result<Merged, String> {
     items(list, Vec::new(), keys, schema, true)
 }
 
@@ -74,9 +76,9 @@ fn values_of(item: &Node, keys: &[&str]) -> Vec<String> {
 
 fn items(
     mut dest: Vec<Node>,
-    patch: Vec<Node>,
+    mut patch: Vec<Node>,
     keys: &[&str],
-    schema: Schema,
+    schema: Schema<'_>,
     alone: bool,
 ) -> Result<Merged, String> {
     if dest.len() + patch.len() > ITEMS {
@@ -99,10 +101,10 @@ fn items(
     let mut result = List::default();
     for values in &wanted {
         let values: Vec<&str> = used.iter().map(|index| values[*index].as_str()).collect();
-        let merged = one(&mut dest, &patch, &names, &values, schema, alone)?;
+        let merged = one(&mut dest, &mut patch, &names, &values, schema, alone)?;
         match merged {
-            None => List::remove_from(&mut dest, &names, &values),
-            Some(item) => result.set(item, &names, &values),
+            None => List::remove_from(&mut dest, &names, &values)?,
+            Some(item) => result.set(item, &names, &values)?,
         }
     }
     if !wanted.is_empty() {
@@ -113,33 +115,43 @@ fn items(
     Ok(Merged::Value(Node::Sequence(result.items)))
 }
 
-/// Merges the items of both lists that have `values`. What came from the object also changes there.
+/// Merges the items of both lists that have `values`. What came from the object also changes there,
+/// and a directive counts once.
 fn one(
     dest: &mut [Node],
-    patch: &[Node],
+    patch: &mut [Node],
     names: &[&str],
     values: &[&str],
-    schema: Schema,
+    schema: Schema<'_>,
     alone: bool,
 ) -> Result<Option<Node>, String> {
     let (keys, texts) = stated(names, values);
     let in_dest = find(dest, &keys, &texts);
-    let from_patch = find(patch, &keys, &texts).map(|index| patch[index].clone());
+    let in_patch = find(patch, &keys, &texts);
     let from_dest = in_dest.map(|index| dest[index].clone());
+    let from_patch = in_patch.map(|index| patch[index].clone());
     let replaces = from_dest.is_some()
         && from_patch
             .as_ref()
             .and_then(|item| item.get("$patch"))
             .and_then(Node::as_text)
             == Some("replace");
+    if let (true, Some(index)) = (alone, in_dest) {
+        strip(&mut dest[index]);
+    }
+    if let Some(index) = in_patch {
+        strip(&mut patch[index]);
+    }
     let merged = match from_dest {
         Some(item) if alone => strategic::added(item, schema.items())?,
         from_dest => strategic::at(from_dest, from_patch, schema.items())?,
     };
-    let Some(mut item) = merged.value().filter(|item| !is_empty_mapping(item)) else {
+    let Some(mut item) = merged.value() else {
         return Ok(None);
     };
-    if let Some(mapping) = item.as_mapping_mut() {
+    if let Some(mapping) = item.as_mapping_mut()
+        && !mapping.entries.is_empty()
+    {
         for (name, value) in names.iter().zip(values) {
             if mapping.get(name).is_none() && !value.is_empty() {
                 mapping.set(name, Node::text(*value));
@@ -152,7 +164,13 @@ fn one(
     {
         dest[index] = item.clone();
     }
-    Ok(Some(item))
+    Ok(Some(item).filter(|item| !is_empty_mapping(item)))
+}
+
+fn strip(item: &mut Node) {
+    if let Some(mapping) = item.as_mapping_mut() {
+        mapping.remove("$patch");
+    }
 }
 
 fn is_empty_mapping(node: &Node) -> bool {
@@ -174,27 +192,30 @@ fn stated<'a>(names: &[&'a str], values: &[&'a str]) -> (Vec<&'a str>, Vec<&'a s
     }
 }
 
+/// The first item whose fields have exactly these texts, the empty text included.
 fn find(items: &[Node], keys: &[&str], values: &[&str]) -> Option<usize> {
-    items.iter().position(|item| {
-        if keys == [""] {
-            return item.as_text().unwrap_or_default() == values[0];
-        }
-        item.as_mapping().is_some()
-            && keys
-                .iter()
-                .zip(values)
-                .all(|(key, value)| has(item, key, value))
+    let is = |node: &Node, text: &str| node.as_text().unwrap_or_default() == text;
+    items.iter().position(|item| match item.as_mapping() {
+        _ if keys == [""] => is(item, values[0]),
+        None => false,
+        Some(mapping) => keys
+            .iter()
+            .zip(values)
+            .all(|(key, value)| mapping.get(key).is_some_and(|field| is(field, value))),
     })
 }
 
 /// Whether an item's field has that text; the empty text fits any value.
-fn has(item: &Node, key: &str, value: &str) -> bool {
+fn has(item: &Node, key: &str, value: &str) -> Result<bool, String> {
     match item {
-        Node::Mapping(mapping) => mapping
+        Node::Mapping(mapping) if !key.is_empty() => Ok(mapping
             .get(key)
-            .is_some_and(|field| value.is_empty() || field.as_text().unwrap_or_default() == value),
-        Node::Scalar(scalar) => key.is_empty() && scalar.text == value,
-        Node::Sequence(_) => false,
+            .is_some_and(|field| value.is_empty() || field.as_text().unwrap_or_default() == value)),
+        Node::Scalar(scalar) if key.is_empty() => Ok(scalar.text == value),
+        _ if key.is_empty() => {
+            Err("expected every item of the list to be a plain value".to_owned())
+        }
+        _ => Err(NOT_A_MAPPING.to_owned()),
     }
 }
 
@@ -204,8 +225,10 @@ fn complete(wanted: &mut [Vec<String>]) {
         return;
     }
     for left in 0..wanted.len() {
+        // What it had at first is compared, whatever it gets on the way.
+        let first = wanted[left].clone();
         for right in 0..wanted.len() {
-            if let Some(values) = joined(&wanted[left], &wanted[right]) {
+            if let Some(values) = joined(&first, &wanted[right]) {
                 wanted[left].clone_from(&values);
                 wanted[right] = values;
             }
@@ -247,15 +270,20 @@ struct List {
 
 impl List {
     /// Puts `item` in the place of the items that have `values`, or at the end.
-    fn set(&mut self, item: Node, keys: &[&str], values: &[&str]) {
-        Self::put(&mut self.items, Some(item), keys, values);
+    fn set(&mut self, item: Node, keys: &[&str], values: &[&str]) -> Result<(), String> {
+        Self::put(&mut self.items, Some(item), keys, values)
     }
 
-    fn remove_from(items: &mut Vec<Node>, keys: &[&str], values: &[&str]) {
-        Self::put(items, None, keys, values);
+    fn remove_from(items: &mut Vec<Node>, keys: &[&str], values: &[&str]) -> Result<(), String> {
+        Self::put(items, None, keys, values)
     }
 
-    fn put(items: &mut Vec<Node>, item: Option<Node>, keys: &[&str], values: &[&str]) {
+    fn put(
+        items: &mut Vec<Node>,
+        item: Option<Node>,
+        keys: &[&str],
+        values: &[&str],
+    ) -> Result<(), String> {
         let by_mapping = keys.first().is_some_and(|key| !key.is_empty())
             && values.first().is_some_and(|value| !value.is_empty());
         let mut placed = false;
@@ -265,25 +293,23 @@ impl List {
                 continue;
             }
             let foreign = old.as_mapping().is_none() && by_mapping;
-            let matches = !foreign
-                && !values.is_empty()
-                && keys
-                    .iter()
-                    .zip(values)
-                    .all(|(key, value)| has(&old, key, value));
-            if matches {
+            if foreign {
+                kept.push(old);
+            } else if has_all(&old, keys, values)? {
                 placed = true;
                 kept.extend(item.clone());
-            } else if foreign || !values.is_empty() {
+            } else if !values.is_empty() {
                 kept.push(old);
             }
         }
         if let Some(item) = item
             && !placed
+            && !item.is_null()
         {
             kept.push(item);
         }
         *items = kept;
+        Ok(())
     }
 
     /// Lays the items of the object, merged by now, over the result.
@@ -291,11 +317,11 @@ impl List {
         for item in dest {
             if keys == [""] {
                 let text = item.as_text().unwrap_or_default().to_owned();
-                self.set(item, keys, &[&text]);
+                self.set(item, keys, &[&text])?;
                 continue;
             }
             if item.as_mapping().is_none() && !item.is_null() {
-                return Err("expected every item of the list to be a mapping".to_owned());
+                return Err(NOT_A_MAPPING.to_owned());
             }
             let mut values: Vec<String> = Vec::new();
             for key in keys {
@@ -306,10 +332,20 @@ impl List {
             }
             let values: Vec<&str> = values.iter().map(String::as_str).collect();
             if keys.len() > 1 {
-                Self::remove_from(&mut self.items, keys, &values);
+                Self::remove_from(&mut self.items, keys, &values)?;
             }
-            self.set(item, keys, &values);
+            self.set(item, keys, &values)?;
         }
         Ok(())
     }
+}
+
+/// Whether an item has all of `values`; none at all is not enough.
+fn has_all(item: &Node, keys: &[&str], values: &[&str]) -> Result<bool, String> {
+    for (key, value) in keys.iter().zip(values) {
+        if !has(item, key, value)? {
+            return Ok(false);
+        }
+    }
+    Ok(!values.is_empty())
 }

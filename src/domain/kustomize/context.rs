@@ -10,6 +10,7 @@ use super::error::BuildError;
 use super::file::{self, Kustomization};
 use super::generate;
 use super::remote::{Fetches, RepositoryUrl, remote_error, without_secrets};
+use super::schema::Schemas;
 use crate::domain::tree::{EntryKind, FileTree, TreeError, join};
 
 /// One directory of a build.
@@ -25,6 +26,7 @@ pub(super) struct Context<'a> {
     pub(super) clones: Vec<RepositoryUrl>,
     pub(super) budget: &'a Budget,
     pub(super) fetches: &'a Fetches<'a>,
+    pub(super) schemas: &'a Schemas,
 }
 
 impl<'a> Context<'a> {

@@ -11,6 +11,7 @@ use super::labels::{self, Label};
 use super::order::{self, Sort};
 use super::replacements::{self, Replacement};
 use super::replicas::{self, Replica};
+use super::schema::{self, OpenApi};
 use super::{Image, Patch, images, patch};
 use crate::domain::manifest::{Mapping, Rules, documents};
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// What this build carries out.
-const SUPPORTED: [&str; 26] = [
+const SUPPORTED: [&str; 28] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -46,16 +47,16 @@ const SUPPORTED: [&str; 26] = [
     "replicas",
     "replacements",
     "sortOptions",
+    "openapi",
+    "crds",
     "helmGlobals",
     "helmCharts",
     "helmChartInflationGenerator",
 ];
 
 /// What kustomize has besides.
-const NOT_YET: [&str; 8] = [
-    "openapi",
+const NOT_YET: [&str; 6] = [
     "vars",
-    "crds",
     "configurations",
     "generators",
     "transformers",
@@ -92,6 +93,8 @@ pub(super) struct Kustomization {
     pub(super) replicas: Vec<Located<Replica>>,
     pub(super) replacements: Vec<Located<Replacement>>,
     pub(super) sort: Option<Sort>,
+    pub(super) open_api: OpenApi,
+    pub(super) crds: Vec<Located<String>>,
     /// What should be written otherwise, each with its place.
     pub(super) warnings: Vec<String>,
     /// Whether the file says nothing but what it is.
@@ -146,6 +149,8 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Kustomization, BuildErro
             .get("sortOptions")
             .map(|at| order::parse(&at))
             .transpose()?,
+        open_api: schema::parse(&fields)?,
+        crds: fields.texts("crds")?,
         warnings: warnings(&fields),
         empty: says_nothing(&fields),
     })

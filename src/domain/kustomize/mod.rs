@@ -27,6 +27,7 @@ mod associative;
 mod budget;
 mod content_hash;
 mod context;
+mod crds;
 mod decode;
 mod error;
 mod field_path;
@@ -42,6 +43,7 @@ mod labels;
 mod merge_keys;
 mod namespace;
 mod naming;
+mod open_api;
 mod order;
 mod overrides;
 mod patch;
@@ -51,6 +53,7 @@ pub mod remote;
 mod replacements;
 mod replicas;
 mod resource;
+mod schema;
 mod scope;
 mod selector;
 mod strategic;
@@ -67,6 +70,7 @@ use context::Context;
 use order::Sort;
 use remote::{Fetches, NoRemotes, Remotes, RepositoryUrl};
 use resource::{Resource, check_unique};
+use schema::Schemas;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -249,6 +253,8 @@ fn run(
     fetches: &Fetches<'_>,
     clones: Vec<RepositoryUrl>,
 ) -> Result<Built, BuildError> {
+    let budget = Budget::default();
+    let schemas = Schemas::default();
     let context = Context {
         tree,
         options,
@@ -256,8 +262,9 @@ fn run(
         above: Vec::new(),
         depth: 0,
         clones,
-        budget: &Budget::default(),
+        budget: &budget,
         fetches,
+        schemas: &schemas,
     };
     tree.entries(&context.directory).map_err(BuildError::Root)?;
     let (file, mut kustomization) = match context.find()? {

@@ -40,7 +40,7 @@ pub(super) fn apply(
 ) -> Result<(), BuildError> {
     for resource in resources.iter_mut() {
         resource.remember();
-        if !resource.gvk_ref().is_cluster_wide() {
+        if !resource.is_cluster_wide() {
             set(resource, &OWN, namespace)?;
         }
         let binding = matches!(resource.text("kind"), "RoleBinding" | "ClusterRoleBinding");

@@ -9,6 +9,7 @@ use super::decode::{At, Located};
 use super::error::BuildError;
 use super::json_patch::{self, Operation};
 use super::resource::{Resource, check_unique};
+use super::schema::Schemas;
 use super::selector::{self, Selector};
 use super::strategic;
 use super::ties;
@@ -73,12 +74,15 @@ pub(super) fn apply(
             None => Err(patch.patch_error("a JSON patch needs a `target`")),
             Some(target) => apply_json(resources, patch, target, &operations, Names::Remembered),
         },
-        Content::Strategic(patches) => match &patch.value.target {
-            None => patches
-                .into_iter()
-                .try_for_each(|overlay| apply_named(resources, patch, overlay)),
-            Some(target) => apply_selected(resources, patch, target, patches),
-        },
+        Content::Strategic(patches) => {
+            let patches = context.schemas.meet(patches);
+            match &patch.value.target {
+                None => patches.into_iter().try_for_each(|overlay| {
+                    apply_named(resources, patch, overlay, context.schemas)
+                }),
+                Some(target) => apply_selected(resources, patch, target, patches, context.schemas),
+            }
+        }
     }
 }
 
@@ -111,9 +115,9 @@ pub(super) fn apply_strategic_merge(
     if overlays.is_empty() {
         return Err(entry.patch_error("no patch is in it"));
     }
-    for overlay in overlays {
+    for overlay in context.schemas.meet(overlays) {
         let index = named(resources, &patch, &overlay)?;
-        merge_copy(resources, index, &patch, &overlay)?;
+        merge_copy(resources, index, &patch, &overlay, context.schemas)?;
         resources.retain(|resource| !resource.root.is_empty());
         check_unique(resources)?;
     }
@@ -270,9 +274,10 @@ fn apply_named(
     resources: &mut Vec<Resource>,
     patch: &Located<Patch>,
     overlay: Resource,
+    schemas: &Schemas,
 ) -> Result<(), BuildError> {
     let index = named(resources, patch, &overlay)?;
-    merge(resources, index, patch, overlay.root)?;
+    merge(resources, index, patch, overlay.root, schemas)?;
     resources.retain(|resource| !resource.root.is_empty());
     Ok(())
 }
@@ -300,6 +305,7 @@ fn apply_selected(
     patch: &Located<Patch>,
     target: &PatchTarget,
     overlays: Vec<Resource>,
+    schemas: &Schemas,
 ) -> Result<(), BuildError> {
     let [overlay] = overlays.as_slice() else {
         return Err(patch.patch_error("several patches in one entry cannot have a `target`"));
@@ -307,7 +313,7 @@ fn apply_selected(
     let selector = compile(patch, target)?;
     for index in 0..resources.len() {
         if selector.selects(&resources[index]) {
-            merge_copy(resources, index, patch, overlay)?;
+            merge_copy(resources, index, patch, overlay, schemas)?;
         }
     }
     resources.retain(|resource| !resource.root.is_empty());
@@ -320,6 +326,7 @@ fn merge_copy(
     index: usize,
     patch: &Located<Patch>,
     overlay: &Resource,
+    schemas: &Schemas,
 ) -> Result<(), BuildError> {
     let mut copy = overlay.clone();
     copy.texts_only("labels");
@@ -330,7 +337,7 @@ fn merge_copy(
             Node::text(resources[index].text("apiVersion")),
         );
     }
-    merge(resources, index, patch, copy.root)
+    merge(resources, index, patch, copy.root, schemas)
 }
 
 /// Merges `overlay` into one object; name, namespace and kind stay unless a change is allowed.
@@ -339,6 +346,7 @@ fn merge(
     index: usize,
     patch: &Located<Patch>,
     overlay: Node,
+    schemas: &Schemas,
 ) -> Result<(), BuildError> {
     let resource = &mut resources[index];
     let identity = resource.identity();
@@ -356,7 +364,7 @@ fn merge(
         resource.expose_memory();
     }
     let object = std::mem::replace(&mut resource.root, Node::null());
-    let merged = strategic::merge(object, overlay)
+    let merged = strategic::merge(object, overlay, schemas.start())
         .map_err(|reason| patch.patch_error(format!("{identity}: {reason}")))?;
     let Some(root) = merged else {
         return Ok(());

@@ -173,7 +173,7 @@ impl Referrer {
             Some((text("apiGroup")?, text("kind")?))
         });
         Ok(Self {
-            cluster_wide: resource.gvk_ref().is_cluster_wide(),
+            cluster_wide: resource.is_cluster_wide(),
             namespace: resource.effective_namespace().to_owned(),
             affixes: Affixes::of(resource),
             reachable: reachable(resource)?,

@@ -4,7 +4,7 @@
 //! step that may have renamed it, oldest first. What is absent: deciding what to change.
 
 use super::error::BuildError;
-use super::scope::is_cluster_wide;
+use super::scope::Scopes;
 use crate::domain::manifest::{Mapping, Node, Source};
 use std::collections::HashMap;
 use std::fmt;
@@ -54,6 +54,8 @@ pub(super) struct Resource {
     pub(super) hashed: bool,
     /// How many groups of scalars of this object change as one.
     pub(super) ties: u32,
+    /// Which kinds have a namespace in this build.
+    pub(super) scopes: Scopes,
 }
 
 /// A full identity to compare and to print.
@@ -74,8 +76,12 @@ impl<'a> GvkRef<'a> {
         }
     }
 
-    pub(super) fn is_cluster_wide(self) -> bool {
-        is_cluster_wide(self.group, self.version, self.kind)
+    pub(super) fn api_version(self) -> String {
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     pub(super) fn to_owned(self) -> Gvk {
@@ -108,6 +114,7 @@ impl Resource {
             suffixes: Vec::new(),
             hashed: false,
             ties: 0,
+            scopes: Scopes::default(),
         }
     }
 
@@ -150,9 +157,14 @@ impl Resource {
         self.meta("namespace")
     }
 
+    /// Whether its kind is known to have no namespace.
+    pub(super) fn is_cluster_wide(&self) -> bool {
+        self.scopes.is_cluster_wide(self.gvk_ref())
+    }
+
     /// The namespace as comparisons see it.
     pub(super) fn effective_namespace(&self) -> &str {
-        if self.gvk_ref().is_cluster_wide() {
+        if self.is_cluster_wide() {
             return NO_NAMESPACE;
         }
         match self.namespace() {

@@ -1,12 +1,51 @@
 //! Which kinds are certainly cluster-wide, as kustomize v5.8.1 knows it.
 //!
-//! Invariant: a kind that is not in the table counts as namespaced, custom resources included.
-//! What is absent: what a cluster says.
+//! Invariant: a kind that neither the table nor the `openapi` of the build knows counts as
+//! namespaced. What is absent: what a cluster says.
 
-/// Whether the kind of that `apiVersion` is known to have no namespace.
-pub(super) fn is_cluster_wide(group: &str, version: &str, kind: &str) -> bool {
-    CLUSTER_WIDE.iter().any(|(table_group, versions, kinds)| {
-        *table_group == group && versions.contains(&version) && kinds.contains(&kind)
+use super::open_api::TypeName;
+use super::resource::GvkRef;
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+/// Which kinds the `openapi` of a build says to have a namespace, once there is one. All objects of
+/// a build share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scopes(Option<Arc<OnceLock<HashMap<TypeName, bool>>>>);
+
+impl Scopes {
+    /// Of a build that has no `openapi` yet.
+    pub(super) fn of_a_build() -> Self {
+        Self(Some(Arc::default()))
+    }
+
+    pub(super) fn set(&self, namespaced: HashMap<TypeName, bool>) {
+        if let Some(shared) = &self.0 {
+            let _ = shared.set(namespaced);
+        }
+    }
+
+    /// Whether the kind is known to have no namespace.
+    pub(super) fn is_cluster_wide(&self, gvk: GvkRef<'_>) -> bool {
+        if is_in(CLUSTER_WIDE, gvk) {
+            return true;
+        }
+        let Some(namespaced) = self.0.as_ref().and_then(|shared| shared.get()) else {
+            return false;
+        };
+        let name = (gvk.api_version(), gvk.kind.to_owned());
+        namespaced.get(&name) == Some(&false) && !is_in(NAMESPACED, gvk)
+    }
+}
+
+/// Whether the kind is known without any `openapi`.
+pub(super) fn is_built_in(gvk: GvkRef<'_>) -> bool {
+    is_in(NAMESPACED, gvk) || is_in(CLUSTER_WIDE, gvk)
+}
+
+fn is_in(table: &[Row], gvk: GvkRef<'_>) -> bool {
+    table.iter().any(|(group, versions, kinds)| {
+        *group == gvk.group && versions.contains(&gvk.version) && kinds.contains(&gvk.kind)
     })
 }
 
@@ -71,4 +110,63 @@ const CLUSTER_WIDE: &[Row] = &[
         &["v1", "v1beta1"],
         &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"],
     ),
+];
+
+/// The same for kinds with a namespace.
+const NAMESPACED: &[Row] = &[
+    (
+        "",
+        &["v1"],
+        &[
+            "ConfigMap",
+            "Endpoints",
+            "Event",
+            "LimitRange",
+            "PersistentVolumeClaim",
+            "Pod",
+            "PodAttachOptions",
+            "PodExecOptions",
+            "PodPortForwardOptions",
+            "PodProxyOptions",
+            "PodTemplate",
+            "ReplicationController",
+            "ResourceQuota",
+            "Secret",
+            "Service",
+            "ServiceAccount",
+            "ServiceProxyOptions",
+        ],
+    ),
+    (
+        "apps",
+        &["v1"],
+        &[
+            "ControllerRevision",
+            "DaemonSet",
+            "Deployment",
+            "ReplicaSet",
+            "StatefulSet",
+        ],
+    ),
+    ("autoscaling", &["v1"], &["Scale"]),
+    (
+        "autoscaling",
+        &["v1", "v2beta1", "v2beta2"],
+        &["HorizontalPodAutoscaler"],
+    ),
+    ("batch", &["v1"], &["Job"]),
+    ("batch", &["v1", "v1beta1"], &["CronJob"]),
+    ("coordination.k8s.io", &["v1", "v1beta1"], &["Lease"]),
+    ("discovery.k8s.io", &["v1", "v1beta1"], &["EndpointSlice"]),
+    ("events.k8s.io", &["v1", "v1beta1"], &["Event"]),
+    ("extensions", &["v1beta1"], &["Ingress"]),
+    ("networking.k8s.io", &["v1"], &["NetworkPolicy"]),
+    ("networking.k8s.io", &["v1", "v1beta1"], &["Ingress"]),
+    ("policy", &["v1", "v1beta1"], &["PodDisruptionBudget"]),
+    (
+        "rbac.authorization.k8s.io",
+        &["v1", "v1beta1"],
+        &["Role", "RoleBinding"],
+    ),
+    ("storage.k8s.io", &["v1beta1"], &["CSIStorageCapacity"]),
 ];

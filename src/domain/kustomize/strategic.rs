@@ -6,7 +6,7 @@
 //! treats them as ordinary fields, and so does this.
 
 use super::associative;
-use super::merge_keys::Schema;
+use super::schema::Schema;
 use super::ties;
 use crate::domain::manifest::{Entry, Mapping, Node, ScalarKind};
 use std::collections::{HashMap, HashSet};
@@ -50,12 +50,12 @@ impl Merged {
 ///
 /// # Errors
 /// In words, with the path: two kinds of node at one place, or an unknown directive.
-pub(super) fn merge(object: Node, patch: Node) -> Result<Option<Node>, String> {
+pub(super) fn merge(object: Node, patch: Node, schema: Schema<'_>) -> Result<Option<Node>, String> {
     // Replacing a whole object changes nothing in kustomize: its caller drops the new root.
     if patch.get(DIRECTIVE).and_then(Node::as_text) == Some("replace") {
         return Ok(Some(object));
     }
-    let merged = at(Some(object), Some(patch), Schema::Unknown)?;
+    let merged = at(Some(object), Some(patch), schema)?;
     Ok(merged.value().filter(|node| !node.is_empty()))
 }
 
@@ -63,7 +63,7 @@ pub(super) fn merge(object: Node, patch: Node) -> Result<Option<Node>, String> {
 pub(super) fn at(
     dest: Option<Node>,
     patch: Option<Node>,
-    schema: Schema,
+    schema: Schema<'_>,
 ) -> Result<Merged, String> {
     let schema = known(known(schema, dest.as_ref()), patch.as_ref());
     let shape = [&dest, &patch]
@@ -83,7 +83,7 @@ pub(super) fn at(
     match shape {
         None | Some("a mapping") => mapping(dest, patch, schema),
         Some("a list") => match schema.merge_keys() {
-            Some(keys) => associative::merge(dest, patch, keys, schema),
+            Some(keys) => associative::merge(dest, patch, &keys, schema),
             None => Ok(Merged::from_option(patch.or(dest))),
         },
         Some(_) => Ok(Merged::from_option(match (dest, patch) {
@@ -106,21 +106,21 @@ fn shape_of(node: &Node) -> &'static str {
 }
 
 /// An object inside a place nothing is known of brings its own schema.
-fn known(schema: Schema, node: Option<&Node>) -> Schema {
+fn known<'a>(schema: Schema<'a>, node: Option<&Node>) -> Schema<'a> {
     let Some(mapping) = node.and_then(Node::as_mapping) else {
         return schema;
     };
-    if schema != Schema::Unknown {
+    if !schema.is_unknown() {
         return schema;
     }
     let text = |key| mapping.text(key).filter(|text| !text.is_empty());
     match (text("apiVersion"), text("kind")) {
-        (Some(api_version), Some(kind)) => Schema::of_kind(api_version, kind),
+        (Some(api_version), Some(kind)) => schema.of_kind(api_version, kind),
         _ => schema,
     }
 }
 
-fn mapping(dest: Option<Node>, patch: Option<Node>, schema: Schema) -> Result<Merged, String> {
+fn mapping(dest: Option<Node>, patch: Option<Node>, schema: Schema<'_>) -> Result<Merged, String> {
     let dest = match dest {
         Some(Node::Mapping(dest)) => dest,
         missing => return added_mapping(missing, patch, schema),
@@ -141,7 +141,7 @@ fn mapping(dest: Option<Node>, patch: Option<Node>, schema: Schema) -> Result<Me
 fn added_mapping(
     dest: Option<Node>,
     patch: Option<Node>,
-    schema: Schema,
+    schema: Schema<'_>,
 ) -> Result<Merged, String> {
     match patch {
         Some(Node::Mapping(mut patch)) => match directive(&mut patch) {
@@ -157,7 +157,7 @@ fn added_mapping(
     }
 }
 
-fn fields(mut dest: Mapping, patch: Mapping, schema: Schema) -> Result<Merged, String> {
+fn fields(mut dest: Mapping, patch: Mapping, schema: Schema<'_>) -> Result<Merged, String> {
     let stated: HashSet<&str> = dest
         .entries
         .iter()
@@ -196,10 +196,11 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema) -> Result<Merged, S
 }
 
 /// A mapping that only the patch has: its directives are carried out, its nulls go.
-fn fields_added(mut patch: Mapping, schema: Schema) -> Result<Merged, String> {
-    let schema = match schema {
-        Schema::Unknown => known_mapping(&patch),
-        known => known,
+fn fields_added(mut patch: Mapping, schema: Schema<'_>) -> Result<Merged, String> {
+    let schema = if schema.is_unknown() {
+        known_mapping(schema, &patch)
+    } else {
+        schema
     };
     let mut entries = Vec::with_capacity(patch.entries.len());
     for mut entry in std::mem::take(&mut patch.entries) {
@@ -214,20 +215,20 @@ fn fields_added(mut patch: Mapping, schema: Schema) -> Result<Merged, String> {
     Ok(Merged::Value(Node::Mapping(patch)))
 }
 
-fn known_mapping(mapping: &Mapping) -> Schema {
+fn known_mapping<'a>(schema: Schema<'a>, mapping: &Mapping) -> Schema<'a> {
     let text = |key| mapping.text(key).unwrap_or_default();
-    Schema::of_kind(text("apiVersion"), text("kind"))
+    schema.of_kind(text("apiVersion"), text("kind"))
 }
 
 /// A node that only the patch has, merged with itself.
-pub(super) fn added(node: Node, schema: Schema) -> Result<Merged, String> {
+pub(super) fn added(node: Node, schema: Schema<'_>) -> Result<Merged, String> {
     match node {
         Node::Mapping(mut mapping) => match directive(&mut mapping)? {
             Directive::Delete => Ok(Merged::Absent),
             _ => fields_added(mapping, schema),
         },
         Node::Sequence(items) => match schema.merge_keys() {
-            Some(keys) => associative::merge_with_itself(items, keys, schema),
+            Some(keys) => associative::merge_with_itself(items, &keys, schema),
             None => Ok(Merged::Value(Node::Sequence(items))),
         },
         scalar => Ok(Merged::Value(scalar)),

@@ -76,6 +76,7 @@ impl<'a> Context<'a> {
             options: self.options,
             budget: self.budget,
             fetches: self.fetches,
+            schemas: self.schemas,
         })
     }
 

@@ -1,0 +1,169 @@
+//! `crds`: files of definitions that say which fields of custom resources hold labels, annotations,
+//! names, and references to other objects.
+//!
+//! Invariant: no field is ever made; a type that leads to itself is an error, because its fields
+//! have no end. What is absent: merge keys and validation, for which nobody reads these files.
+
+use super::context::Context;
+use super::decode::Located;
+use super::error::BuildError;
+use super::field_spec::FieldSpec;
+use super::open_api;
+use super::reference_fields::Reference;
+use super::resource::Gvk;
+use super::tables::{FieldTables, Tables};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+const ANNOTATION: &str = "x-kubernetes-annotation";
+const LABEL_SELECTOR: &str = "x-kubernetes-label-selector";
+const IDENTITY: &str = "x-kubernetes-identity";
+const VERSION: &str = "x-kubernetes-object-ref-api-version";
+const KIND: &str = "x-kubernetes-object-ref-kind";
+const NAME_KEY: &str = "x-kubernetes-object-ref-name-key";
+
+/// How many properties one file may lead to.
+const PROPERTIES: usize = 100_000;
+
+impl Context<'_> {
+    /// Adds what the files of `crds` say.
+    pub(super) fn add_crds(
+        &self,
+        crds: &[Located<String>],
+        tables: &mut Tables,
+    ) -> Result<(), BuildError> {
+        for name in crds {
+            let (file, bytes) = self.read(name)?;
+            let found =
+                fields(&file, &bytes).map_err(|reason| name.error(format!("{file}: {reason}")))?;
+            tables.add(&found).map_err(|reason| name.error(reason))?;
+        }
+        Ok(())
+    }
+}
+
+/// The fields that a file of definitions names.
+fn fields(file: &str, bytes: &[u8]) -> Result<FieldTables, String> {
+    let types = match open_api::read(file, bytes)? {
+        Value::Null => Map::new(),
+        Value::Object(types) => types,
+        _ => return Err("expected a mapping of types".to_owned()),
+    };
+    let mut schemas = BTreeMap::new();
+    for (name, definition) in &types {
+        let at = |reason: String| format!("`{name}`: {reason}");
+        if !definition.is_object() && !definition.is_null() {
+            return Err(at("expected a mapping with a `Schema`".to_owned()));
+        }
+        let field = |name: &str| {
+            let mut fields = definition.as_object().into_iter().flatten();
+            fields
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value)
+        };
+        if !field("dependencies").is_none_or(|names| names.is_null() || open_api::texts(names)) {
+            return Err(at("`Dependencies`: expected a list of texts".to_owned()));
+        }
+        let schema = field("schema");
+        if let Some(schema) = schema {
+            open_api::check(schema).map_err(at)?;
+            if let Some(Value::Object(properties)) = schema.get("properties") {
+                schemas.insert(name.as_str(), properties);
+            }
+        }
+    }
+    let mut walk = Walk {
+        schemas,
+        kind: "",
+        path: Vec::new(),
+        above: Vec::new(),
+        left: PROPERTIES,
+        found: FieldTables::default(),
+    };
+    let names: Vec<&str> = walk.schemas.keys().copied().collect();
+    for name in names {
+        let is_object = ["kind", "apiVersion", "metadata"]
+            .iter()
+            .all(|field| walk.schemas[name].contains_key(*field));
+        if is_object {
+            walk.kind = name.rsplit('.').next().unwrap_or(name);
+            walk.visit(name)
+                .map_err(|reason| format!("`{name}`: {reason}"))?;
+        }
+    }
+    Ok(walk.found)
+}
+
+/// A walk from a kind into the types its fields have.
+struct Walk<'a> {
+    schemas: BTreeMap<&'a str, &'a Map<String, Value>>,
+    kind: &'a str,
+    path: Vec<&'a str>,
+    /// The types on the way here.
+    above: Vec<&'a str>,
+    left: usize,
+    found: FieldTables,
+}
+
+impl<'a> Walk<'a> {
+    fn visit(&mut self, name: &'a str) -> Result<(), String> {
+        let Some(properties) = self.schemas.get(name).copied() else {
+            return Ok(());
+        };
+        if self.above.contains(&name) {
+            return Err(format!(
+                "the type `{name}` leads to itself; hint: leave the `$ref` out"
+            ));
+        }
+        self.above.push(name);
+        for (field, property) in properties {
+            self.left = self
+                .left
+                .checked_sub(1)
+                .ok_or_else(|| format!("its types have more than {PROPERTIES} fields"))?;
+            self.path.push(field);
+            self.note(property);
+            if let Some(next) = property.get("$ref").and_then(Value::as_str) {
+                self.visit(next)?;
+            }
+            self.path.pop();
+        }
+        self.above.pop();
+        Ok(())
+    }
+
+    fn note(&mut self, property: &Value) {
+        let text = |key: &str| property.get(key).and_then(Value::as_str);
+        let spec = self.spec(None);
+        for (key, fields) in [
+            (ANNOTATION, &mut self.found.common_annotations),
+            (LABEL_SELECTOR, &mut self.found.common_labels),
+            (IDENTITY, &mut self.found.name_prefix),
+        ] {
+            if text(key).is_some() {
+                fields.push(spec.clone());
+            }
+        }
+        let (Some(version), Some(kind)) = (text(VERSION), text(KIND)) else {
+            return;
+        };
+        let reference = Reference {
+            target: Gvk {
+                group: String::new(),
+                version: version.to_owned(),
+                kind: kind.to_owned(),
+            },
+            fields: vec![self.spec(Some(text(NAME_KEY).unwrap_or("name")))],
+        };
+        self.found.name_references.push(reference);
+    }
+
+    fn spec(&self, last: Option<&str>) -> FieldSpec {
+        let path: Vec<&str> = self.path.iter().copied().chain(last).collect();
+        FieldSpec {
+            kind: self.kind.to_owned().into(),
+            path: path.join("/").into(),
+            ..FieldSpec::default()
+        }
+    }
+}
