@@ -167,3 +167,76 @@ impl<'a> Walk<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fmt::Write as _;
+
+    fn types(types: &[(&str, &str)]) -> Result<FieldTables, String> {
+        let mut text = String::from("{");
+        for (index, (name, properties)) in types.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(
+                text,
+                r#"{comma}"{name}": {{"Schema": {{"properties": {properties}}}}}"#
+            )
+            .expect("a text can be written to");
+        }
+        text.push('}');
+        fields("crd.json", text.as_bytes())
+    }
+
+    const KIND_OF: &str =
+        r#"{"kind": {}, "apiVersion": {}, "metadata": {}, "spec": {"$ref": "a"}}"#;
+
+    #[test]
+    fn each_mark_goes_into_its_table() {
+        let spec = r#"{"id": {"x-kubernetes-identity": ""}, "labels": {"x-kubernetes-label-selector": ""},
+            "notes": {"x-kubernetes-annotation": ""},
+            "ref": {"x-kubernetes-object-ref-api-version": "v1", "x-kubernetes-object-ref-kind": "Secret"}}"#;
+        let found = types(&[("example.com/v1.Rota", KIND_OF), ("a", spec)]).expect("it is fine");
+        let field = |path| vec![FieldSpec::new("", "", "Rota", path, false)];
+        assert_eq!(found.name_prefix, field("spec/id"));
+        assert_eq!(found.common_labels, field("spec/labels"));
+        assert_eq!(found.common_annotations, field("spec/notes"));
+        assert_eq!(found.name_references.len(), 1);
+        assert_eq!(found.name_references[0].fields, field("spec/ref/name"));
+        assert_eq!(found.name_references[0].target.kind, "Secret");
+    }
+
+    #[test]
+    fn a_type_that_no_kind_leads_to_is_not_walked() {
+        let found = types(&[(
+            "a",
+            r#"{"id": {"x-kubernetes-identity": ""}, "a": {"$ref": "a"}}"#,
+        )]);
+        assert!(found.expect("it is fine").name_prefix.is_empty());
+    }
+
+    #[test]
+    fn a_cycle_and_a_growth_without_end_are_refused() {
+        let cycle = types(&[
+            ("Rota", KIND_OF),
+            ("a", r#"{"b": {"$ref": "b"}}"#),
+            ("b", r#"{"a": {"$ref": "a"}}"#),
+        ]);
+        let error = cycle.expect_err("it has no end");
+        assert!(error.contains("the type `a` leads to itself"), "{error}");
+        let names: Vec<String> = std::iter::once("a".to_owned())
+            .chain((0..40).map(|index| format!("t{index}")))
+            .collect();
+        let twice: Vec<String> = (0..40)
+            .map(|index| format!(r#"{{"x": {{"$ref": "t{index}"}}, "y": {{"$ref": "t{index}"}}}}"#))
+            .collect();
+        let mut all = vec![("Rota", KIND_OF)];
+        all.extend(
+            names
+                .iter()
+                .map(String::as_str)
+                .zip(twice.iter().map(String::as_str)),
+        );
+        let error = types(&all).expect_err("it doubles forty times");
+        assert!(error.contains("more than 100000 fields"), "{error}");
+    }
+}

@@ -401,6 +401,23 @@ mod tests {
     }
 
     #[test]
+    fn a_definition_is_the_shape_that_a_kind_has_there() {
+        let of = |name| BuiltIn::of_definition(name);
+        let deployment = BuiltIn::of_kind("apps/v1", "Deployment");
+        assert_eq!(of("io.k8s.api.apps.v1.Deployment"), Some(deployment));
+        assert_eq!(
+            of("io.k8s.api.core.v1.PodTemplateSpec"),
+            Some(deployment.field("spec").field("template"))
+        );
+        assert_eq!(
+            of("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
+            Some(deployment.field("metadata"))
+        );
+        assert_eq!(of("io.k8s.api.core.v1.Toleration"), Some(BuiltIn::Known(0)));
+        assert_eq!(of("example.v1.Rota"), None);
+    }
+
+    #[test]
     fn a_row_names_only_rows_before_it() {
         for (index, fields) in ROWS.iter().enumerate() {
             for field in *fields {

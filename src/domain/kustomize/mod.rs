@@ -5,7 +5,8 @@
 //! (`generators`) and what components do, carries out one step after the other, each in its own
 //! file (`patch`, `namespace`, `naming`, `labels`, `replicas`, `images`, `replacements`), and
 //! finishes at the top with what concerns all objects (`content_hash`, `references`, `order`).
-//! `context` reads the tree; `tables` says which fields a step changes.
+//! `context` reads the tree; `tables` says which fields a step changes (`crds` adds to them);
+//! `schema` says how lists merge: by the table in `merge_keys`, by an `open_api` document, or both.
 //! Objects are trees that keep the text of each scalar until the end, because kustomize compares
 //! and copies texts.
 //!
@@ -21,6 +22,8 @@
 //! | a replacement into a string that holds YAML or JSON is an error | not carried out yet |
 //! | an alias that refers to itself is an error | v5.8.1 crashes |
 //! | more than 256 remote bases and files are an error | the work is bounded |
+//! | an `openapi` file that is none is an error | v5.8.1 crashes, once something asks it |
+//! | a type of `crds` that leads to itself is an error | v5.8.1 crashes |
 
 mod accumulate;
 mod associative;

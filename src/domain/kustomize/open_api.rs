@@ -299,3 +299,98 @@ fn check_below(name: &str, value: &Value) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &str) -> Result<Document, String> {
+        Document::parse("schema.json", text.as_bytes())
+    }
+
+    const ROTA: &str = r##"{"definitions": {
+        "rota": {"properties": {"spec": {"$ref": "#/definitions/spec"}},
+            "x-kubernetes-group-version-kind": [{"group": "example.com", "version": "v1", "kind": "Rota"}]},
+        "spec": {"properties": {"shifts": {"type": "array", "items": {"$ref": "#/definitions/spec"},
+            "x-kubernetes-patch-strategy": "retainKeys,merge", "x-kubernetes-patch-merge-key": "name"}}}}}"##;
+
+    #[test]
+    fn a_kind_leads_to_its_lists_and_a_definition_to_itself() {
+        let document = document(ROTA).expect("it is a document");
+        assert!(document.kind("example.com/v2", "Rota").is_none());
+        let rota = document
+            .kind("example.com/v1", "Rota")
+            .expect("it is there");
+        let spec = field(rota, "spec").and_then(reference).expect("it refers");
+        let spec = document
+            .find(&tokens(spec).expect("it is local"))
+            .expect("it is there");
+        let shifts = field(spec, "shifts").expect("it is there");
+        assert_eq!(merge_keys(shifts), Some(vec!["name"]));
+        let item = items(shifts).and_then(reference).and_then(tokens);
+        assert_eq!(item.and_then(|tokens| document.find(&tokens)), Some(spec));
+        assert_eq!(field(spec, "other"), None);
+    }
+
+    #[test]
+    fn references_are_read_as_pointers() {
+        let read = |text| tokens(text).map(|tokens| tokens.join("|"));
+        assert_eq!(read("#/definitions/a~1b%20c").as_deref(), Some("a/b c"));
+        assert_eq!(
+            read("x.json#/definitions/a/properties/b").as_deref(),
+            Some("a|properties|b")
+        );
+        for elsewhere in [
+            "",
+            "a",
+            "#/parameters/a",
+            "#/definitions/%zz",
+            "#/definitions/%e",
+        ] {
+            assert_eq!(read(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn a_kind_with_one_path_in_a_namespace_is_namespaced() {
+        let kind = r#""x-kubernetes-group-version-kind": {"version": "v1", "kind": "Rota"}"#;
+        let text = format!(
+            r#"{{"paths": {{"/a/namespaces/{{namespace}}/b": {{"get": {{{kind}}}}}, "/a/b": {{"get": {{{kind}}}}}}}}}"#
+        );
+        let document = document(&text).expect("it is a document");
+        let name = ("v1".to_owned(), "Rota".to_owned());
+        assert_eq!(document.namespaced.get(&name), Some(&true));
+    }
+
+    #[test]
+    fn what_is_no_document_is_refused_in_words() {
+        for (text, words) in [
+            ("", "the file is empty"),
+            ("[]", "expected a mapping with `definitions`"),
+            ("{", "EOF"),
+            (
+                r#"{"definitions": []}"#,
+                "`definitions`: expected a mapping",
+            ),
+            (
+                r#"{"definitions": {"a": 5}}"#,
+                "`definitions.a`: expected a mapping",
+            ),
+            (
+                r#"{"definitions": {"a": {"properties": {"b": {"required": "c"}}}}}"#,
+                "`definitions.a`: properties: b: `required` is not what",
+            ),
+            (
+                r#"{"definitions": {"a": {"x-kubernetes-group-version-kind": [{"kind": "A"}]}}}"#,
+                "expected a `version`",
+            ),
+            (r#"{"paths": []}"#, "`paths`: expected a mapping"),
+            ("a: [", "schema.json"),
+        ] {
+            let error = document(text).expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+        }
+        assert!(document(&"{\"definitions\":".repeat(1000)).is_err());
+        assert!(document("null").is_ok_and(|document| document.kinds.is_empty()));
+    }
+}

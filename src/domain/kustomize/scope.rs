@@ -170,3 +170,47 @@ const NAMESPACED: &[Row] = &[
     ),
     ("storage.k8s.io", &["v1beta1"], &["CSIStorageCapacity"]),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_openapi_speaks_of_kinds_that_are_not_built_in() {
+        let scopes = Scopes::of_a_build();
+        let rota = GvkRef::new("example.com/v1", "Rota");
+        let deployment = GvkRef::new("apps/v1", "Deployment");
+        assert!(!scopes.is_cluster_wide(rota));
+        let name = |gvk: GvkRef<'_>| (gvk.api_version(), gvk.kind.to_owned());
+        scopes.set(HashMap::from([
+            (name(rota), false),
+            (name(deployment), false),
+        ]));
+        assert!(scopes.clone().is_cluster_wide(rota));
+        assert!(!scopes.is_cluster_wide(deployment));
+        assert!(scopes.is_cluster_wide(GvkRef::new("v1", "Namespace")));
+        assert!(!Scopes::default().is_cluster_wide(rota));
+    }
+
+    #[test]
+    fn no_kind_is_in_both_tables() {
+        for (group, versions, kinds) in NAMESPACED {
+            for (version, kind) in versions
+                .iter()
+                .flat_map(|version| kinds.iter().map(move |kind| (*version, *kind)))
+            {
+                assert!(
+                    !is_in(
+                        CLUSTER_WIDE,
+                        GvkRef {
+                            group,
+                            version,
+                            kind
+                        }
+                    ),
+                    "{kind}"
+                );
+            }
+        }
+    }
+}

@@ -194,9 +194,7 @@ fn a_component_from_elsewhere_is_refused() {
 #[test]
 fn every_other_field_of_kustomize_is_refused_by_name() {
     for field in [
-        "openapi",
         "vars",
-        "crds",
         "configurations",
         "generators",
         "transformers",
