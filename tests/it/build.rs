@@ -661,6 +661,16 @@ mod random {
             )
     }
 
+    fn build_metadata() -> impl Strategy<Value = Value> {
+        let words = &[
+            "managedByLabel",
+            "originAnnotations",
+            "transformerAnnotations",
+            "x",
+        ];
+        vec(pick(words), 0..4).prop_map(Value::from)
+    }
+
     /// The fields that most kustomizations do without.
     fn more() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
         let affix = |words| option::weighted(0.3, pick(words));
@@ -671,9 +681,10 @@ mod random {
             option::weighted(0.2, vec(generator(), 1..3).prop_map(Value::from)),
             option::weighted(0.2, vec(generator(), 1..3).prop_map(Value::from)),
             option::weighted(0.12, vec(replacement(), 1..3).prop_map(Value::from)),
+            option::weighted(0.2, build_metadata()),
         )
             .prop_map(
-                |(prefix, suffix, replicas, configs, secrets, replacements)| {
+                |(prefix, suffix, replicas, configs, secrets, replacements, notes)| {
                     let replicas = replicas.map(|entries| {
                         let entry = |(name, count)| json!({"name": name, "count": count});
                         entries.into_iter().map(entry).collect::<Value>()
@@ -685,6 +696,7 @@ mod random {
                         ("replacements", replacements),
                         ("namePrefix", prefix.map(Value::from)),
                         ("nameSuffix", suffix.map(Value::from)),
+                        ("buildMetadata", notes),
                     ]
                     .into_iter()
                     .filter_map(|(key, value)| Some((key, value?)))

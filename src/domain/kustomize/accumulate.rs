@@ -3,6 +3,7 @@
 //! Invariant: the steps run in kustomize's order, each on everything collected so far; directories
 //! and objects are bounded. What is absent: what has to wait for the top (references, order).
 
+use super::build_metadata::Notes;
 use super::context::{Context, too_large, tree_error};
 use super::decode::Located;
 use super::error::BuildError;
@@ -74,8 +75,9 @@ impl Context<'_> {
             .extend_from_slice(&kustomization.warnings);
         self.collect(kustomization, &mut accumulated)?;
         self.add_crds(&kustomization.crds, &mut accumulated.tables)?;
+        let mut notes = Notes::new(self, kustomization);
         for generator in &kustomization.generators {
-            generators::apply(self, &mut accumulated.resources, generator)?;
+            generators::apply(self, &mut accumulated.resources, generator, &notes)?;
         }
         for name in &kustomization.components {
             accumulated = self.component(name, accumulated)?;
@@ -84,20 +86,26 @@ impl Context<'_> {
         let Accumulated {
             resources, tables, ..
         } = &mut accumulated;
-        self.patch(kustomization, resources)?;
-        name(kustomization, resources, tables)?;
-        label(kustomization, resources, tables)?;
+        self.patch(kustomization, resources, &mut notes)?;
+        name(kustomization, resources, tables, &mut notes)?;
+        label(kustomization, resources, tables, &mut notes)?;
         for entry in &kustomization.patches_json6902 {
             patch::apply_json6902(self, resources, entry)?;
+            notes.ran("PatchJson6902Transformer", resources)?;
         }
         for replica in &kustomization.replicas {
             replicas::apply(resources, replica, &tables.replicas)?;
+            notes.ran("ReplicaCountTransformer", resources)?;
         }
         for image in &kustomization.images {
             images::apply(resources, image, &tables.images)?;
+            notes.ran("ImageTagTransformer", resources)?;
         }
         for replacement in &kustomization.replacements {
             replacements::apply(self, resources, replacement)?;
+        }
+        if !kustomization.replacements.is_empty() {
+            notes.ran("ReplacementTransformer", resources)?;
         }
         Ok(accumulated)
     }
@@ -106,12 +114,17 @@ impl Context<'_> {
         &self,
         kustomization: &Kustomization,
         resources: &mut Vec<Resource>,
+        notes: &mut Notes<'_>,
     ) -> Result<(), BuildError> {
         for entry in &kustomization.patches_strategic_merge {
             patch::apply_strategic_merge(self, resources, entry)?;
         }
+        if !kustomization.patches_strategic_merge.is_empty() {
+            notes.ran("PatchStrategicMergeTransformer", resources)?;
+        }
         for entry in &kustomization.patches {
             patch::apply(self, resources, entry)?;
+            notes.ran("PatchTransformer", resources)?;
         }
         Ok(())
     }
@@ -155,7 +168,7 @@ impl Context<'_> {
         match self.tree.read(&path) {
             Ok(bytes) => {
                 self.restrict(name, &path)?;
-                self.objects(&self.called(&path), &bytes)
+                self.objects(name, &self.called(&path), &bytes)
             }
             Err(TreeError::NotAFile(_)) => self.base(name),
             Err(_) if RepositoryUrl::parse(&name.value).is_some() => self.base(name),
@@ -164,15 +177,22 @@ impl Context<'_> {
     }
 
     /// The objects of one file.
-    fn objects(&self, path: &str, bytes: &[u8]) -> Result<Accumulated, BuildError> {
+    fn objects(
+        &self,
+        name: &Located<String>,
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<Accumulated, BuildError> {
         let documents = expand_lists(path, documents(path, bytes, Rules::Kustomize)?)?;
-        let objects: Result<_, _> = documents
+        let objects: Result<Vec<Resource>, BuildError> = documents
             .into_iter()
             .filter(|document| !document.root.is_empty())
             .map(|document| object(path, document))
             .collect();
+        let mut resources = self.schemas.meet(objects?);
+        self.note_origin(&name.value, &mut resources)?;
         Ok(Accumulated {
-            resources: self.schemas.meet(objects?),
+            resources,
             ..Accumulated::default()
         })
     }
@@ -184,7 +204,7 @@ impl Context<'_> {
         fetched: Result<Vec<u8>, RemoteError>,
     ) -> Result<Accumulated, BuildError> {
         let no_file = match fetched.map_err(|error| remote_error(name, error)) {
-            Ok(bytes) => match self.objects(&without_secrets(&name.value), &bytes) {
+            Ok(bytes) => match self.objects(name, &without_secrets(&name.value), &bytes) {
                 Ok(found) => return Ok(found),
                 Err(error) => error,
             },
@@ -217,6 +237,7 @@ fn name(
     kustomization: &Kustomization,
     resources: &mut [Resource],
     tables: &Tables,
+    notes: &mut Notes<'_>,
 ) -> Result<(), BuildError> {
     let Kustomization {
         namespace,
@@ -226,12 +247,15 @@ fn name(
     } = kustomization;
     if !namespace.is_empty() {
         namespace::apply(resources, namespace, &tables.namespace)?;
+        notes.ran("NamespaceTransformer", resources)?;
     }
     if !name_prefix.is_empty() {
         naming::prefix(resources, name_prefix, &tables.name_prefix)?;
+        notes.ran("PrefixTransformer", resources)?;
     }
     if !name_suffix.is_empty() {
         naming::suffix(resources, name_suffix, &tables.name_suffix)?;
+        notes.ran("SuffixTransformer", resources)?;
     }
     Ok(())
 }
@@ -241,21 +265,27 @@ fn label(
     kustomization: &Kustomization,
     resources: &mut [Resource],
     tables: &Tables,
+    notes: &mut Notes<'_>,
 ) -> Result<(), BuildError> {
     for label in &kustomization.labels {
         labels::apply(resources, label, tables)?;
+        notes.ran("LabelTransformer", resources)?;
     }
     let (labels, annotations) = (
         &kustomization.common_labels,
         &kustomization.common_annotations,
     );
     labels::set(resources, "commonLabels", &tables.common_labels, labels)?;
-    labels::set(
-        resources,
-        "commonAnnotations",
-        &tables.common_annotations,
-        annotations,
-    )
+    // As in kustomize, `labels` bring one more step even when there are no common ones.
+    if !labels.is_empty() || !kustomization.labels.is_empty() {
+        notes.ran("LabelTransformer", resources)?;
+    }
+    if !annotations.is_empty() {
+        let specs = &tables.common_annotations;
+        labels::set(resources, "commonAnnotations", specs, annotations)?;
+        notes.ran("AnnotationsTransformer", resources)?;
+    }
+    Ok(())
 }
 
 fn object(path: &str, document: Document) -> Result<Resource, BuildError> {

@@ -12,6 +12,8 @@ pub(super) struct Budget {
     kustomizations: Cell<usize>,
     changes: Cell<usize>,
     generated: Cell<usize>,
+    noted: Cell<usize>,
+    copied: Cell<usize>,
 }
 
 impl Budget {
@@ -33,6 +35,12 @@ impl Budget {
             32_000_000,
             "bytes of generated data",
         )
+    }
+
+    /// Counts bytes that notes about objects grow by, and those that are copied for it.
+    pub(super) fn note(&self, grown: usize, copied: usize) -> Result<(), BuildError> {
+        spend(&self.noted, grown, 64_000_000, "bytes of notes")?;
+        spend(&self.copied, copied, 2_000_000_000, "bytes of copied notes")
     }
 }
 
@@ -63,5 +71,8 @@ mod tests {
         assert!(budget.change(20_000_000).is_ok());
         assert!(budget.change(usize::MAX).is_err());
         assert!(budget.generate(32_000_001).is_err());
+        assert!(budget.note(64_000_000, 0).is_ok());
+        assert!(budget.note(1, 0).is_err());
+        assert!(Budget::default().note(0, 2_000_000_001).is_err());
     }
 }

@@ -9,6 +9,7 @@ use super::decode::Located;
 use super::error::BuildError;
 use super::file::{self, Kustomization};
 use super::generate;
+use super::origin::Origin;
 use super::remote::{Fetches, RepositoryUrl, remote_error, without_secrets};
 use super::schema::Schemas;
 use crate::domain::tree::{EntryKind, FileTree, TreeError, join};
@@ -24,6 +25,8 @@ pub(super) struct Context<'a> {
     pub(super) depth: usize,
     /// The repositories that led here, outermost first; the tree is the last one's.
     pub(super) clones: Vec<RepositoryUrl>,
+    /// Where this directory lies, if that is noted on objects.
+    pub(super) origin: Option<Origin>,
     pub(super) budget: &'a Budget,
     pub(super) fetches: &'a Fetches<'a>,
     pub(super) schemas: &'a Schemas,
@@ -92,6 +95,10 @@ impl<'a> Context<'a> {
             above,
             depth: self.deeper()?,
             clones: self.clones.clone(),
+            origin: self
+                .origin
+                .as_ref()
+                .map(|origin| origin.append(&name.value)),
             ..*self
         })
     }
@@ -148,6 +155,7 @@ impl<'a> Context<'a> {
                     value,
                 })
                 .collect(),
+            file: file::NAMES[0].to_owned(),
             ..Kustomization::default()
         })
     }

@@ -23,7 +23,7 @@ const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// What this build carries out.
-const SUPPORTED: [&str; 28] = [
+const SUPPORTED: [&str; 29] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -49,19 +49,19 @@ const SUPPORTED: [&str; 28] = [
     "sortOptions",
     "openapi",
     "crds",
+    "buildMetadata",
     "helmGlobals",
     "helmCharts",
     "helmChartInflationGenerator",
 ];
 
 /// What kustomize has besides.
-const NOT_YET: [&str; 6] = [
+const NOT_YET: [&str; 5] = [
     "vars",
     "configurations",
     "generators",
     "transformers",
     "validators",
-    "buildMetadata",
 ];
 
 /// What still works and has a successor.
@@ -76,6 +76,8 @@ const DEPRECATED: [(&str, &str); 5] = [
 /// A parsed kustomization file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kustomization {
+    /// Its path.
+    pub(super) file: String,
     pub(super) component: bool,
     pub(super) resources: Vec<Located<String>>,
     pub(super) components: Vec<Located<String>>,
@@ -95,6 +97,7 @@ pub(super) struct Kustomization {
     pub(super) sort: Option<Sort>,
     pub(super) open_api: OpenApi,
     pub(super) crds: Vec<Located<String>>,
+    pub(super) build_metadata: Vec<Located<String>>,
     /// What should be written otherwise, each with its place.
     pub(super) warnings: Vec<String>,
     /// Whether the file says nothing but what it is.
@@ -126,6 +129,7 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Kustomization, BuildErro
     let component = check_type(&fields)?;
     refuse_charts(&fields)?;
     Ok(Kustomization {
+        file: file.to_owned(),
         component,
         resources: both(fields.texts("resources")?, fields.texts("bases")?),
         components: fields.texts("components")?,
@@ -151,6 +155,7 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Kustomization, BuildErro
             .transpose()?,
         open_api: schema::parse(&fields)?,
         crds: fields.texts("crds")?,
+        build_metadata: fields.texts("buildMetadata")?,
         warnings: warnings(&fields),
         empty: says_nothing(&fields),
     })

@@ -4,6 +4,7 @@
 //! called the same, as `behavior` says. What is absent: the suffix that comes from the content; it
 //! waits for the end of the build.
 
+use super::build_metadata::{Notes, keep_origin};
 use super::content_hash;
 use super::context::Context;
 use super::decode::{At, Fields, Located};
@@ -154,8 +155,10 @@ pub(super) fn apply(
     context: &Context<'_>,
     resources: &mut Vec<Resource>,
     generator: &Located<Generator>,
+    notes: &Notes<'_>,
 ) -> Result<(), BuildError> {
-    let made = make(context, generator)?;
+    let mut made = make(context, generator)?;
+    notes.made(generator.value.kind.generator(), &mut made)?;
     absorb(resources, generator, made)
 }
 
@@ -204,6 +207,13 @@ impl Kind {
         match self {
             Self::ConfigMap => "ConfigMap",
             Self::Secret => "Secret",
+        }
+    }
+
+    fn generator(self) -> &'static str {
+        match self {
+            Self::ConfigMap => "ConfigMapGenerator",
+            Self::Secret => "SecretGenerator",
         }
     }
 }
@@ -307,6 +317,7 @@ fn absorb(
         for field in ["data", "binaryData"] {
             merge_data(&mut made, old, field);
         }
+        keep_origin(old, &mut made)?;
     }
     if made.identity() != old.identity() {
         return Err(generator.error(format!("`{identity}` is of another kind by now")));

@@ -26,8 +26,10 @@
 //! | a type of `crds` that leads to itself is an error | v5.8.1 crashes |
 
 mod accumulate;
+mod annotations;
 mod associative;
 mod budget;
+mod build_metadata;
 mod content_hash;
 mod context;
 mod crds;
@@ -38,6 +40,7 @@ mod field_spec;
 mod file;
 mod generate;
 mod generators;
+mod go_yaml;
 mod images;
 mod json_patch;
 mod key_values;
@@ -48,6 +51,7 @@ mod namespace;
 mod naming;
 mod open_api;
 mod order;
+mod origin;
 mod overrides;
 mod patch;
 mod reference_fields;
@@ -69,6 +73,7 @@ use super::manifest::{Manifest, ManifestError};
 use super::tree::{FileTree, join};
 use accumulate::Accumulated;
 use budget::Budget;
+use build_metadata::Wanted;
 use context::Context;
 use order::Sort;
 use remote::{Fetches, NoRemotes, Remotes, RepositoryUrl};
@@ -175,6 +180,8 @@ pub struct Options {
     pub components: Vec<String>,
     /// `spec.ignoreMissingComponents`: whether those of them that are no directory are left out.
     pub ignore_missing_components: bool,
+    /// `spec.buildMetadata`: replaces the kustomization's own list.
+    pub build_metadata: Vec<String>,
     /// `spec.commonMetadata.labels`: set on every object after the build.
     pub common_labels: BTreeMap<String, String>,
     /// `spec.commonMetadata.annotations`: set on every object after the build.
@@ -258,13 +265,14 @@ fn run(
 ) -> Result<Built, BuildError> {
     let budget = Budget::default();
     let schemas = Schemas::default();
-    let context = Context {
+    let mut context = Context {
         tree,
         options,
         directory: join("", path).map_err(BuildError::Root)?,
         above: Vec::new(),
         depth: 0,
         clones,
+        origin: None,
         budget: &budget,
         fetches,
         schemas: &schemas,
@@ -273,10 +281,11 @@ fn run(
     let (file, mut kustomization) = match context.find()? {
         Some((file, bytes)) => {
             let file = context.called(&file);
-            let parsed = file::parse(&file, &bytes)?;
+            let mut parsed = file::parse(&file, &bytes)?;
             if parsed.empty && !options.generate {
                 return Err(BuildError::Empty { file });
             }
+            overrides::fill(options, &mut parsed);
             (file, parsed)
         }
         None if options.generate => (context.called(&context.directory), context.generate()?),
@@ -287,16 +296,23 @@ fn run(
         }
     };
     overrides::apply(&context, &file, &mut kustomization)?;
+    let wanted = Wanted::new(&kustomization.build_metadata);
+    context.origin = wanted.root();
     let accumulated = context.run(&kustomization, Accumulated::default())?;
     let sort = kustomization.sort.unwrap_or(match options.order {
         Order::Listed => Sort::Listed,
         Order::Legacy => Sort::Legacy(None),
     });
-    finish(accumulated, &sort, options)
+    finish(accumulated, &sort, wanted, options)
 }
 
 /// What has to wait until all objects are there.
-fn finish(accumulated: Accumulated, sort: &Sort, options: &Options) -> Result<Built, BuildError> {
+fn finish(
+    accumulated: Accumulated,
+    sort: &Sort,
+    wanted: Wanted,
+    options: &Options,
+) -> Result<Built, BuildError> {
     let Accumulated {
         mut resources,
         tables,
@@ -307,6 +323,7 @@ fn finish(accumulated: Accumulated, sort: &Sort, options: &Options) -> Result<Bu
     resources.retain(|resource| !is_local(resource));
     check_unique(&resources)?;
     order::apply(&mut resources, sort);
+    wanted.finish(&mut resources)?;
     let mut manifests = Vec::with_capacity(resources.len());
     for mut resource in resources {
         resource.texts_only("annotations");

@@ -33,6 +33,16 @@ pub(super) fn apply(
         }
     }
     let place = |field: &str, index: usize| format!("spec.{field}[{index}]");
+    if !options.build_metadata.is_empty() {
+        let words = options.build_metadata.iter().enumerate();
+        let word = |(index, word): (usize, &String)| Located {
+            file: file.to_owned(),
+            field: place("buildMetadata", index),
+            line: 0,
+            value: word.clone(),
+        };
+        kustomization.build_metadata = words.map(word).collect();
+    }
     for (index, patch) in options.patches.iter().enumerate() {
         let mut patch = patch.clone();
         patch.patch = patch.patch.trim().to_owned();
@@ -74,6 +84,20 @@ pub(super) fn apply(
         }
     }
     Ok(())
+}
+
+/// Where a file lists no resources, Flux asks for their origins so that the file is not empty, and
+/// those of what components and generators bring are noted too.
+pub(super) fn fill(options: &Options, kustomization: &mut Kustomization) {
+    let is_listed = |name: &Located<String>| name.field.starts_with("resources");
+    if options.generate && !kustomization.resources.iter().any(is_listed) {
+        kustomization.build_metadata = vec![Located {
+            file: kustomization.file.clone(),
+            field: "buildMetadata[0]".to_owned(),
+            line: 0,
+            value: "originAnnotations".to_owned(),
+        }];
+    }
 }
 
 /// Tag and digest choose the version together: setting one clears the other.

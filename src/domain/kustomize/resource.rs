@@ -12,9 +12,6 @@ use std::fmt;
 /// Stands for the namespace of an object that cannot have one.
 pub(super) const NO_NAMESPACE: &str = "_non_namespaceable_";
 
-/// The annotation that stands for what kustomize remembers among the annotations.
-const MEMORY: &str = "internal.config.kubernetes.io/previousNames";
-
 /// Group, version and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Gvk {
@@ -230,34 +227,6 @@ impl Resource {
         self.hashed &= old.hashed;
     }
 
-    /// Puts what is remembered where kustomize keeps it, among the annotations, for a patch to see.
-    pub(super) fn expose_memory(&mut self) {
-        let Some(metadata) = self.metadata_mut() else {
-            return;
-        };
-        let annotations = metadata.get_or_insert_with("annotations", Node::mapping);
-        if annotations.is_null() {
-            *annotations = Node::mapping();
-        }
-        if let Some(annotations) = annotations.as_mapping_mut() {
-            annotations.set(MEMORY, Node::text("here"));
-        }
-    }
-
-    /// Takes it back. Gives whether it was still there.
-    pub(super) fn hide_memory(&mut self) -> bool {
-        let annotations = self
-            .root
-            .as_mapping_mut()
-            .and_then(|root| root.get_mut("metadata"))
-            .and_then(Node::as_mapping_mut)
-            .and_then(|metadata| metadata.get_mut("annotations"))
-            .and_then(Node::as_mapping_mut);
-        annotations
-            .and_then(|annotations| annotations.remove(MEMORY))
-            .is_some()
-    }
-
     /// Forgets every earlier name, as kustomize does when all annotations go.
     pub(super) fn forget(&mut self) {
         self.previous.clear();
@@ -310,49 +279,6 @@ impl Resource {
             *metadata = Node::mapping();
         }
         metadata.as_mapping_mut()
-    }
-
-    /// The texts of `metadata.labels` or `metadata.annotations`.
-    pub(super) fn texts(&self, field: &str) -> Vec<(&str, &str)> {
-        let node = self
-            .mapping()
-            .get("metadata")
-            .and_then(|metadata| metadata.get(field));
-        let Some(mapping) = node.and_then(Node::as_mapping) else {
-            return Vec::new();
-        };
-        mapping
-            .entries
-            .iter()
-            .map(|entry| {
-                let text = entry.value.as_text().unwrap_or_default();
-                (entry.key.as_str(), text)
-            })
-            .collect()
-    }
-
-    /// Makes every value of `metadata.labels` or `metadata.annotations` a string; drops the field
-    /// when nothing is in it.
-    pub(super) fn texts_only(&mut self, field: &str) {
-        let Some(Node::Mapping(metadata)) = self
-            .root
-            .as_mapping_mut()
-            .and_then(|root| root.get_mut("metadata"))
-        else {
-            return;
-        };
-        match metadata.get_mut(field) {
-            None => {}
-            Some(Node::Mapping(mapping)) if !mapping.entries.is_empty() => {
-                for entry in &mut mapping.entries {
-                    let text = entry.value.as_text().unwrap_or_default().to_owned();
-                    entry.value = Node::text(text);
-                }
-            }
-            Some(_) => {
-                metadata.remove(field);
-            }
-        }
     }
 
     /// An error of `transformer` at `field` of this object.

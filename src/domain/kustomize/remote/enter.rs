@@ -73,6 +73,10 @@ impl<'a> Context<'a> {
             above: Vec::new(),
             depth: self.deeper()?,
             clones,
+            origin: self
+                .origin
+                .as_ref()
+                .map(|origin| origin.append(&name.value)),
             options: self.options,
             budget: self.budget,
             fetches: self.fetches,

@@ -1,0 +1,140 @@
+//! Strings as Go's YAML library, version 3, writes them.
+//!
+//! Invariant: the text reads back as the string; it is the library's, byte for byte, for every
+//! string without line breaks. What is absent: where the string stands.
+
+use crate::domain::manifest::{Rules, ScalarKind, classify};
+use crate::domain::yaml::scalar::fits_plain;
+use regex::Regex;
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+/// A string: plain where that reads back as the string, in single quotes where only its characters
+/// are in the way, else in double quotes.
+pub(super) fn scalar(text: &str) -> String {
+    if text.contains(needs_escape) || is_more_than_text(text) {
+        double_quoted(text)
+    } else if fits_plain(text, false) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "''"))
+    }
+}
+
+/// Whether some reader would take it, written plain, for something else.
+fn is_more_than_text(text: &str) -> bool {
+    [Rules::Kubernetes, Rules::Kustomize]
+        .iter()
+        .any(|rules| classify(text, *rules) != ScalarKind::Text)
+        || SEXAGESIMAL.is_match(text)
+}
+
+/// A number to the base 60, which older readers know.
+static SEXAGESIMAL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?$")
+        .expect("the pattern is a constant, and a test uses it")
+});
+
+/// What the library does not hold for printable.
+fn needs_escape(character: char) -> bool {
+    character.is_control()
+        || character > '\u{ffff}'
+        || matches!(
+            character,
+            '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+        )
+}
+
+fn double_quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        let code = u32::from(character);
+        let written = match character {
+            '"' | '\\' => write!(out, "\\{character}"),
+            '\0' => write!(out, "\\0"),
+            '\u{7}' => write!(out, "\\a"),
+            '\u{8}' => write!(out, "\\b"),
+            '\t' => write!(out, "\\t"),
+            '\n' => write!(out, "\\n"),
+            '\u{b}' => write!(out, "\\v"),
+            '\u{c}' => write!(out, "\\f"),
+            '\r' => write!(out, "\\r"),
+            '\u{1b}' => write!(out, "\\e"),
+            '\u{85}' => write!(out, "\\N"),
+            '\u{2028}' => write!(out, "\\L"),
+            '\u{2029}' => write!(out, "\\P"),
+            _ if !needs_escape(character) => write!(out, "{character}"),
+            _ if code <= 0xff => write!(out, "\\x{code:02X}"),
+            _ if code <= 0xffff => write!(out, "\\u{code:04X}"),
+            _ => write!(out, "\\U{code:08X}"),
+        };
+        debug_assert!(written.is_ok(), "writing to a string does not fail");
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `kubectl kustomize` prints the paths of files of these names.
+    #[test]
+    fn each_string_has_the_style_the_library_gives_it() {
+        let plain = "a.yaml ü.yaml -d.yaml = << n.yaml a,b a\\b a'b a:b :a ?a 1.2.3 \u{a0}x";
+        for text in plain.split(' ').chain(["a b.yaml", "a [b], {c}"]) {
+            assert_eq!(scalar(text), text);
+        }
+        let single =
+            "'q.yaml [z.yaml @a %a {x {x} #c !t &a *b |x >x ? a: \"dq ` --- ... ]x }x ,a - :";
+        let spaced = [
+            "x: y.yaml",
+            "a #b.yaml",
+            " lead.yaml",
+            "trail.yaml ",
+            "? x",
+            "--- a",
+            "- a",
+        ];
+        for text in single.split(' ').chain(spaced) {
+            assert_eq!(scalar(text), format!("'{}'", text.replace('\'', "''")));
+        }
+        let double =
+            "5 y true 1e3 2024-01-01 null 0x1f 1:20 ~ 0777 0o17 +1 .5 NO On 1_000 .inf -0b1";
+        for text in double.split(' ') {
+            assert_eq!(scalar(text), format!("\"{text}\""));
+        }
+    }
+
+    #[test]
+    fn what_is_not_printable_is_escaped() {
+        for (text, written) in [
+            ("tab\tx.yaml", r#""tab\tx.yaml""#),
+            ("\u{1f600}.yaml", r#""\U0001F600.yaml""#),
+            ("\u{7f}x", r#""\x7Fx""#),
+            ("a\u{1}\u{7}\"\\", r#""a\x01\a\"\\""#),
+            ("\u{feff}\u{85}", r#""\uFEFF\N""#),
+        ] {
+            assert_eq!(scalar(text), written);
+        }
+    }
+
+    #[test]
+    fn every_string_reads_back() {
+        for code in (1..0x3000)
+            .chain(0xe000..0x1_0010)
+            .filter_map(char::from_u32)
+        {
+            for text in [
+                format!("{code}"),
+                format!("a {code}"),
+                format!("{code} a"),
+                format!("a{code}a"),
+            ] {
+                let document = format!("path: {}\n", scalar(&text));
+                let origin = crate::domain::kustomize::origin::Origin::parse(&document);
+                assert_eq!(origin.map(|origin| origin.path), Ok(text));
+            }
+        }
+    }
+}
