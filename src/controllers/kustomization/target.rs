@@ -41,7 +41,6 @@ pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
 
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
     let unsupported = [
-        ("spec.buildMetadata", !spec.build_metadata.is_empty()),
         ("spec.postBuild", spec.post_build.is_some()),
         ("spec.decryption", spec.decryption.is_some()),
         ("spec.healthCheckExprs", !spec.health_check_exprs.is_empty()),
@@ -89,6 +88,11 @@ fn options(spec: &KustomizationSpec) -> Options {
         ignore_missing_components: spec.ignore_missing_components,
         images: images.collect(),
         patches: patches.collect(),
+        build_metadata: spec
+            .build_metadata
+            .iter()
+            .map(|word| word.as_str().to_owned())
+            .collect(),
         common_labels: metadata.labels,
         common_annotations: metadata.annotations,
         ..Options::flux()
@@ -118,6 +122,7 @@ mod tests {
         let written = json!({
             "interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}, "path": "./apps/",
             "namePrefix": "a-", "nameSuffix": "-z", "targetNamespace": "shop", "components": ["../c"], "ignoreMissingComponents": true,
+            "buildMetadata": ["transformerAnnotations", "originAnnotations"],
             "commonMetadata": {"labels": {"team": "shop"}}
         });
         let spec: KustomizationSpec = serde_json::from_value(written).expect("Flux takes it");
@@ -136,6 +141,10 @@ mod tests {
             (options.components, options.ignore_missing_components),
             (vec!["../c".to_owned()], true)
         );
+        assert_eq!(
+            options.build_metadata,
+            ["transformerAnnotations", "originAnnotations"]
+        );
         assert_eq!(options.common_labels["team"], "shop");
         assert!(options.generate);
     }
@@ -143,7 +152,6 @@ mod tests {
     #[test]
     fn a_field_that_would_do_nothing_is_refused() {
         for field in [
-            json!({"buildMetadata": ["originAnnotations"]}),
             json!({"postBuild": {"substitute": {"a": "b"}}}),
             json!({"decryption": {"provider": "sops"}}),
             json!({"force": true}),
