@@ -7,7 +7,7 @@ use super::{RemoteError, RepositoryUrl, is_file_url, without_secrets};
 use crate::domain::kustomize::context::{Context, shown, too_large, tree_error};
 use crate::domain::kustomize::decode::Located;
 use crate::domain::kustomize::error::BuildError;
-use crate::domain::tree::{FileTree, join};
+use crate::domain::tree::{EntryKind, FileTree, join};
 
 impl<'a> Context<'a> {
     /// Does something in the directory that `name` names: one of the tree, or of a repository.
@@ -18,9 +18,12 @@ impl<'a> Context<'a> {
     ) -> Result<T, BuildError> {
         let Some(repository) = RepositoryUrl::parse(&name.value) else {
             let path = self.resolve(name)?;
-            self.tree
-                .entries(&path)
-                .map_err(|error| tree_error(name, error))?;
+            // Listing is for what may be a link to a directory: it can cost much.
+            if self.tree.kind(&path) != Some(EntryKind::Directory) {
+                self.tree
+                    .entries(&path)
+                    .map_err(|error| tree_error(name, error))?;
+            }
             return then(&self.enter(name, path)?);
         };
         self.refuse_cycle(name, &repository)?;
