@@ -2,10 +2,13 @@
 //!
 //! Invariant: an entry of a list is looked up by equality where a value is read, and by a regular
 //! expression that need not match the whole where one is written, as in kustomize v5.8.1. What is
-//! absent: paths that go on inside a string that holds YAML or JSON; they are refused.
+//! absent: writing inside a string that holds YAML or JSON (`inner` does); what is written there by
+//! way of a wildcard is lost, as it is there.
 
+use super::inner;
 use crate::domain::manifest::{Mapping, Node, Rules, Scalar, classify};
 use regex::Regex;
+use std::borrow::Cow;
 
 /// The elements of a path; what stands in brackets is one element, and `\.` is no border.
 pub(super) fn split(path: &str) -> Vec<String> {
@@ -58,39 +61,60 @@ fn entry(element: &str) -> Option<Result<(&str, &str), String>> {
     )
 }
 
+/// The index of what `element` names in `node`, among its items or its entries.
+fn child(node: &Node, element: &str) -> Result<Option<usize>, String> {
+    let items = || {
+        node.as_sequence()
+            .ok_or_else(|| format!("expected a list where `{element}` is looked for"))
+    };
+    if let Ok(index) = element.parse::<usize>() {
+        let length = items()?.len();
+        return Ok((index < length).then_some(index));
+    }
+    if element == "-" {
+        return Ok(items()?.len().checked_sub(1));
+    }
+    if element == "*" {
+        return Err("`*` cannot be read from".to_owned());
+    }
+    if let Some(entry) = entry(element) {
+        let (field, value) = entry?;
+        let found = |item: &Node| match field {
+            "" => item.as_text() == Some(value),
+            field => item.get(field).and_then(Node::as_text) == Some(value),
+        };
+        return Ok(items()?.iter().position(found));
+    }
+    let Some(mapping) = node.as_mapping() else {
+        return Err(format!(
+            "expected a mapping where `{element}` is looked for"
+        ));
+    };
+    let mut entries = mapping.entries.iter();
+    Ok(entries.position(|entry| entry.key == element))
+}
+
+/// The elements of a path that are looked up.
+fn stated(path: &[String]) -> impl Iterator<Item = &str> {
+    path.iter()
+        .map(|element| element.trim())
+        .filter(|element| !element.is_empty())
+}
+
 /// The node a path leads to, if it is there.
 pub(super) fn look_up<'a>(root: &'a Node, path: &[String]) -> Result<Option<&'a Node>, String> {
     let mut node = root;
-    for element in path.iter().map(|element| element.trim()) {
-        if element.is_empty() {
-            continue;
-        }
+    for element in stated(path) {
         if node.is_null() {
             return Ok(None);
         }
-        let items = || {
-            node.as_sequence()
-                .ok_or_else(|| format!("expected a list where `{element}` is looked for"))
+        let Some(index) = child(node, element)? else {
+            return Ok(None);
         };
-        let next = if let Ok(index) = element.parse::<usize>() {
-            items()?.get(index)
-        } else if element == "-" {
-            items()?.last()
-        } else if element == "*" {
-            return Err("`*` cannot be read from".to_owned());
-        } else if let Some(entry) = entry(element) {
-            let (field, value) = entry?;
-            let found = |item: &&Node| match field {
-                "" => item.as_text() == Some(value),
-                field => item.get(field).and_then(Node::as_text) == Some(value),
-            };
-            items()?.iter().find(found)
-        } else if node.as_mapping().is_some() {
-            node.get(element)
-        } else {
-            return Err(format!(
-                "expected a mapping where `{element}` is looked for"
-            ));
+        let next = match node {
+            Node::Scalar(_) => None,
+            Node::Sequence(items) => items.get(index),
+            Node::Mapping(mapping) => mapping.entries.get(index).map(|entry| &entry.value),
         };
         match next {
             None => return Ok(None),
@@ -98,6 +122,23 @@ pub(super) fn look_up<'a>(root: &'a Node, path: &[String]) -> Result<Option<&'a 
         }
     }
     Ok(Some(node))
+}
+
+/// The scalar a path leads to, to change it.
+pub(super) fn scalar_mut<'a>(root: &'a mut Node, path: &[String]) -> Option<&'a mut Scalar> {
+    let mut node = root;
+    for element in stated(path) {
+        let index = child(node, element).ok()??;
+        node = match node {
+            Node::Scalar(_) => return None,
+            Node::Sequence(items) => items.get_mut(index)?,
+            Node::Mapping(mapping) => &mut mapping.entries.get_mut(index)?.value,
+        };
+    }
+    match node {
+        Node::Scalar(scalar) => Some(scalar),
+        _ => None,
+    }
 }
 
 /// What is made where a path ends at nothing.
@@ -203,9 +244,10 @@ fn visit_field(
     }
     match mapping.get_mut(element) {
         None => Ok(0),
-        Some(Node::Scalar(_)) if !rest.is_empty() => Err(format!(
-            "the path goes on inside the string `{element}`, which is not supported yet"
-        )),
+        Some(Node::Scalar(scalar)) if !rest.is_empty() => {
+            let found = inner::look(&scalar.text, rest, create, set);
+            found.map_err(|refusal| format!("inside the string `{element}`: {refusal}"))
+        }
         Some(node) => visit(node, rest, create, set),
     }
 }
@@ -221,11 +263,11 @@ fn visit_entries(
     for attempt in 0..2 {
         let mut found = 0;
         for item in items.iter_mut() {
-            let text = match field {
-                "" => item.as_text(),
-                field => item.get(field).and_then(Node::as_text),
+            let compared = match field {
+                "" => item.as_scalar(),
+                field => item.get(field).and_then(Node::as_scalar),
             };
-            if !text.is_some_and(|text| pattern.is_match(text)) {
+            if !compared.is_some_and(|scalar| pattern.is_match(&printed(scalar))) {
                 continue;
             }
             found += match field {
@@ -246,6 +288,15 @@ fn visit_entries(
         });
     }
     Ok(0)
+}
+
+/// What the expression for an entry is held against: quotes are part of it.
+fn printed(scalar: &Scalar) -> Cow<'_, str> {
+    if scalar.quoted {
+        Cow::Owned(format!("\"{}\"", scalar.text))
+    } else {
+        Cow::Borrowed(scalar.text.trim())
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@
 //! |---|---|
 //! | an object without `apiVersion` is an error | no API server takes it |
 //! | a line of over 65,535 bytes in `envs` is an error | v5.8.1 drops it and the rest |
-//! | a replacement into a string that holds YAML or JSON is an error | not carried out yet |
+//! | a replacement inside a string of YAML with anchors, tags, equal or long keys, comments in odd places, or of a list or mapping that is not as in its file, is an error | its print is not known exactly |
+//! | a replacement from all of `metadata` of a changed object is an error | v5.8.1 copies its own notes along |
 //! | an alias that refers to itself is an error | v5.8.1 crashes |
 //! | more than 256 remote bases and files are an error | the work is bounded |
 //! | an `openapi` file that is none is an error | v5.8.1 crashes, once something asks it |
@@ -42,6 +43,7 @@ mod generate;
 mod generators;
 mod go_yaml;
 mod images;
+mod inner;
 mod json_patch;
 mod key_values;
 mod label_selector;

@@ -8,10 +8,11 @@ use super::context::Context;
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
 use super::field_path::{self, Leaf, made};
+use super::inner::{self, Refusal};
 use super::resource::{Name, Resource};
 use super::selector::{self, Selector};
 use super::{PatchTarget, ties};
-use crate::domain::manifest::{Node, Rules, Scalar, ScalarKind, classify, documents};
+use crate::domain::manifest::{Node, Rules, Scalar, ScalarKind, Source, classify, documents};
 
 const STEP: &str = "replacements";
 /// How deep a value may lie.
@@ -217,7 +218,7 @@ fn copy(
     copying: &Copying,
 ) -> Result<(), BuildError> {
     let value = match &copying.from {
-        From::Value(text) => Node::Scalar(made(text.clone())),
+        From::Value(text) => Value::new(Node::Scalar(made(text.clone())), None),
         From::Object { object, path, part } => {
             value_of(resources, object, path, part).map_err(|reason| entry.error(reason))?
         }
@@ -240,24 +241,54 @@ fn copy(
     Ok(())
 }
 
+/// What is copied.
+struct Value {
+    node: Node,
+    /// Where its object was read, if the value is as it was there.
+    source: Option<Source>,
+    /// About how many bytes it takes.
+    bytes: usize,
+    depth: usize,
+}
+
+impl Value {
+    fn new(node: Node, source: Option<Source>) -> Self {
+        let (bytes, depth) = size(&node);
+        Self {
+            node,
+            source,
+            bytes,
+            depth,
+        }
+    }
+}
+
 fn value_of(
     resources: &[Resource],
     object: &PatchTarget,
     path: &str,
     part: &Part,
-) -> Result<Node, String> {
+) -> Result<Value, String> {
     let mut matching = resources.iter().filter(|resource| is(resource, object));
     let source = match (matching.next(), matching.next()) {
         (Some(source), None) => source,
         (None, _) => return Err(format!("no object is {}", shown(object))),
         (Some(_), Some(_)) => return Err(format!("several objects are {}", shown(object))),
     };
-    let found = field_path::look_up(&source.root, &field_path::split(path))?;
+    let elements = field_path::split(path);
+    let texts: Vec<&str> = elements.iter().map(String::as_str).collect();
+    // kustomize would copy along what it remembers there about the object.
+    if source.remembers() && ["metadata", "annotations"].starts_with(&texts) {
+        return Err(format!(
+            "the whole of `{path}` cannot be copied from an object that was changed"
+        ));
+    }
+    let found = field_path::look_up(&source.root, &elements)?;
     let found = found.filter(|node| !node.is_empty());
     let missing = || format!("{} has no `{path}`", source.identity());
     let value = found.ok_or_else(missing)?.clone();
     if part.delimiter.is_empty() {
-        return Ok(value);
+        return Ok(Value::new(value, Some(source.source.clone())));
     }
     let Node::Scalar(mut scalar) = value else {
         return Err("`delimiter` only divides strings".to_owned());
@@ -266,7 +297,7 @@ fn value_of(
     let piece = index.and_then(|index| scalar.text.split(&part.delimiter).nth(index));
     let outside = || format!("`{}` has no part {}", scalar.text, part.index);
     scalar.text = piece.ok_or_else(outside)?.to_owned();
-    Ok(Node::Scalar(scalar))
+    Ok(Value::new(Node::Scalar(scalar), None))
 }
 
 /// Whether an object is or was what a source names.
@@ -302,32 +333,73 @@ fn write(
     context: &Context<'_>,
     resource: &mut Resource,
     to: &Target,
-    value: &Node,
+    value: &Value,
 ) -> Result<(), BuildError> {
-    let (bytes, depth) = size(value);
     for path in &to.paths {
-        let elements = field_path::split(path);
-        if elements.len() + depth > DEPTH {
-            let reason = format!("what is written would be more than {DEPTH} levels deep");
-            return Err(resource.error(STEP, path, reason));
-        }
-        let create = to.create.then(|| Leaf::like(value));
-        let mut set = |node: &mut Node| {
-            let allowed = context.budget.generate(bytes);
-            allowed.map_err(|error| error.to_string())?;
-            set(node, value, &to.part)
-        };
-        let done = field_path::visit(&mut resource.root, &elements, create, &mut set);
-        match done {
-            Err(reason) => return Err(resource.error(STEP, path, reason)),
-            Ok(0) => {
-                return Err(resource.error(STEP, path, "there is no such field".to_owned()));
-            }
-            Ok(_) => {}
-        }
+        write_path(context, &mut resource.root, to, path, value)
+            .map_err(|reason| resource.error(STEP, path, reason))?;
     }
     if resource.ties > 0 {
         ties::settle(&mut resource.root);
+    }
+    Ok(())
+}
+
+fn write_path(
+    context: &Context<'_>,
+    root: &mut Node,
+    to: &Target,
+    path: &str,
+    value: &Value,
+) -> Result<(), String> {
+    let elements = field_path::split(path);
+    if elements.len() + value.depth > DEPTH {
+        return Err(format!(
+            "what is written would be more than {DEPTH} levels deep"
+        ));
+    }
+    let create = to.create.then(|| Leaf::like(&value.node));
+    let spend = |bytes| {
+        let allowed = context.budget.generate(bytes);
+        allowed.map_err(|error| error.to_string())
+    };
+    let layout = || {
+        let source = value.source.as_ref()?;
+        let bytes = context.tree.read(&source.file).ok()?;
+        inner::layout(std::str::from_utf8(&bytes).ok()?, source.line, &value.node)
+    };
+    if let Some((length, text)) = string_on_the_way(root, &elements) {
+        spend(value.bytes + text.len())?;
+        match inner::write(text, &elements[length..], create, &value.node, &layout) {
+            Ok(text) => return rewrite(root, &elements[..length], text),
+            Err(refusal @ Refusal::Unsupported(_)) => return Err(refusal.to_string()),
+            // The path is tried once more, as one that does not end inside a string.
+            Err(Refusal::Impossible(_)) => {}
+        }
+    }
+    let mut set = |node: &mut Node| {
+        spend(value.bytes)?;
+        set(node, &value.node, &to.part)
+    };
+    match field_path::visit(root, &elements, create, &mut set)? {
+        0 => Err("there is no such field".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// How many elements of a path lead to a string that holds a document, and the string.
+fn string_on_the_way<'a>(root: &'a Node, elements: &[String]) -> Option<(usize, &'a str)> {
+    (1..elements.len()).find_map(|length| {
+        let found = field_path::look_up(root, &elements[..length]).ok()??;
+        let text = found.as_text().filter(|text| inner::is_document(text))?;
+        Some((length, text))
+    })
+}
+
+fn rewrite(root: &mut Node, path: &[String], text: String) -> Result<(), String> {
+    if let Some(old) = field_path::scalar_mut(root, path) {
+        let kind = written_kind(old, &text)?;
+        *old = ties::replace(old, Scalar::new(text, kind, 0));
     }
     Ok(())
 }
