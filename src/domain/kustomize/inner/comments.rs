@@ -267,7 +267,10 @@ impl Lines {
             return Err(unsettled());
         };
         let first = self.first.get(&after).ok_or_else(unsettled)?;
-        if comments.iter().any(|comment| comment.place.1 != first.column) {
+        if comments
+            .iter()
+            .any(|comment| comment.place.1 != first.column)
+        {
             return Err(unsettled());
         }
         let mut text = joined(comments);

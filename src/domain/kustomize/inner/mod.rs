@@ -11,6 +11,7 @@ mod print;
 mod scalar;
 mod tree;
 mod walk;
+mod writer;
 
 use super::field_path::{Leaf, Set};
 use crate::domain::manifest::{Node, Rules, ScalarKind, classify};

@@ -18,10 +18,7 @@ pub(super) struct Allowed {
 }
 
 pub(super) fn is_break(character: char) -> bool {
-    matches!(
-        character,
-        '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}'
-    )
+    matches!(character, '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 pub(super) fn is_printable(character: char) -> bool {
@@ -61,7 +58,9 @@ fn indicators(text: &str) -> (bool, bool) {
             }
             '-' if first && after => (flow, block) = (true, true),
             ',' | '[' | ']' | '{' | '}' => flow = true,
-            '#' if before.is_some_and(|before| is_blank(before) || is_break(before) || before == '\0') => {
+            '#' if before
+                .is_some_and(|before| is_blank(before) || is_break(before) || before == '\0') =>
+            {
                 (flow, block) = (true, true);
             }
             _ => {}

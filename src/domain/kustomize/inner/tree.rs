@@ -236,7 +236,11 @@ impl Reader {
             if node.text == "<<" {
                 return Err(Refusal::unsupported("a merge key in a string"));
             }
-            let again = open.items.iter().step_by(2).any(|old| old.text == node.text);
+            let again = open
+                .items
+                .iter()
+                .step_by(2)
+                .any(|old| old.text == node.text);
             if again {
                 return Err(Refusal::unsupported("a key that occurs twice in a string"));
             }

@@ -143,8 +143,8 @@ fn step_entries(
     set: &mut Visit<'_>,
 ) -> Result<usize, Refusal> {
     let items = list(node, "an entry")?;
-    let pattern = Regex::new(value)
-        .map_err(|error| Refusal::Impossible(format!("`{value}`: {error}")))?;
+    let pattern =
+        Regex::new(value).map_err(|error| Refusal::Impossible(format!("`{value}`: {error}")))?;
     for attempt in 0..2 {
         let mut found = 0;
         for item in items.iter_mut() {

@@ -1,0 +1,149 @@
+//! Putting a value where a path leads.
+//!
+//! Invariant: a string stays a string and a number a number, whatever is written over it; what is
+//! written is counted, so that copies of copies stay bounded. What is absent: finding objects.
+
+use super::super::context::Context;
+use super::super::error::BuildError;
+use super::super::field_path::{self, Leaf};
+use super::super::inner::{self, Refusal};
+use super::super::resource::Resource;
+use super::super::ties;
+use super::{Part, STEP, Target, Value};
+use crate::domain::manifest::{Node, Rules, Scalar, ScalarKind, classify};
+
+/// How deep a value may lie.
+const DEPTH: usize = 256;
+
+/// Writes `value` where every path of a target leads.
+pub(super) fn write(
+    context: &Context<'_>,
+    resource: &mut Resource,
+    to: &Target,
+    value: &Value,
+) -> Result<(), BuildError> {
+    for path in &to.paths {
+        write_path(context, &mut resource.root, to, path, value)
+            .map_err(|reason| resource.error(STEP, path, reason))?;
+    }
+    if resource.ties > 0 {
+        ties::settle(&mut resource.root);
+    }
+    Ok(())
+}
+
+fn write_path(
+    context: &Context<'_>,
+    root: &mut Node,
+    to: &Target,
+    path: &str,
+    value: &Value,
+) -> Result<(), String> {
+    let elements = field_path::split(path);
+    if elements.len() + value.depth > DEPTH {
+        return Err(format!(
+            "what is written would be more than {DEPTH} levels deep"
+        ));
+    }
+    let create = to.create.then(|| Leaf::like(&value.node));
+    let spend = |bytes| {
+        let allowed = context.budget.generate(bytes);
+        allowed.map_err(|error| error.to_string())
+    };
+    let layout = || {
+        let source = value.source.as_ref()?;
+        let bytes = context.tree.read(&source.file).ok()?;
+        inner::layout(std::str::from_utf8(&bytes).ok()?, source.line, &value.node)
+    };
+    if let Some((length, text)) = string_on_the_way(root, &elements) {
+        spend(value.bytes + text.len())?;
+        match inner::write(text, &elements[length..], create, &value.node, &layout) {
+            Ok(text) => return rewrite(root, &elements[..length], text),
+            Err(refusal @ Refusal::Unsupported(_)) => return Err(refusal.to_string()),
+            // The path is tried once more, as one that does not end inside a string.
+            Err(Refusal::Impossible(_)) => {}
+        }
+    }
+    let mut set = |node: &mut Node| {
+        spend(value.bytes)?;
+        set(node, &value.node, &to.part)
+    };
+    match field_path::visit(root, &elements, create, &mut set)? {
+        0 => Err("there is no such field".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// How many elements of a path lead to a string that holds a document, and the string.
+fn string_on_the_way<'a>(root: &'a Node, elements: &[String]) -> Option<(usize, &'a str)> {
+    (1..elements.len()).find_map(|length| {
+        let found = field_path::look_up(root, &elements[..length]).ok()??;
+        let text = found.as_text().filter(|text| inner::is_document(text))?;
+        Some((length, text))
+    })
+}
+
+fn rewrite(root: &mut Node, path: &[String], text: String) -> Result<(), String> {
+    if let Some(old) = field_path::scalar_mut(root, path) {
+        let kind = written_kind(old, &text)?;
+        *old = ties::replace(old, Scalar::new(text, kind, 0));
+    }
+    Ok(())
+}
+
+/// About how many bytes a value takes, and how deep it is.
+pub(super) fn size(node: &Node) -> (usize, usize) {
+    const EACH: usize = 64;
+    let inner = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
+        sizes.fold((EACH, 1), |(bytes, depth), (more, inner)| {
+            (bytes + more, depth.max(inner + 1))
+        })
+    };
+    match node {
+        Node::Scalar(scalar) => (EACH + scalar.text.len(), 1),
+        Node::Sequence(items) => inner(&mut items.iter().map(size)),
+        Node::Mapping(mapping) => inner(&mut mapping.entries.iter().map(|entry| {
+            let (bytes, depth) = size(&entry.value);
+            (bytes + entry.key.len(), depth)
+        })),
+    }
+}
+
+fn set(node: &mut Node, value: &Node, part: &Part) -> Result<(), String> {
+    let Node::Scalar(old) = node else {
+        if !part.delimiter.is_empty() {
+            return Err("`delimiter` only divides strings".to_owned());
+        }
+        *node = value.clone();
+        return Ok(());
+    };
+    let text = value.as_text().unwrap_or_default();
+    let text = if part.delimiter.is_empty() {
+        text.to_owned()
+    } else {
+        let mut parts: Vec<&str> = old.text.split(&part.delimiter).collect();
+        match usize::try_from(part.index) {
+            Err(_) => parts.insert(0, text),
+            Ok(index) => match parts.get_mut(index) {
+                None => parts.push(text),
+                Some(part) => *part = text,
+            },
+        }
+        parts.join(&part.delimiter)
+    };
+    let kind = written_kind(old, &text)?;
+    *node = Node::Scalar(ties::replace(old, Scalar::new(text, kind, 0)));
+    Ok(())
+}
+
+/// A text keeps its type; a field that was just made takes that of what is written.
+fn written_kind(old: &Scalar, text: &str) -> Result<ScalarKind, String> {
+    let kind = classify(text, Rules::Kustomize);
+    match (old.kind, kind) {
+        (ScalarKind::Text, _) => Ok(ScalarKind::Text),
+        (ScalarKind::Null, _) if old.text.is_empty() && old.line == 0 => Ok(kind),
+        (ScalarKind::Float, ScalarKind::Integer) => Ok(ScalarKind::Float),
+        (old, new) if old == new => Ok(old),
+        _ => Err(format!("`{text}` is not of the type of `{}`", old.text)),
+    }
+}
