@@ -6,7 +6,7 @@
 //! way of a wildcard is lost, as it is there.
 
 use super::inner;
-use crate::domain::manifest::{Mapping, Node, Rules, Scalar, classify};
+use crate::domain::manifest::{Mapping, Node, Rules, Scalar, ScalarKind, classify};
 use regex::Regex;
 use std::borrow::Cow;
 
@@ -236,6 +236,9 @@ fn visit_field(
     create: Option<Leaf>,
     set: &mut Set<'_>,
 ) -> Result<usize, String> {
+    if element.is_empty() {
+        return Err("the path has an empty element".to_owned());
+    }
     if mapping.get(element).is_none() {
         match create {
             None => return Ok(0),
@@ -278,12 +281,12 @@ fn visit_entries(
         if found > 0 || create.is_none() || attempt > 0 {
             return Ok(found);
         }
-        let text = Node::Scalar(made(value.to_owned()));
         items.push(if field.is_empty() {
-            text
+            // Its type is that of what will be written over it.
+            Node::Scalar(Scalar::new(value, ScalarKind::Null, 0))
         } else {
             let mut mapping = Mapping::default();
-            mapping.set(field, text);
+            mapping.set(field, Node::Scalar(made(value.to_owned())));
             Node::Mapping(mapping)
         });
     }

@@ -89,3 +89,84 @@ fn set(resource: &mut Resource, spec: &FieldSpec, count: i64) -> Result<(), Buil
     });
     done.map_err(|reason| resource.error(STEP, &spec.path, reason))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::manifest::{Rules, Source, documents};
+
+    fn workload(text: &str) -> Vec<Resource> {
+        let documents = documents("w.yaml", text.as_bytes(), Rules::Kustomize);
+        let source = Source {
+            file: "w.yaml".to_owned(),
+            line: 1,
+        };
+        let documents = documents.expect("the workloads are YAML");
+        documents
+            .into_iter()
+            .map(|document| Resource::new(document.root, source.clone()))
+            .collect()
+    }
+
+    fn scale(resources: &mut [Resource], name: &str, count: i64) -> Result<(), BuildError> {
+        let replica = Located {
+            file: "kustomization.yaml".to_owned(),
+            field: "replicas[0]".to_owned(),
+            line: 7,
+            value: Replica {
+                name: name.to_owned(),
+                count,
+            },
+        };
+        apply(resources, &replica, &FIELDS)
+    }
+
+    fn count(resource: &Resource) -> Option<&str> {
+        resource.mapping().get("spec")?.get("replicas")?.as_text()
+    }
+
+    const TWO: &str = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1}\n---\n\
+        apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: web}\n";
+
+    #[test]
+    fn every_workload_of_a_name_is_scaled_and_the_field_is_made() {
+        let mut resources = workload(TWO);
+        scale(&mut resources, "web", 3).expect("two are named so");
+        assert!(
+            resources
+                .iter()
+                .all(|resource| count(resource) == Some("3"))
+        );
+    }
+
+    #[test]
+    fn a_name_that_was_counts_too() {
+        let mut resources = workload(TWO);
+        resources[0].remember();
+        if let Some(metadata) = resources[0].metadata_mut() {
+            metadata.set("name", Node::text("new"));
+        }
+        scale(&mut resources[..1], "web", 0).expect("it once had that name");
+        assert_eq!(count(&resources[0]), Some("0"));
+    }
+
+    #[test]
+    fn other_kinds_do_not_count() {
+        let mut resources =
+            workload("apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: web}\n");
+        let error = scale(&mut resources, "web", 3).expect_err("it cannot be scaled");
+        assert!(
+            error.to_string().starts_with("kustomization.yaml:7: "),
+            "{error}"
+        );
+        assert_eq!(count(&resources[0]), None);
+    }
+
+    #[test]
+    fn a_count_is_only_written_over_a_scalar() {
+        let mut resources = workload(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: []}\n",
+        );
+        assert!(scale(&mut resources, "web", 3).is_err());
+    }
+}

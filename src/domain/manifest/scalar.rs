@@ -149,9 +149,10 @@ pub(super) fn to_json(scalar: &Scalar) -> Result<Value, ScalarError> {
         }
         ScalarKind::Integer => integer(text).map_or(Value::Null, Value::Number),
         ScalarKind::Float => {
-            let value = float(text)
-                .or(dotted_float(text))
-                .or_else(|| integer(text).and_then(|whole| whole.as_f64()))
+            let whole = integer(text).and_then(|whole| whole.as_f64());
+            let value = whole
+                .or_else(|| float(text))
+                .or_else(|| dotted_float(text))
                 .unwrap_or(f64::NAN);
             Value::Number(from_f64(value).ok_or_else(|| ScalarError::NotFinite {
                 text: text.to_owned(),

@@ -19,7 +19,13 @@ pub(super) fn print(node: &Inner, pretty: bool) -> Result<String, Refusal> {
 
 fn write(out: &mut String, node: &Inner, level: Option<usize>) -> Result<(), Refusal> {
     match node.kind {
-        Kind::Scalar => write_value(out, &value(node)?),
+        Kind::Scalar => match value(node)? {
+            // The sign of a zero is kept, other than in objects.
+            Value::Number(zero) if zero.as_f64() == Some(0.0) && is_negative(node)? => {
+                out.push_str("-0");
+            }
+            value => write_value(out, &value),
+        },
         Kind::Sequence => {
             let items: Vec<(Option<&str>, &Inner)> =
                 node.items.iter().map(|item| (None, item)).collect();
@@ -92,6 +98,10 @@ fn kind(node: &Inner) -> Result<ScalarKind, Refusal> {
             node.text
         ))),
     }
+}
+
+fn is_negative(node: &Inner) -> Result<bool, Refusal> {
+    Ok(node.text.starts_with('-') && kind(node)? == ScalarKind::Float)
 }
 
 fn value(node: &Inner) -> Result<Value, Refusal> {

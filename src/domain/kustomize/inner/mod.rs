@@ -209,3 +209,6 @@ fn inner(value: &Node) -> Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

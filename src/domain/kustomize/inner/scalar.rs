@@ -106,11 +106,14 @@ fn explicit(node: &Inner) -> (Option<&'static str>, bool) {
     let Some(meaning) = node.meaning else {
         return (None, false);
     };
-    if (meaning == ScalarKind::Text && quoted) || classify(&node.text, Rules::Kustomize) == meaning
+    if !node.tagged
+        && ((meaning == ScalarKind::Text && quoted)
+            || classify(&node.text, Rules::Kustomize) == meaning)
     {
         return (None, false);
     }
     match meaning {
+        ScalarKind::Text if node.tagged => (Some("!!str"), false),
         ScalarKind::Text => (None, true),
         ScalarKind::Null => (Some("!!null"), false),
         ScalarKind::Bool => (Some("!!bool"), false),

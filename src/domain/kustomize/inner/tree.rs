@@ -7,7 +7,7 @@
 use super::Refusal;
 use super::comments::{self, Comment};
 use crate::domain::manifest::{Rules, ScalarKind, classify};
-use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle};
+use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 /// What a node is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ pub(super) struct Inner {
     pub(super) style: Style,
     /// What a scalar was read as; `None` for collections, and for what a program made.
     pub(super) meaning: Option<ScalarKind>,
+    /// Whether the document says so itself, by a tag.
+    pub(super) tagged: bool,
     pub(super) text: String,
     pub(super) items: Vec<Inner>,
     /// Comment lines before it, divided by line feeds.
@@ -163,10 +165,11 @@ impl Reader {
                 own: is_own_line(text, start.0),
             }),
             Event::Scalar(words, style, anchor, tag) => {
-                refuse_properties(anchor, tag.is_some())?;
+                refuse_properties(anchor, false)?;
                 let empty = span.is_empty() && style == ScalarStyle::Plain;
                 let words = if empty { "" } else { &words };
-                self.place(scalar(words, style, start, end)?)?;
+                let node = scalar(words, style, start, end)?;
+                self.place(tag.map_or(Ok(node.clone()), |tag| tagged(node, &tag))?)?;
             }
             Event::SequenceStart(style, anchor, tag) => {
                 refuse_properties(anchor, tag.is_some())?;
@@ -279,6 +282,29 @@ fn scalar(words: &str, style: ScalarStyle, start: Place, end: Place) -> Result<I
         start,
         end,
         ..Inner::default()
+    })
+}
+
+/// A scalar whose tag is one of the core ones.
+fn tagged(node: Inner, tag: &Tag) -> Result<Inner, Refusal> {
+    let unknown = || Refusal::unsupported("a tag in a string");
+    let name = tag.suffix_in_namespace("tag:yaml.org,2002:");
+    let meaning = match name.ok_or_else(unknown)?.as_ref() {
+        "str" => ScalarKind::Text,
+        "null" => ScalarKind::Null,
+        "bool" => ScalarKind::Bool,
+        "int" => ScalarKind::Integer,
+        "float" => ScalarKind::Float,
+        "timestamp" => ScalarKind::Timestamp,
+        _ => return Err(unknown()),
+    };
+    if node.style != Style::Plain || node.text.is_empty() || meaning == ScalarKind::Null {
+        return Err(unknown());
+    }
+    Ok(Inner {
+        meaning: Some(meaning),
+        tagged: true,
+        ..node
     })
 }
 

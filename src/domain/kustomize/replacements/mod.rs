@@ -4,6 +4,7 @@
 //! somewhere. A string stays a string and a number a number, whatever is written over it. What is
 //! absent: `encoding`, which kustomize v5.8.1 reads and does not use.
 
+mod lenient;
 mod write;
 
 use super::PatchTarget;
@@ -191,10 +192,14 @@ fn read(
         value: path.to_owned(),
     };
     let (file, bytes) = context.read(&place)?;
-    let documents = documents(&file, &bytes, Rules::Kubernetes)?;
-    let Some(document) = documents.first() else {
+    let mut documents = documents(&file, &bytes, Rules::Kubernetes)?;
+    let Some(document) = documents.first_mut() else {
         return Err(place.error(format!("{file} says nothing")));
     };
+    match &mut document.root {
+        Node::Sequence(items) => items.iter_mut().for_each(lenient::tidy),
+        entry => lenient::tidy(entry),
+    }
     let at = At {
         file: &file,
         field: "replacements".to_owned(),

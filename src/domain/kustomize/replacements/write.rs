@@ -141,9 +141,93 @@ fn written_kind(old: &Scalar, text: &str) -> Result<ScalarKind, String> {
     let kind = classify(text, Rules::Kustomize);
     match (old.kind, kind) {
         (ScalarKind::Text, _) => Ok(ScalarKind::Text),
-        (ScalarKind::Null, _) if old.text.is_empty() && old.line == 0 => Ok(kind),
+        (ScalarKind::Null, _) if old.line == 0 && old.text != "null" => Ok(kind),
         (ScalarKind::Float, ScalarKind::Integer) => Ok(ScalarKind::Float),
         (old, new) if old == new => Ok(old),
         _ => Err(format!("`{text}` is not of the type of `{}`", old.text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::manifest::documents;
+
+    fn scalar(text: &str) -> Scalar {
+        let documents = documents("a.yaml", text.as_bytes(), Rules::Kustomize);
+        let root = documents.expect("it is YAML").remove(0).root;
+        root.as_scalar().expect("it is a scalar").clone()
+    }
+
+    fn part(delimiter: &str, index: i64) -> Part {
+        Part {
+            delimiter: delimiter.to_owned(),
+            index,
+        }
+    }
+
+    fn after(old: &str, new: &str, part: &Part) -> Result<serde_json::Value, String> {
+        let mut node = Node::Scalar(scalar(old));
+        set(&mut node, &Node::text(new), part)?;
+        node.to_json().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_type_stays_whatever_is_written() {
+        let whole = Part::default();
+        assert_eq!(after("'a'", "5", &whole), Ok("5".into()));
+        assert_eq!(after("a", "5", &whole), Ok("5".into()));
+        assert_eq!(after("1", "5", &whole), Ok(5.into()));
+        assert_eq!(after("1.5", "5", &whole), Ok(5.into()));
+        assert!(after("1", "five", &whole).is_err());
+        assert!(after("true", "5", &whole).is_err());
+    }
+
+    #[test]
+    fn a_part_before_between_or_after_is_written() {
+        for (index, expected) in [
+            (-1, "N-a-b"),
+            (0, "N-b"),
+            (1, "a-N"),
+            (2, "a-b-N"),
+            (9, "a-b-N"),
+        ] {
+            assert_eq!(after("a-b", "N", &part("-", index)), Ok(expected.into()));
+        }
+        assert_eq!(after("a-b", "N", &part("/", 0)), Ok("N".into()));
+    }
+
+    #[test]
+    fn a_list_is_replaced_as_a_whole_and_never_divided() {
+        let mut list = Node::Sequence(vec![Node::null()]);
+        assert!(set(&mut list, &Node::text("x"), &part("-", 0)).is_err());
+        set(&mut list, &Node::text("x"), &Part::default()).expect("it is replaced");
+        assert_eq!(list.as_text(), Some("x"));
+    }
+
+    #[test]
+    fn the_string_a_path_runs_into_is_found() {
+        let text = "data: {file: 'a: 1', other: {b: 2}, bad: 'a: [', words: x}";
+        let root = documents("a.yaml", text.as_bytes(), Rules::Kustomize);
+        let root = root.expect("it is YAML").remove(0).root;
+        let found = |path: &str| string_on_the_way(&root, &field_path::split(path));
+        assert_eq!(found("data.file.a"), Some((2, "a: 1")));
+        assert_eq!(found("data.words.a"), Some((2, "x")));
+        for path in [
+            "data.file",
+            "data.other.b",
+            "data.bad.a",
+            "data.*.a",
+            "none.a",
+        ] {
+            assert_eq!(found(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_as_deep_as_its_deepest_leaf() {
+        let deep = Node::Sequence(vec![Node::null(), Node::Sequence(vec![Node::null()])]);
+        assert_eq!(size(&deep).1, 3);
+        assert!(size(&deep).0 > size(&Node::null()).0);
     }
 }
