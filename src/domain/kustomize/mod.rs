@@ -17,7 +17,7 @@
 //!
 //! | differs from v5.8.1 on purpose | why |
 //! |---|---|
-//! | an object without `apiVersion` is an error | no API server takes it |
+//! | an object without `apiVersion`, or with a name that is no string, is an error | no API server takes it |
 //! | a line of over 65,535 bytes in `envs` is an error | v5.8.1 drops it and the rest |
 //! | a replacement inside a string of YAML with anchors, tags, equal or long keys, comments in odd places, or of a list or mapping that is not as in its file, is an error | its print is not known exactly |
 //! | a replacement from all of `metadata` of a changed object is an error | v5.8.1 copies its own notes along |

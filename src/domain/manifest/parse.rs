@@ -65,6 +65,7 @@ pub fn documents(file: &str, bytes: &[u8], rules: Rules) -> Result<Vec<Document>
     })?;
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
+    options.block_scalar_eof_without_line_feed = true;
     let mut composer = Composer::new(file, rules);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| ManifestError::Syntax {

@@ -110,6 +110,7 @@ impl Inner {
 pub(super) fn parse(text: &str) -> Result<Document, Refusal> {
     let mut options = Options::default();
     options.set_emit_comments(true);
+    options.block_scalar_eof_without_line_feed = true;
     let mut reader = Reader::default();
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
