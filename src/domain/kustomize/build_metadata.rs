@@ -110,11 +110,11 @@ pub(super) struct Notes<'a> {
 }
 
 impl<'a> Notes<'a> {
-    pub(super) fn new(context: &Context<'a>, kustomization: &'a Kustomization) -> Self {
-        let file = &kustomization.file;
-        let name = file
+    pub(super) fn new<'b: 'a>(context: &Context<'b>, kustomization: &'a Kustomization) -> Self {
+        let path = &kustomization.path;
+        let name = path
             .rsplit_once('/')
-            .map_or(file.as_str(), |(_, name)| name);
+            .map_or(path.as_str(), |(_, name)| name);
         Self {
             place: context.origin.clone().map(|origin| (origin, name)),
             budget: context.budget,

@@ -133,12 +133,12 @@ impl<'a> Context<'a> {
                 directory: self.called(&self.directory),
             });
         };
-        let path = self.called(&path);
-        let kustomization = file::parse(&path, &bytes)?;
+        let file = self.called(&path);
+        let kustomization = file::parse(&path, &file, &bytes)?;
         if kustomization.empty {
-            return Err(BuildError::Empty { file: path });
+            return Err(BuildError::Empty { file });
         }
-        Ok((path, kustomization))
+        Ok((file, kustomization))
     }
 
     /// What Flux generates for a directory without a kustomization file.
@@ -155,7 +155,7 @@ impl<'a> Context<'a> {
                     value,
                 })
                 .collect(),
-            file: file::NAMES[0].to_owned(),
+            path: file::NAMES[0].to_owned(),
             ..Kustomization::default()
         })
     }

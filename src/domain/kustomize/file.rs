@@ -76,8 +76,8 @@ const DEPRECATED: [(&str, &str); 5] = [
 /// A parsed kustomization file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Kustomization {
-    /// Its path.
-    pub(super) file: String,
+    /// Its path in its tree.
+    pub(super) path: String,
     pub(super) component: bool,
     pub(super) resources: Vec<Located<String>>,
     pub(super) components: Vec<Located<String>>,
@@ -104,8 +104,8 @@ pub(super) struct Kustomization {
     pub(super) empty: bool,
 }
 
-/// Parses the kustomization file `file`.
-pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Kustomization, BuildError> {
+/// Parses the kustomization file at `path` of its tree, which messages call `file`.
+pub(super) fn parse(path: &str, file: &str, bytes: &[u8]) -> Result<Kustomization, BuildError> {
     let documents = documents(file, bytes, Rules::Kubernetes)?;
     let empty = Mapping::default();
     let mapping = match documents.first() {
@@ -129,7 +129,7 @@ pub(super) fn parse(file: &str, bytes: &[u8]) -> Result<Kustomization, BuildErro
     let component = check_type(&fields)?;
     refuse_charts(&fields)?;
     Ok(Kustomization {
-        file: file.to_owned(),
+        path: path.to_owned(),
         component,
         resources: both(fields.texts("resources")?, fields.texts("bases")?),
         components: fields.texts("components")?,

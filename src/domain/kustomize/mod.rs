@@ -281,9 +281,9 @@ fn run(
     };
     tree.entries(&context.directory).map_err(BuildError::Root)?;
     let (file, mut kustomization) = match context.find()? {
-        Some((file, bytes)) => {
-            let file = context.called(&file);
-            let mut parsed = file::parse(&file, &bytes)?;
+        Some((path, bytes)) => {
+            let file = context.called(&path);
+            let mut parsed = file::parse(&path, &file, &bytes)?;
             if parsed.empty && !options.generate {
                 return Err(BuildError::Empty { file });
             }

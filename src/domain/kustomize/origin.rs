@@ -264,6 +264,20 @@ mod tests {
     }
 
     #[test]
+    fn what_lies_in_a_repository_is_told_from_its_root() {
+        let base = base().append("https://example.com/org/repo//apps/./web/?ref=v1");
+        let text =
+            |path: &str| format!("path: {path}\nrepo: https://example.com/org/repo\nref: v1\n");
+        assert_eq!(base.to_text(), text("apps/web"));
+        assert_eq!(base.append("../a.yaml").to_text(), text("apps/a.yaml"));
+        let root = base.append("https://example.com/org/other");
+        assert_eq!(
+            root.append("a.yaml").to_text(),
+            "path: notCloned/a.yaml\nrepo: https://example.com/org/other\n"
+        );
+    }
+
+    #[test]
     fn a_step_tells_where_it_is_configured() {
         let step = base().of_builtin("kustomization.yaml", "PatchTransformer");
         let text = "configuredIn: ../base/kustomization.yaml\nconfiguredBy:\n  apiVersion: builtin\n  kind: PatchTransformer\n";

@@ -92,7 +92,7 @@ pub(super) fn fill(options: &Options, kustomization: &mut Kustomization) {
     let is_listed = |name: &Located<String>| name.field.starts_with("resources");
     if options.generate && !kustomization.resources.iter().any(is_listed) {
         kustomization.build_metadata = vec![Located {
-            file: kustomization.file.clone(),
+            file: kustomization.path.clone(),
             field: "buildMetadata[0]".to_owned(),
             line: 0,
             value: "originAnnotations".to_owned(),

@@ -125,6 +125,7 @@ fn a_file_behind_a_url_is_read_wherever_a_file_can_stand() {
         pages.url("/settings.txt"),
         pages.url("/all.env"),
     );
+    world.same(&format!("{kustomization}{NOTES}"));
     let built = world.same(&kustomization);
     assert_eq!(built.len(), 4);
     let far = built

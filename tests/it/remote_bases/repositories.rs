@@ -57,6 +57,27 @@ fn a_base_is_built_as_it_is_at_its_reference() {
 }
 
 #[test]
+fn objects_tell_their_repository_as_the_real_program_tells_it() {
+    let (world, _) = with_references();
+    for entry in [
+        "{url}",
+        "{url}//deep/base?ref=main",
+        "{url}/deep/base/?version=v2&submodules=false",
+        "git::{url}?ref=feature%2Fx",
+    ] {
+        let overlay = world.overlay("resources", &[entry]);
+        let built = world.same(&format!("{overlay}nameSuffix: -z\n{NOTES}"));
+        let notes = &built[0]["metadata"]["annotations"];
+        let origin = notes["config.kubernetes.io/origin"].as_str();
+        let repository = format!("repo: {}\n", world.url());
+        assert!(
+            origin.is_some_and(|origin| origin.contains(&repository)),
+            "{notes}"
+        );
+    }
+}
+
+#[test]
 fn a_commit_is_found_where_only_references_are_handed_out() {
     let (world, first) = with_references();
     world.server.speak_old_protocol();
@@ -106,6 +127,8 @@ fn bases_components_and_repositories_lead_to_one_another() {
         names(&built),
         ["base-nested-shared", "more-shared", "other-nested-shared"]
     );
+    let noted = world.same(&format!("{resources}{components}{NOTES}"));
+    assert_eq!(names(&noted), names(&built));
     let built = world.same(&world.overlay("bases", &["{url}//apps/base"]));
     assert_eq!(names(&built), ["base"]);
 }
