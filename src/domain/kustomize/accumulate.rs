@@ -11,7 +11,9 @@ use super::file::Kustomization;
 use super::remote::{RemoteError, RepositoryUrl, remote_error, without_secrets};
 use super::resource::{Resource, check_unique};
 use super::tables::Tables;
-use super::{generators, images, labels, namespace, naming, patch, replacements, replicas};
+use super::vars::{self, Vars};
+use super::{configurations, generators, images, labels, namespace, naming};
+use super::{patch, replacements, replicas};
 use crate::domain::manifest::{Document, ManifestError, Rules, Source, documents, expand_lists};
 use crate::domain::tree::{EntryKind, TreeError};
 
@@ -24,6 +26,7 @@ pub(super) struct Accumulated {
     pub(super) resources: Vec<Resource>,
     /// The fields that steps change, with what these directories add.
     pub(super) tables: Tables,
+    pub(super) vars: Vars,
     pub(super) warnings: Vec<String>,
 }
 
@@ -74,6 +77,7 @@ impl Context<'_> {
             .warnings
             .extend_from_slice(&kustomization.warnings);
         self.collect(kustomization, &mut accumulated)?;
+        configurations::apply(self, &kustomization.configurations, &mut accumulated.tables)?;
         self.add_crds(&kustomization.crds, &mut accumulated.tables)?;
         let mut notes = Notes::new(self, kustomization);
         for generator in &kustomization.generators {
@@ -82,10 +86,14 @@ impl Context<'_> {
         for name in &kustomization.components {
             accumulated = self.component(name, accumulated)?;
         }
-        self.budget.change(accumulated.resources.len())?;
         let Accumulated {
-            resources, tables, ..
+            resources,
+            tables,
+            vars,
+            ..
         } = &mut accumulated;
+        self.budget
+            .change(resources.len().saturating_mul(tables.weight()))?;
         self.patch(kustomization, resources, &mut notes)?;
         name(kustomization, resources, tables, &mut notes)?;
         label(kustomization, resources, tables, &mut notes)?;
@@ -107,6 +115,7 @@ impl Context<'_> {
         if !kustomization.replacements.is_empty() {
             notes.ran("ReplacementTransformer", resources)?;
         }
+        vars::define(&kustomization.vars, resources, vars)?;
         Ok(accumulated)
     }
 
@@ -145,6 +154,7 @@ impl Context<'_> {
                 .tables
                 .merge(&more.tables)
                 .map_err(|reason| name.error(reason))?;
+            vars::merge(&mut accumulated.vars, more.vars)?;
         }
         check_unique(&accumulated.resources)
     }

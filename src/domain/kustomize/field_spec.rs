@@ -6,7 +6,7 @@
 use super::decode::At;
 use super::error::BuildError;
 use super::resource::GvkRef;
-use crate::domain::manifest::{Mapping, Node};
+use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind};
 use std::borrow::Cow;
 
 /// Which field of which kinds. An empty group, version or kind fits every object.
@@ -84,10 +84,10 @@ impl FieldSpec {
     /// Whether an entry for `other` would be this one.
     fn covers(&self, other: &Self) -> bool {
         let selects = |wanted: &str, found: &str| wanted.is_empty() || wanted == found;
-        selects(&other.group, &self.group)
+        self.path == other.path
+            && selects(&other.group, &self.group)
             && selects(&other.version, &self.version)
             && selects(&other.kind, &self.kind)
-            && self.path == other.path
     }
 }
 
@@ -191,7 +191,13 @@ fn enter(
     } else {
         let node = mapping.get_or_insert_with(field, make);
         if node.is_null() {
-            *node = make();
+            *node = match (make(), node.as_text()) {
+                // What `null` was written as, kustomize goes on with.
+                (Node::Scalar(_), Some(written)) => {
+                    Node::Scalar(Scalar::new(written, ScalarKind::Text, 0))
+                }
+                (made, _) => made,
+            };
         }
         node
     };

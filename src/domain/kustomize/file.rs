@@ -12,6 +12,7 @@ use super::order::{self, Sort};
 use super::replacements::{self, Replacement};
 use super::replicas::{self, Replica};
 use super::schema::{self, OpenApi};
+use super::vars::{self, Var};
 use super::{Image, Patch, images, patch};
 use crate::domain::manifest::{Mapping, Rules, documents};
 use std::collections::BTreeMap;
@@ -23,7 +24,7 @@ const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
 /// What this build carries out.
-const SUPPORTED: [&str; 29] = [
+const SUPPORTED: [&str; 31] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -46,6 +47,8 @@ const SUPPORTED: [&str; 29] = [
     "patchesJson6902",
     "replicas",
     "replacements",
+    "vars",
+    "configurations",
     "sortOptions",
     "openapi",
     "crds",
@@ -56,21 +59,16 @@ const SUPPORTED: [&str; 29] = [
 ];
 
 /// What kustomize has besides.
-const NOT_YET: [&str; 5] = [
-    "vars",
-    "configurations",
-    "generators",
-    "transformers",
-    "validators",
-];
+const NOT_YET: [&str; 3] = ["generators", "transformers", "validators"];
 
 /// What still works and has a successor.
-const DEPRECATED: [(&str, &str); 5] = [
+const DEPRECATED: [(&str, &str); 6] = [
     ("bases", "resources"),
     ("commonLabels", "labels"),
     ("imageTags", "images"),
     ("patchesJson6902", "patches"),
     ("patchesStrategicMerge", "patches"),
+    ("vars", "replacements"),
 ];
 
 /// A parsed kustomization file.
@@ -94,6 +92,8 @@ pub(super) struct Kustomization {
     pub(super) patches_json6902: Vec<Located<Patch>>,
     pub(super) replicas: Vec<Located<Replica>>,
     pub(super) replacements: Vec<Located<Replacement>>,
+    pub(super) vars: Vec<Located<Var>>,
+    pub(super) configurations: Vec<Located<String>>,
     pub(super) sort: Option<Sort>,
     pub(super) open_api: OpenApi,
     pub(super) crds: Vec<Located<String>>,
@@ -149,6 +149,8 @@ pub(super) fn parse(path: &str, file: &str, bytes: &[u8]) -> Result<Kustomizatio
         patches_json6902: located(&fields, "patchesJson6902", patch::parse_json6902)?,
         replicas: located(&fields, "replicas", replicas::parse)?,
         replacements: located(&fields, "replacements", replacements::parse)?,
+        vars: located(&fields, "vars", vars::parse)?,
+        configurations: fields.texts("configurations")?,
         sort: fields
             .get("sortOptions")
             .map(|at| order::parse(&at))

@@ -25,12 +25,14 @@
 //! | more than 256 remote bases and files are an error | the work is bounded |
 //! | an `openapi` file that is none is an error | v5.8.1 crashes, once something asks it |
 //! | a type of `crds` that leads to itself is an error | v5.8.1 crashes |
+//! | a `$` before a letter beyond ASCII stays in a text with `vars` | v5.8.1 prints base64 |
 
 mod accumulate;
 mod annotations;
 mod associative;
 mod budget;
 mod build_metadata;
+mod configurations;
 mod content_hash;
 mod context;
 mod crds;
@@ -68,6 +70,9 @@ mod selector;
 mod strategic;
 mod tables;
 mod ties;
+mod variable_fields;
+mod variables;
+mod vars;
 
 pub use error::BuildError;
 
@@ -318,10 +323,12 @@ fn finish(
     let Accumulated {
         mut resources,
         tables,
-        warnings,
+        vars,
+        mut warnings,
     } = accumulated;
     generators::add_hashes(&mut resources)?;
     references::fix(&mut resources, &tables.name_references)?;
+    vars::resolve(&mut resources, &vars, &tables.var_references, &mut warnings)?;
     resources.retain(|resource| !is_local(resource));
     check_unique(&resources)?;
     order::apply(&mut resources, sort);

@@ -99,33 +99,9 @@ fn legacy(resources: &mut [Resource], first: &[&str], last: &[&str]) {
 
 fn key(resource: &Resource, first: &[&str], last: &[&str]) -> Key {
     let gvk = resource.gvk();
-    let or = |text: &str, other: &str| {
-        if text.is_empty() {
-            other.to_owned()
-        } else {
-            text.to_owned()
-        }
-    };
-    let place = |names: &[&str]| {
-        names
-            .iter()
-            .rposition(|name| *name == gvk.kind)
-            .and_then(|place| i64::try_from(place).ok())
-    };
-    let length = i64::try_from(first.len()).unwrap_or(i64::MAX);
-    let rank = match (place(last), place(first)) {
-        (Some(place), _) => place + 1,
-        (None, Some(place)) => place - length,
-        (None, None) => 0,
-    };
     Key {
-        rank,
-        kind_text: format!(
-            "{}_{}_{}",
-            or(&gvk.group, "~G"),
-            or(&gvk.version, "~V"),
-            or(&gvk.kind, "~K")
-        ),
+        rank: rank(&gvk.kind, first, last),
+        kind_text: kind_text(&gvk.group, &gvk.version, &gvk.kind),
         name_text: format!(
             "{}|{}",
             or(resource.namespace(), "~X"),
@@ -133,6 +109,39 @@ fn key(resource: &Resource, first: &[&str], last: &[&str]) -> Key {
         ),
         gvk,
     }
+}
+
+/// Sorts kinds as kustomize sorts them: by its own lists, then by text.
+pub(super) fn kind_key(group: &str, version: &str, kind: &str) -> (i64, String) {
+    (rank(kind, &FIRST, &LAST), kind_text(group, version, kind))
+}
+
+fn rank(kind: &str, first: &[&str], last: &[&str]) -> i64 {
+    let place = |names: &[&str]| {
+        names
+            .iter()
+            .rposition(|name| *name == kind)
+            .and_then(|place| i64::try_from(place).ok())
+    };
+    let length = i64::try_from(first.len()).unwrap_or(i64::MAX);
+    match (place(last), place(first)) {
+        (Some(place), _) => place + 1,
+        (None, Some(place)) => place - length,
+        (None, None) => 0,
+    }
+}
+
+fn kind_text(group: &str, version: &str, kind: &str) -> String {
+    format!(
+        "{}_{}_{}",
+        or(group, "~G"),
+        or(version, "~V"),
+        or(kind, "~K")
+    )
+}
+
+fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
+    if text.is_empty() { other } else { text }
 }
 
 struct Ranked(Key);

@@ -14,7 +14,7 @@ pub(super) struct Reference {
 }
 
 /// Kinds with a pod in them, and where it is.
-const PODS: [(&str, &str); 9] = [
+pub(super) const PODS: [(&str, &str); 9] = [
     ("Pod", "spec"),
     ("PodTemplate", "template/spec"),
     ("Deployment", "spec/template/spec"),

@@ -6,7 +6,7 @@
 use super::decode::{At, Located};
 use super::error::BuildError;
 use super::field_spec::{Create, FieldSpec};
-use super::resource::{Name, Resource};
+use super::resource::{GvkRef, Name, Resource};
 use super::ties;
 use crate::domain::manifest::{Node, Scalar, ScalarKind};
 
@@ -47,8 +47,10 @@ pub(super) fn apply(
     let mut found = false;
     for spec in specs {
         for resource in resources.iter_mut() {
+            let gvk = resource.gvk_ref();
             let named = |known: Name| {
-                known.name == *name && (spec.kind.is_empty() || known.kind == spec.kind)
+                let kind = &known.kind;
+                known.name == *name && spec.fits(GvkRef { kind, ..gvk })
             };
             if resource.names().any(named) {
                 found = true;

@@ -49,6 +49,8 @@ pub(super) struct Resource {
     pub(super) suffixes: Vec<String>,
     /// Whether its name gets a suffix from its content.
     pub(super) hashed: bool,
+    /// The `vars` that read from it.
+    pub(super) vars: Vec<String>,
     /// How many groups of scalars of this object change as one.
     pub(super) ties: u32,
     /// Which kinds have a namespace in this build.
@@ -110,6 +112,7 @@ impl Resource {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             hashed: false,
+            vars: Vec::new(),
             ties: 0,
             scopes: Scopes::default(),
         }
@@ -225,6 +228,7 @@ impl Resource {
         self.prefixes.clone_from(&old.prefixes);
         self.suffixes.clone_from(&old.suffixes);
         self.hashed &= old.hashed;
+        self.vars.clone_from(&old.vars);
     }
 
     /// Forgets every earlier name, as kustomize does when all annotations go.

@@ -2,13 +2,18 @@
 //!
 //! A build starts with kustomize's own tables; `configurations` and `crds` add to them, and what a
 //! directory adds goes along with its objects to the directories that include it. Invariant: two
-//! entries for one field agree on whether it is made. What is absent: the steps.
+//! entries for one field agree on whether it is made; each table is sorted by kind. What is absent:
+//! the steps.
 
 use super::field_spec::{FieldSpec, extend};
+use super::order::kind_key;
 use super::reference_fields::{REFERENCES, Reference};
-use super::{images, labels, namespace, naming, replicas};
+use super::{images, labels, namespace, naming, replicas, variable_fields};
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
+
+/// How many entries all tables together may have. kustomize's own are some 320.
+const ENTRIES: usize = 2_500;
 
 /// The fields of each step.
 #[derive(Clone, Debug, Default)]
@@ -21,16 +26,13 @@ pub(super) struct FieldTables {
     pub(super) template_labels: Vec<FieldSpec>,
     pub(super) common_annotations: Vec<FieldSpec>,
     pub(super) name_references: Vec<Reference>,
+    pub(super) var_references: Vec<FieldSpec>,
     pub(super) images: Vec<FieldSpec>,
     pub(super) replicas: Vec<FieldSpec>,
 }
 
-/// Tables that are shared until one directory adds to them.
-#[derive(Clone, Debug)]
-pub(super) struct Tables(Arc<FieldTables>);
-
 static OWN: LazyLock<Arc<FieldTables>> = LazyLock::new(|| {
-    Arc::new(FieldTables {
+    let mut own = FieldTables {
         name_prefix: vec![naming::FIELD],
         name_suffix: vec![naming::FIELD],
         namespace: namespace::FIELDS.to_vec(),
@@ -43,65 +45,155 @@ static OWN: LazyLock<Arc<FieldTables>> = LazyLock::new(|| {
         template_labels: labels::TEMPLATES.to_vec(),
         common_annotations: labels::ANNOTATIONS.to_vec(),
         name_references: REFERENCES.clone(),
+        var_references: variable_fields::table(),
         images: images::FIELDS.to_vec(),
         replicas: replicas::FIELDS.to_vec(),
-    })
+    };
+    own.sort();
+    Arc::new(own)
 });
 
-impl Default for Tables {
-    fn default() -> Self {
-        Self(Arc::clone(&OWN))
+impl FieldTables {
+    /// Adds the entries of `other` that are new. The error names the field two entries disagree on.
+    pub(super) fn add(&mut self, other: &Self) -> Result<(), String> {
+        for ((step, own), (_, other)) in self.steps_mut().into_iter().zip(other.steps()) {
+            extend(own, other).map_err(|reason| format!("`{step}`: {reason}"))?;
+        }
+        for reference in &other.name_references {
+            let known = self
+                .name_references
+                .iter_mut()
+                .find(|known| known.target == reference.target);
+            match known {
+                Some(known) => extend(&mut known.fields, &reference.fields)
+                    .map_err(|reason| format!("`nameReference`: {reason}"))?,
+                None => self.name_references.push(reference.clone()),
+            }
+        }
+        if self.len() > ENTRIES {
+            return Err(format!("more than {ENTRIES} fields"));
+        }
+        self.sort();
+        Ok(())
+    }
+
+    /// Brings the entries into kustomize's order: which of two that overlap stays depends on it.
+    pub(super) fn sort(&mut self) {
+        for (_, specs) in self.steps_mut() {
+            specs.sort_by_cached_key(|spec| kind_key(&spec.group, &spec.version, &spec.kind));
+        }
+        self.name_references.sort_by_cached_key(|reference| {
+            let target = &reference.target;
+            kind_key(&target.group, &target.version, &target.kind)
+        });
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        let references = self.name_references.iter();
+        let steps = self.steps().into_iter();
+        steps.map(|(_, specs)| specs.len()).sum::<usize>()
+            + references
+                .map(|reference| 1 + reference.fields.len())
+                .sum::<usize>()
+    }
+
+    fn steps(&self) -> [(&'static str, &Vec<FieldSpec>); 10] {
+        [
+            ("namePrefix", &self.name_prefix),
+            ("nameSuffix", &self.name_suffix),
+            ("namespace", &self.namespace),
+            ("commonLabels", &self.common_labels),
+            ("labels", &self.labels),
+            ("templateLabels", &self.template_labels),
+            ("commonAnnotations", &self.common_annotations),
+            ("varReference", &self.var_references),
+            ("images", &self.images),
+            ("replicas", &self.replicas),
+        ]
+    }
+
+    fn steps_mut(&mut self) -> [(&'static str, &mut Vec<FieldSpec>); 10] {
+        [
+            ("namePrefix", &mut self.name_prefix),
+            ("nameSuffix", &mut self.name_suffix),
+            ("namespace", &mut self.namespace),
+            ("commonLabels", &mut self.common_labels),
+            ("labels", &mut self.labels),
+            ("templateLabels", &mut self.template_labels),
+            ("commonAnnotations", &mut self.common_annotations),
+            ("varReference", &mut self.var_references),
+            ("images", &mut self.images),
+            ("replicas", &mut self.replicas),
+        ]
     }
 }
+
+/// Tables that are shared until one directory adds to them; kustomize's own until something is
+/// merged in.
+///
+/// Every directory merges its own tables, which begin with kustomize's, into what its bases came
+/// to, as kustomize does. That is not idle: an entry without a kind gives way to an entry for one
+/// kind that stands before it, so each merge may drop one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tables(Option<Arc<FieldTables>>);
 
 impl Deref for Tables {
     type Target = FieldTables;
 
     fn deref(&self) -> &FieldTables {
-        &self.0
+        self.0.as_ref().unwrap_or(&OWN)
     }
 }
 
 impl Tables {
     /// Adds the entries of `other` that are new. The error names the field two entries disagree on.
     pub(super) fn merge(&mut self, other: &Self) -> Result<(), String> {
-        if Arc::ptr_eq(&self.0, &other.0) || Arc::ptr_eq(&OWN, &other.0) {
+        let Some(other) = &other.0 else {
             return Ok(());
-        }
-        if Arc::ptr_eq(&OWN, &self.0) {
-            self.0 = Arc::clone(&other.0);
-            return Ok(());
-        }
-        self.add(other)
-    }
-
-    /// The same for entries that do not hold kustomize's own.
-    pub(super) fn add(&mut self, other: &FieldTables) -> Result<(), String> {
-        let own = Arc::make_mut(&mut self.0);
-        for (own, other) in [
-            (&mut own.name_prefix, &other.name_prefix),
-            (&mut own.name_suffix, &other.name_suffix),
-            (&mut own.namespace, &other.namespace),
-            (&mut own.common_labels, &other.common_labels),
-            (&mut own.labels, &other.labels),
-            (&mut own.template_labels, &other.template_labels),
-            (&mut own.common_annotations, &other.common_annotations),
-            (&mut own.images, &other.images),
-            (&mut own.replicas, &other.replicas),
-        ] {
-            extend(own, other)?;
-        }
-        for reference in &other.name_references {
-            let known = own
-                .name_references
-                .iter_mut()
-                .find(|known| known.target == reference.target);
-            match known {
-                Some(known) => extend(&mut known.fields, &reference.fields)?,
-                None => own.name_references.push(reference.clone()),
+        };
+        match &mut self.0 {
+            Some(own) if Arc::ptr_eq(own, other) && Arc::ptr_eq(own, &OWN) => Ok(()),
+            Some(_) => self.add(other),
+            None if Arc::ptr_eq(other, &OWN) => {
+                self.0 = Some(Arc::clone(&OWN));
+                Ok(())
+            }
+            None => {
+                let mut own = FieldTables::default();
+                own.add(other)?;
+                self.0 = Some(Arc::new(own));
+                Ok(())
             }
         }
-        Ok(())
+    }
+
+    /// Adds kustomize's own entries together with `custom`, as every directory does once.
+    pub(super) fn configure(&mut self, custom: &FieldTables) -> Result<(), String> {
+        let mut own = Arc::clone(&OWN);
+        if custom.len() > 0 {
+            Arc::make_mut(&mut own).add(custom)?;
+        }
+        self.merge(&Self(Some(own)))
+    }
+
+    /// Adds the entries of `other` alone.
+    pub(super) fn add(&mut self, other: &FieldTables) -> Result<(), String> {
+        if other.len() == 0 {
+            return Ok(());
+        }
+        let own = self.0.get_or_insert_with(|| Arc::clone(&OWN));
+        Arc::make_mut(own).add(other)
+    }
+
+    /// How many entries there are besides kustomize's own.
+    pub(super) fn added(&self) -> usize {
+        self.len().saturating_sub(OWN.len())
+    }
+
+    /// How many times the work of kustomize's own tables these make for each object.
+    pub(super) fn weight(&self) -> usize {
+        1 + self.added() / OWN.len().max(1)
     }
 }
 
@@ -141,6 +233,35 @@ mod tests {
         let error = tables
             .add(&with_image("spec/image", false))
             .expect_err("they disagree");
-        assert_eq!(error, "`spec/image` is there already with another `create`");
+        assert_eq!(
+            error,
+            "`images`: `spec/image` is there already with another `create`"
+        );
+    }
+
+    #[test]
+    fn an_entry_for_every_kind_gives_way_to_one_for_a_kind() {
+        let mut tables = Tables::default();
+        let custom = FieldTables {
+            name_prefix: vec![FieldSpec::new("", "", "Widget", "metadata/name", false)],
+            ..FieldTables::default()
+        };
+        tables.configure(&custom).expect("they agree");
+        let kinds: Vec<&str> = tables.name_prefix.iter().map(|spec| &*spec.kind).collect();
+        assert_eq!(kinds, ["Widget"]);
+    }
+
+    #[test]
+    fn kustomizes_own_tables_are_merged_into_themselves_without_a_change() {
+        let mut again = FieldTables::default();
+        for _ in 0..2 {
+            again.add(&OWN).expect("they agree with themselves");
+        }
+        assert_eq!(again.len(), OWN.len());
+        let mut tables = Tables::default();
+        tables
+            .configure(&FieldTables::default())
+            .expect("nothing is in the way");
+        assert!(tables.0.is_some_and(|own| Arc::ptr_eq(&own, &OWN)));
     }
 }

@@ -193,13 +193,7 @@ fn a_component_from_elsewhere_is_refused() {
 
 #[test]
 fn every_other_field_of_kustomize_is_refused_by_name() {
-    for field in [
-        "vars",
-        "configurations",
-        "generators",
-        "transformers",
-        "validators",
-    ] {
+    for field in ["generators", "transformers", "validators"] {
         let file = format!("resources: []\n{field}: x\n");
         assert_eq!(
             objects(&[("kustomization.yaml", &file)], &Options::flux()),
@@ -249,6 +243,82 @@ fn deprecated_fields_work_and_are_told_with_their_place() {
             "kustomization.yaml:2: `bases` is deprecated; hint: use `resources`",
             "a/kustomization.yaml:2: `imageTags` is deprecated; hint: use `images`",
         ]
+    );
+}
+
+#[test]
+fn a_var_that_does_nothing_is_told_with_its_place() {
+    let file = "resources: [a.yaml]
+vars:
+- name: NAME
+  objref: {apiVersion: v1, kind: ConfigMap, name: noted}
+- name: UNUSED
+  objref: {apiVersion: v1, kind: ConfigMap, name: noted}
+- name: WHOLE
+  objref: {apiVersion: v1, kind: ConfigMap, name: noted}
+  fieldref: {fieldPath: metadata}
+";
+    let noted = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: noted, annotations: {a: $(NAME), b: $(WHOLE), c: $\u{e9} $(NAME)}}
+";
+    let files = tree(&[("kustomization.yaml", file), ("a.yaml", noted)]);
+    let built = build(&files, "", &Options::flux()).expect("it builds");
+    assert_eq!(
+        built.warnings,
+        [
+            "kustomization.yaml:2: `vars` is deprecated; hint: use `replacements`",
+            "kustomization.yaml:5: `vars[1]`: `$(UNUSED)` is never used",
+            "kustomization.yaml:7: `vars[2]`: `$(WHOLE)` is a list or a mapping, which no text can hold",
+        ]
+    );
+    assert_eq!(
+        built.manifests[0].object["metadata"]["annotations"],
+        json!({"a": "noted", "b": "$(WHOLE)", "c": "$\u{e9} noted"})
+    );
+}
+
+#[test]
+fn vars_that_multiply_are_stopped() {
+    let long = "x".repeat(100_000);
+    let many = "$(A)".repeat(100);
+    let noted = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: noted, annotations: {{a: {many}, b: {many}, c: {many}, d: {many}}}}}\ndata: {{long: {long}}}\n"
+    );
+    let file = "resources: [a.yaml]
+vars:
+- name: A
+  objref: {apiVersion: v1, kind: ConfigMap, name: noted}
+  fieldref: {fieldPath: data.long}
+";
+    let files = [("kustomization.yaml", file), ("a.yaml", noted.as_str())];
+    let error = objects(&files, &Options::flux()).expect_err("it is refused");
+    assert_eq!(
+        error,
+        "more than 32000000 bytes of texts with vars in them, which is more than is built at once"
+    );
+}
+
+#[test]
+fn configurations_without_end_are_stopped() {
+    let fields: String = (0..3_000)
+        .map(|index| format!("- path: spec/{index}\n"))
+        .collect();
+    let fields = format!("images:\n{fields}");
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [a.yaml]\nconfigurations: [fields.yaml]\n",
+        ),
+        ("a.yaml", CONFIG),
+        ("fields.yaml", fields.as_str()),
+    ];
+    assert_eq!(
+        objects(&files, &Options::flux()),
+        Err(
+            "kustomization.yaml:2: `configurations[0]`: fields.yaml: more than 2500 fields"
+                .to_owned()
+        )
     );
 }
 

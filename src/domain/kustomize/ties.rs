@@ -35,11 +35,16 @@ pub(super) fn set_entry(node: &mut Node, key: &str, value: &str, tie: u32) -> Re
 /// `new` in the place of `old`: it keeps the quotes, so a number that replaces a quoted string is a
 /// string; what is tied to the old one follows.
 pub(super) fn replace(old: &Scalar, mut new: Scalar) -> Scalar {
-    new.tie = changed(old.tie);
     new.quoted = old.quoted;
     if old.quoted {
         new.kind = ScalarKind::Text;
     }
+    change(old, new)
+}
+
+/// `new` in the place of `old`, quotes and all; what is tied to the old one follows.
+pub(super) fn change(old: &Scalar, mut new: Scalar) -> Scalar {
+    new.tie = changed(old.tie);
     new
 }
 
