@@ -76,7 +76,7 @@ fn show(result: &Result<Vec<Value>, String>) -> String {
 }
 
 /// What both sides say of one directory: the real output when both build it, `None` when both refuse.
-fn compare(root: &Path, path: &str) -> Result<Option<String>, String> {
+pub(crate) fn compare(root: &Path, path: &str) -> Result<Option<String>, String> {
     let tree = read_tree(root);
     let ours = build(&tree, path, &Options::kubectl());
     let theirs = kubectl_kustomize(&root.join(path));
@@ -166,7 +166,7 @@ fn explain(error: &BuildError) -> String {
 }
 
 /// Runs `check` on every item, two at a time, and reports all that fail.
-fn check_all<T: Sync>(items: &[T], check: impl Fn(&T) -> Result<(), String> + Sync) {
+pub(crate) fn check_all<T: Sync>(items: &[T], check: impl Fn(&T) -> Result<(), String> + Sync) {
     let next = AtomicUsize::new(0);
     let failures = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -204,7 +204,7 @@ fn every_stored_case_is_built_as_kubectl_builds_it() {
 }
 
 /// A file tree on disk for the real program, gone when it is dropped.
-fn on_disk(files: &BTreeMap<String, String>) -> tempfile::TempDir {
+pub(crate) fn on_disk(files: &BTreeMap<String, String>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder can be made");
     for (path, text) in files {
         let path = folder.path().join(path);

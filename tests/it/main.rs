@@ -3,6 +3,7 @@
 mod architecture;
 mod artifacts;
 mod build;
+mod build_fields;
 mod crds;
 mod demo;
 mod deploy;

@@ -53,13 +53,18 @@ impl Context<'_> {
         if name.value.is_empty() {
             return Err(name.error("expected a path"));
         }
-        let accumulated = self.inside(name, |component| {
+        let mut accumulated = self.inside(name, |component| {
             let (file, kustomization) = component.load()?;
             if !kustomization.component {
                 return Err(name.error(format!("expected {file} to be of kind `Component`")));
             }
             component.run(&kustomization, accumulated)
         })?;
+        let tables = std::mem::take(&mut accumulated.tables);
+        accumulated
+            .tables
+            .merge(&tables)
+            .map_err(|reason| name.error(reason))?;
         check_unique(&accumulated.resources)?;
         Ok(accumulated)
     }
