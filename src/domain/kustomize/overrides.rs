@@ -32,34 +32,18 @@ pub(super) fn apply(
             field.clone_from(option);
         }
     }
-    let place = |field: &str, index: usize| format!("spec.{field}[{index}]");
     if !options.build_metadata.is_empty() {
         let words = options.build_metadata.iter().enumerate();
-        let word = |(index, word): (usize, &String)| Located {
-            file: file.to_owned(),
-            field: place("buildMetadata", index),
-            line: 0,
-            value: word.clone(),
-        };
+        let word = |(index, word): (usize, &String)| stated(file, "buildMetadata", index, word);
         kustomization.build_metadata = words.map(word).collect();
     }
     for (index, patch) in options.patches.iter().enumerate() {
-        let mut patch = patch.clone();
-        patch.patch = patch.patch.trim().to_owned();
-        kustomization.patches.push(Located {
-            file: file.to_owned(),
-            field: place("patches", index),
-            line: 0,
-            value: patch,
-        });
+        let mut patch = stated(file, "patches", index, patch);
+        patch.value.patch = patch.value.patch.trim().to_owned();
+        kustomization.patches.push(patch);
     }
     for (index, component) in options.components.iter().enumerate() {
-        let component = Located {
-            file: file.to_owned(),
-            field: place("components", index),
-            line: 0,
-            value: component.clone(),
-        };
+        let component = stated(file, "components", index, component);
         if RepositoryUrl::parse(&component.value).is_some() || is_file_url(&component.value) {
             let words = "expected a path; hint: name remote components in the kustomization file";
             return Err(component.error(words));
@@ -75,15 +59,22 @@ pub(super) fn apply(
             .find(|known| known.value.name == image.name);
         match known {
             Some(known) => merge_image(&mut known.value, image),
-            None => kustomization.images.push(Located {
-                file: file.to_owned(),
-                field: place("images", index),
-                line: 0,
-                value: image.clone(),
-            }),
+            None => kustomization
+                .images
+                .push(stated(file, "images", index, image)),
         }
     }
     Ok(())
+}
+
+/// An entry of a list that the object states.
+fn stated<T: Clone>(file: &str, field: &str, index: usize, value: &T) -> Located<T> {
+    Located {
+        file: file.to_owned(),
+        field: format!("spec.{field}[{index}]"),
+        line: 0,
+        value: value.clone(),
+    }
 }
 
 /// Where a file lists no resources, Flux asks for their origins so that the file is not empty, and
