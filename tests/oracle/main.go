@@ -37,6 +37,8 @@ var kinds = map[string]func(json.RawMessage) (any, error){
 	"number-order": each(answerNumberOrder),
 	"image":        each(answerImage),
 	"selection":    each(answerSelection),
+	"template":     each(answerTemplate),
+	"substitution": each(answerSubstitution),
 }
 
 // each makes a kind that takes a list and answers each of its items.
