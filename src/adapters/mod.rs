@@ -5,6 +5,7 @@
 
 pub mod artifacts;
 pub mod cluster;
+pub mod folder;
 pub mod git;
 pub mod metrics;
 pub mod notify;

@@ -3,6 +3,7 @@
 //! Invariant: a verb reads its arguments, calls what the controllers call, and prints. What is
 //! absent: decisions of the domain.
 
+pub mod build;
 pub mod crds;
 pub mod demo;
 pub mod explain;
@@ -45,6 +46,8 @@ enum Verb {
     Explain(Box<explain::Flags>),
     /// list objects and their state, as `flux get` does
     Get(get::Flags),
+    /// print what a folder builds to, as `kubectl kustomize` does
+    Build(Box<build::Flags>),
     /// print the custom resource definitions
     Crds(crds::Flags),
     /// print the version
@@ -82,6 +85,7 @@ async fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
         Verb::Update(flags) => update::run(&flags, printer).await,
         Verb::Explain(flags) => explain::run(&flags, printer).await,
         Verb::Get(flags) => get::run(&flags, printer).await,
+        Verb::Build(flags) => build::run(&flags, printer).await,
         Verb::Crds(flags) => crds::run(&flags, printer),
         Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),
     }

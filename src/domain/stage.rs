@@ -7,6 +7,7 @@ use super::manifest::Manifest;
 use super::object::ObjectId;
 use serde_json::{Map, Value};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use thiserror::Error;
 
 /// Label with the name of the owning Kustomization.
@@ -188,6 +189,26 @@ pub fn set_owner(object: &mut Value, namespace: &str, name: &str) {
     labels.insert(OWNER_NAMESPACE.to_owned(), namespace.into());
 }
 
+/// Sets labels and annotations, over those that the object has.
+pub fn set_metadata(
+    object: &mut Value,
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+) {
+    let Some(root) = object.as_object_mut() else {
+        return;
+    };
+    for (field, pairs) in [("labels", labels), ("annotations", annotations)] {
+        if pairs.is_empty() {
+            continue;
+        }
+        let field = child(child(root, "metadata"), field);
+        for (key, value) in pairs {
+            field.insert(key.clone(), value.as_str().into());
+        }
+    }
+}
+
 /// Whether the owner labels name that Kustomization.
 pub fn is_owned_by(object: &Value, namespace: &str, name: &str) -> bool {
     let label = |key: &str| object.pointer("/metadata/labels")?.get(key)?.as_str();
@@ -286,6 +307,19 @@ mod tests {
             CustomKinds::parse("apps/"),
             Err(CustomKindsError::NoKind("apps/".to_owned()))
         );
+    }
+
+    #[test]
+    fn metadata_is_set_over_what_there_is() {
+        let mut object =
+            json!({"metadata": {"labels": {"app": "web", "team": "a"}, "annotations": null}});
+        let pairs = |key: &str| BTreeMap::from([(key.to_owned(), "b".to_owned())]);
+        set_metadata(&mut object, &pairs("team"), &pairs("note"));
+        let expected = json!({"labels": {"app": "web", "team": "b"}, "annotations": {"note": "b"}});
+        assert_eq!(object["metadata"], expected);
+        let before = object.clone();
+        set_metadata(&mut object, &BTreeMap::new(), &BTreeMap::new());
+        assert_eq!(object, before);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Reading the few objects that specifications refer to: secrets, service accounts, namespaces.
+//! Reading the few objects that specifications refer to: secrets, maps, service accounts, namespaces.
 //!
 //! Invariant: what a Secret holds leaves this module only inside a type that cannot be printed;
 //! "not there" and "could not be read" are different answers. What is absent: a cache. Secrets are
@@ -7,7 +7,7 @@
 use super::ClusterError;
 use crate::domain::object::ObjectKey;
 use crate::domain::redact::Secret as Hidden;
-use k8s_openapi::api::core::v1::{Namespace, Secret, ServiceAccount};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 
@@ -70,6 +70,22 @@ pub async fn secret(client: &Client, key: &ObjectKey) -> Result<SecretData, Clus
         secret.type_.as_deref().unwrap_or_default(),
         values,
     ))
+}
+
+/// Reads the texts of a ConfigMap.
+///
+/// # Errors
+/// As [`secret`].
+pub async fn config_map(
+    client: &Client,
+    key: &ObjectKey,
+) -> Result<BTreeMap<String, String>, ClusterError> {
+    let api: Api<ConfigMap> = Api::namespaced(client.clone(), &key.namespace);
+    let map = api
+        .get(&key.name)
+        .await
+        .map_err(|error| ClusterError::of("ConfigMap", key, error))?;
+    Ok(map.data.unwrap_or_default())
 }
 
 /// The names of a service account's image pull secrets.

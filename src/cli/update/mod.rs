@@ -12,7 +12,6 @@
 //! selections of suspended policies.
 
 mod checkout;
-mod folder;
 mod objects;
 mod passes;
 mod plan;
@@ -24,11 +23,11 @@ mod write;
 
 use super::failure::Failure;
 use super::output::{Format, Printer};
+use crate::adapters::folder::Folder;
 use crate::domain::duration::parse_duration;
 use crate::domain::object::ObjectKey;
 use crate::domain::rewrite::is_candidate;
 use clap::Args;
-use folder::Folder;
 use objects::Found;
 use plan::{Filter, Plan};
 use report::Report;

@@ -4,11 +4,11 @@
 //! hook refuses leaves its files as they were, so that the next run finds the same work to do.
 
 use super::checkout::{Checkout, Commit};
-use super::folder::Folder;
 use super::objects::Found;
 use super::passes::Passed;
 use super::plan::{Job, check_push};
 use super::report::{Committed, Report};
+use crate::adapters::folder::Folder;
 use crate::cli::failure::Failure;
 use crate::cli::output::Printer;
 use crate::controllers::image_update::Edits;

@@ -3,6 +3,7 @@
 //! Invariant: within a stage every dry run passes before anything is applied; an error says what was
 //! applied until then, so that nothing is forgotten. What is absent: retries; the object's are enough.
 
+use super::recipe;
 use super::target::Target;
 use crate::adapters::artifacts::ArtifactTree;
 use crate::adapters::cluster::ClusterError;
@@ -19,9 +20,11 @@ use crate::domain::manifest::Manifest;
 use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::outcome::{Outcome, reason, with_causes};
 use crate::domain::stage::{self, Stage};
+use crate::domain::substitute::Variables;
 use crate::domain::tree::{EntryKind, FileTree};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
+use kube::Client;
 use serde_json::Value;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -55,7 +58,7 @@ pub(super) async fn build(
         message,
         next: Some(target.retry_interval),
     };
-    let (path, options) = (target.path.clone(), target.options.clone());
+    let (path, options) = (target.path.clone(), target.recipe.options.clone());
     let remotes = remotes.map(|remotes| remotes.for_build(target.timeout));
     // A build is work for the processor, and waits for remote bases: it must not hold up the tasks
     // that wait for the network.
@@ -68,6 +71,42 @@ pub(super) async fn build(
         .map_err(|error| failed(error.to_string()))?
         .map_err(|error| failed(with_causes(&error)))?;
     Ok(built.manifests)
+}
+
+/// Does to the built objects what comes after the build: variables, read now and once for all of
+/// them, and common metadata. `strict` is Flux's default.
+pub(super) async fn finish(
+    mut manifests: Vec<Manifest>,
+    target: &Target,
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<Manifest>, Outcome> {
+    let failed = |message: String| Outcome::Failed {
+        reason: reason::BUILD_FAILED,
+        message,
+        next: Some(target.retry_interval),
+    };
+    let recipe = target.recipe.clone();
+    let variables = match (&recipe.post_build, manifests.first()) {
+        (Some(post_build), Some(first)) => {
+            let read = recipe::variables(post_build, Some(client), namespace).await;
+            let told = |error| {
+                let name = first.id().name;
+                failed(format!(
+                    "post build failed for '{name}': {}",
+                    with_causes(&error)
+                ))
+            };
+            read.map_err(told)?
+        }
+        _ => Variables::default(),
+    };
+    let finishing = tokio::task::spawn_blocking(move || {
+        let finished = recipe.finish(&mut manifests, &variables, true);
+        finished.map(|()| manifests)
+    });
+    let finished = finishing.await.map_err(|error| failed(error.to_string()))?;
+    finished.map_err(|error| failed(with_causes(&error)))
 }
 
 /// What was done to the objects of a Kustomization.

@@ -8,6 +8,7 @@ mod execute;
 mod fetch;
 mod history;
 mod plan;
+pub mod recipe;
 mod target;
 mod wait;
 
@@ -106,6 +107,9 @@ impl Kustomizations {
         let manifests = execute::build(tree, &target, self.remotes.as_ref())
             .await
             .map_err(failed)?;
+        let (client, namespace) = (&self.shared.client, &run.key.namespace);
+        let finished = execute::finish(manifests, &target, client, namespace).await;
+        let manifests = finished.map_err(failed)?;
         let build = Build {
             revision: artifact.revision,
             digest: history::digest(&manifests),

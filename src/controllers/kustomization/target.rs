@@ -3,8 +3,8 @@
 //! Invariant: a field that is accepted and would do nothing would be a lie, so those that come later
 //! are refused by name.
 
-use crate::api::kustomization::{DeletionPolicy, KustomizationSpec, ObjectSelector};
-use crate::domain::kustomize::{Image, Options, Patch, PatchTarget};
+use super::recipe::Recipe;
+use crate::api::kustomization::{DeletionPolicy, KustomizationSpec};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::tree;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub(super) struct Target {
     pub(super) path: String,
-    pub(super) options: Options,
+    pub(super) recipe: Recipe,
     pub(super) interval: Duration,
     pub(super) retry_interval: Duration,
     pub(super) timeout: Duration,
@@ -32,7 +32,7 @@ pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
     );
     Ok(Target {
         path: path.map_err(|error| invalid(&format!("`spec.path`: {error}")))?,
-        options: options(spec),
+        recipe: Recipe::new(spec),
         interval: spec.interval().map_err(|error| invalid(&error))?,
         retry_interval: spec.retry_interval().map_err(|error| invalid(&error))?,
         timeout: spec.timeout().map_err(|error| invalid(&error))?,
@@ -40,8 +40,7 @@ pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
 }
 
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
-    let unsupported = [
-        ("spec.postBuild", spec.post_build.is_some()),
+    let fields = [
         ("spec.decryption", spec.decryption.is_some()),
         ("spec.healthCheckExprs", !spec.health_check_exprs.is_empty()),
         ("spec.force", spec.force),
@@ -56,59 +55,12 @@ fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
             spec.deletion_policy == DeletionPolicy::WaitForTermination,
         ),
     ];
-    match unsupported.into_iter().find(|(_, used)| *used) {
+    match fields.into_iter().find(|(_, used)| *used) {
         Some((field, _)) => Err(Outcome::stalled(
             reason::UNSUPPORTED_FIELD,
             format!("`{field}` is not supported yet"),
         )),
         None => Ok(()),
-    }
-}
-
-fn options(spec: &KustomizationSpec) -> Options {
-    let text = |written: &Option<String>| written.clone().unwrap_or_default();
-    let images = spec.images.iter().map(|image| Image {
-        name: image.name.clone(),
-        new_name: text(&image.new_name),
-        new_tag: text(&image.new_tag),
-        digest: text(&image.digest),
-        tag_suffix: String::new(),
-    });
-    let patches = spec.patches.iter().map(|written| Patch {
-        patch: written.patch.clone(),
-        target: written.target.as_ref().map(patch_target),
-        ..Patch::default()
-    });
-    let metadata = spec.common_metadata.clone().unwrap_or_default();
-    Options {
-        target_namespace: spec.target_namespace.clone(),
-        name_prefix: spec.name_prefix.clone(),
-        name_suffix: spec.name_suffix.clone(),
-        components: spec.components.clone(),
-        ignore_missing_components: spec.ignore_missing_components,
-        images: images.collect(),
-        patches: patches.collect(),
-        build_metadata: spec
-            .build_metadata
-            .iter()
-            .map(|word| word.as_str().to_owned())
-            .collect(),
-        common_labels: metadata.labels,
-        common_annotations: metadata.annotations,
-        ..Options::flux()
-    }
-}
-
-fn patch_target(selector: &ObjectSelector) -> PatchTarget {
-    let text = |written: &Option<String>| written.clone().unwrap_or_default();
-    PatchTarget {
-        group: text(&selector.group),
-        version: text(&selector.version),
-        kind: text(&selector.kind),
-        name: text(&selector.name),
-        namespace: text(&selector.namespace),
-        label_selector: text(&selector.label_selector),
-        annotation_selector: text(&selector.annotation_selector),
     }
 }
 
@@ -118,17 +70,16 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn names_components_and_metadata_reach_the_build() {
+    fn names_and_components_reach_the_build() {
         let written = json!({
             "interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}, "path": "./apps/",
             "namePrefix": "a-", "nameSuffix": "-z", "targetNamespace": "shop", "components": ["../c"], "ignoreMissingComponents": true,
-            "buildMetadata": ["transformerAnnotations", "originAnnotations"],
-            "commonMetadata": {"labels": {"team": "shop"}}
+            "buildMetadata": ["transformerAnnotations", "originAnnotations"]
         });
         let spec: KustomizationSpec = serde_json::from_value(written).expect("Flux takes it");
         let target = target(&spec).expect("it is carried out");
         assert_eq!(target.path, "apps");
-        let options = target.options;
+        let options = target.recipe.options;
         assert_eq!(
             (
                 options.name_prefix.as_deref(),
@@ -145,14 +96,12 @@ mod tests {
             options.build_metadata,
             ["transformerAnnotations", "originAnnotations"]
         );
-        assert_eq!(options.common_labels["team"], "shop");
         assert!(options.generate);
     }
 
     #[test]
     fn a_field_that_would_do_nothing_is_refused() {
         for field in [
-            json!({"postBuild": {"substitute": {"a": "b"}}}),
             json!({"decryption": {"provider": "sops"}}),
             json!({"force": true}),
             json!({"kubeConfig": {"secretRef": {"name": "remote"}}}),

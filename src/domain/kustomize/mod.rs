@@ -75,6 +75,7 @@ mod variables;
 mod vars;
 
 pub use error::BuildError;
+pub use scope::is_cluster_wide;
 
 use super::manifest::{Manifest, ManifestError};
 use super::tree::{FileTree, join};

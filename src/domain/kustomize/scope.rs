@@ -38,6 +38,16 @@ impl Scopes {
     }
 }
 
+/// Whether the kind of that group and version is known to have no namespace, without any `openapi`.
+pub fn is_cluster_wide(group: &str, version: &str, kind: &str) -> bool {
+    let gvk = GvkRef {
+        group,
+        version,
+        kind,
+    };
+    is_in(CLUSTER_WIDE, gvk)
+}
+
 /// Whether the kind is known without any `openapi`.
 pub(super) fn is_built_in(gvk: GvkRef<'_>) -> bool {
     is_in(NAMESPACED, gvk) || is_in(CLUSTER_WIDE, gvk)

@@ -90,7 +90,7 @@ pub enum SubstituteError {
     )]
     Name(String),
     /// An expression has no value.
-    #[error("envsubst error: variable substitution failed: {0}")]
+    #[error("envsubst error: variable substitution failed")]
     Template(#[from] TemplateError),
     /// What came out is no YAML.
     #[error("envsubst error: YAMLToJSON: {0}")]
@@ -100,9 +100,9 @@ pub enum SubstituteError {
     Object(String),
 }
 
-/// An error of one object of a build.
+/// Why one object of a build could not be substituted in.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("'{name}': {source}")]
+#[error("post build failed for '{name}'")]
 pub struct ObjectError {
     /// The object's name before.
     pub name: String,

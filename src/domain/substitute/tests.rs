@@ -98,7 +98,11 @@ fn two_objects_that_become_one_are_refused() {
     let mut manifests = [object("web"), object("${X}")];
     let error = post_build(&mut manifests, &variables(&[("X", "web")]), STRICT);
     let error = error.expect_err("there are two");
-    assert!(error.to_string().contains("there twice"), "{error}");
+    let words = crate::domain::outcome::with_causes(&error);
+    assert_eq!(
+        words,
+        "post build failed for '${X}': UnmarshalJSON: `ConfigMap/web` is there twice after substitution"
+    );
 }
 
 #[test]

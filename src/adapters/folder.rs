@@ -1,8 +1,8 @@
 //! A folder on disk as a tree of files, and writing back into it.
 //!
 //! Invariants: nothing outside the folder is read or written, not even through a link; a file is
-//! replaced as a whole, with its mode. What is absent: `.git`, other repositories inside (Git does not
-//! see their files either), and names that are not UTF-8.
+//! replaced as a whole, with its mode. What is absent: `.git`, names that are not UTF-8, and, unless they
+//! are asked for, other repositories inside (Git does not see their files either).
 
 use crate::domain::tree::{EntryKind, FileTree, TreeEntry, TreeError, join};
 use std::collections::BTreeSet;
@@ -18,36 +18,50 @@ const DEPTH: usize = 256;
 
 /// The folder.
 #[derive(Clone, Debug)]
-pub(super) struct Folder {
+pub struct Folder {
     root: PathBuf,
+    /// Whether other repositories inside are folders like others.
+    whole: bool,
 }
 
 /// The paths of the files whose names were wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Listing {
+pub struct Listing {
     /// The files, each once, sorted. A link stands for its target.
-    pub(super) files: BTreeSet<String>,
+    pub files: BTreeSet<String>,
     /// What could not be looked into, and why.
-    pub(super) skipped: Vec<TreeError>,
+    pub skipped: Vec<TreeError>,
 }
 
 impl Folder {
-    /// Opens a folder.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// Opens a folder, as Git sees it: other repositories inside are submodules.
+    ///
+    /// # Errors
+    /// When there is none, or it may not be looked at.
+    pub fn open(path: &Path) -> io::Result<Self> {
         let root = path.canonicalize()?;
         match root.is_dir() {
-            true => Ok(Self { root }),
+            true => Ok(Self { root, whole: false }),
             false => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
 
+    /// The same with other repositories inside as folders like others.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self {
+            whole: true,
+            ..self
+        }
+    }
+
     /// Where it lies.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.root
     }
 
     /// Finds the files whose path satisfies `wanted`. Links to directories are not followed.
-    pub(super) fn list(&self, wanted: impl Fn(&str) -> bool) -> Listing {
+    pub fn list(&self, wanted: impl Fn(&str) -> bool) -> Listing {
         let mut listing = Listing::default();
         let mut pending = vec![(String::new(), 0)];
         while let Some((folder, depth)) = pending.pop() {
@@ -83,7 +97,10 @@ impl Folder {
     }
 
     /// Replaces a file that `list` gave.
-    pub(super) fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When it is gone, or may not be written.
+    pub fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let target = self.locate(path).map_err(io::Error::other)?;
         let folder = target.parent().unwrap_or(&self.root);
         let permissions = fs::metadata(&target)?.permissions();
@@ -135,12 +152,12 @@ fn unreadable(path: &str, error: &io::Error) -> TreeError {
 }
 
 /// What an entry is; `None` for sockets, devices and the like.
-fn kind(path: &Path, metadata: &Metadata) -> Option<EntryKind> {
+fn kind(path: &Path, metadata: &Metadata, whole: bool) -> Option<EntryKind> {
     let kind = metadata.file_type();
     if kind.is_symlink() {
         Some(EntryKind::Link)
     } else if kind.is_dir() {
-        let repository = path.join(".git").symlink_metadata().is_ok();
+        let repository = !whole && path.join(".git").symlink_metadata().is_ok();
         Some(if repository {
             EntryKind::Submodule
         } else {
@@ -200,7 +217,7 @@ impl FileTree for Folder {
                 continue;
             };
             let git = path.is_empty() && name == ".git";
-            if let Some(kind) = kind(&entry.path(), &metadata).filter(|_| !git) {
+            if let Some(kind) = kind(&entry.path(), &metadata, self.whole).filter(|_| !git) {
                 entries.push(TreeEntry { name, kind });
             }
         }
@@ -216,7 +233,7 @@ impl FileTree for Folder {
         // The last part may be a link, those before it are followed, and must stay inside.
         let folder = self.locate(crate::domain::tree::parent(&path)).ok()?;
         let target = folder.join(path.rsplit('/').next()?);
-        kind(&target, &target.symlink_metadata().ok()?)
+        kind(&target, &target.symlink_metadata().ok()?, self.whole)
     }
 }
 
@@ -253,6 +270,13 @@ mod tests {
             [".github/d.yml", "a.yaml"]
         );
         assert_eq!(listing.skipped, []);
+    }
+
+    #[test]
+    fn other_repositories_inside_are_folders_when_asked_for() {
+        let (_temporary, folder) = folder(&[("vendor/.git", "gitdir: x"), ("vendor/a.yaml", "")]);
+        assert_eq!(folder.kind("vendor"), Some(EntryKind::Submodule));
+        assert_eq!(folder.whole().kind("vendor"), Some(EntryKind::Directory));
     }
 
     #[test]

@@ -1,0 +1,408 @@
+//! `highwater build` beside the real `kubectl kustomize`, and with a Flux Kustomization.
+
+use crate::support::highwater::highwater;
+use crate::support::programs::kubectl_program;
+use highwater::domain::manifest::parse_documents;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Exit code, data and talk.
+fn run(command: &mut Command) -> (i32, String, String) {
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command.output().expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("it prints text");
+    (
+        status.code().expect("it ends by itself"),
+        text(stdout),
+        text(stderr),
+    )
+}
+
+fn build(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    run(highwater().current_dir(folder).arg("build").args(arguments))
+}
+
+fn kubectl(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    run(Command::new(kubectl_program())
+        .env_clear()
+        .current_dir(folder)
+        .arg("kustomize")
+        .args(arguments))
+}
+
+fn objects(text: &str) -> Vec<Value> {
+    let manifests = parse_documents("output", text.as_bytes()).expect("it is made of objects");
+    manifests
+        .into_iter()
+        .map(|manifest| manifest.object)
+        .collect()
+}
+
+/// A folder with these files; no Git work tree.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().expect("it is below the root")).expect("a folder");
+        fs::write(path, text).expect("a file");
+    }
+    folder
+}
+
+/// The stored cases: each a folder with what it builds at `overlay`, or at its root.
+fn stored_cases() -> Vec<PathBuf> {
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/kustomize");
+    let cases = fs::read_dir(stored).expect("there are cases");
+    let cases = cases.map(|case| case.expect("it can be listed").path());
+    let mut cases: Vec<PathBuf> = cases
+        .filter(|case| case.join("expected.yaml").is_file())
+        .collect();
+    cases.sort();
+    cases
+}
+
+#[test]
+fn a_folder_of_a_work_tree_is_built_as_by_kubectl() {
+    let cases = stored_cases();
+    assert!(cases.len() > 20, "{}", cases.len());
+    for case in cases.iter().step_by(cases.len() / 12) {
+        let at = match case.join("overlay").is_dir() {
+            true => "overlay",
+            false => ".",
+        };
+        let (code, ours, talk) = build(case, &[at]);
+        assert_eq!((code, talk.as_str()), (0, ""), "{}", case.display());
+        let (_, theirs, _) = kubectl(case, &[at]);
+        assert_eq!(objects(&ours), objects(&theirs), "{}", case.display());
+    }
+}
+
+const APP: &[(&str, &str)] = &[
+    (
+        "base/kustomization.yaml",
+        "resources: [web.yaml, extra.yaml]\n",
+    ),
+    (
+        "base/web.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: 1}\n",
+    ),
+    (
+        "base/extra.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra, namespace: other}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
+    ),
+    (
+        "overlays/prod/kustomization.yaml",
+        "namePrefix: prod-\nresources: [../../base]\nreplicas:\n- {name: web, count: 3}\n",
+    ),
+];
+
+#[test]
+fn bases_above_the_folder_are_found_without_a_work_tree() {
+    let app = folder(APP);
+    let overlay = app.path().join("overlays/prod");
+    let (code, ours, talk) = build(&overlay, &[]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let (_, theirs, _) = kubectl(&overlay, &[]);
+    assert_eq!(objects(&ours), objects(&theirs));
+    assert_eq!(objects(&ours).len(), 3);
+}
+
+#[test]
+fn output_goes_to_a_file_or_to_one_file_for_each_object_named_as_by_kubectl() {
+    let app = folder(APP);
+    for program in ["ours", "theirs"] {
+        fs::create_dir(app.path().join(program)).expect("a folder");
+    }
+    for (program, (ours, theirs)) in [("ours", (true, false)), ("theirs", (false, true))] {
+        for output in [program.to_owned(), format!("{program}.yaml")] {
+            let arguments = ["overlays/prod", "-o", &output];
+            if ours {
+                assert_eq!(
+                    build(app.path(), &arguments),
+                    (0, String::new(), String::new())
+                );
+            }
+            if theirs {
+                assert_eq!(
+                    kubectl(app.path(), &arguments),
+                    (0, String::new(), String::new())
+                );
+            }
+        }
+    }
+    let files = |program: &str| -> BTreeMap<String, Vec<Value>> {
+        let entries = fs::read_dir(app.path().join(program)).expect("a folder");
+        let entries = entries.map(|entry| entry.expect("it can be listed"));
+        let read = |path: PathBuf| objects(&fs::read_to_string(path).expect("it is text"));
+        entries
+            .map(|entry| {
+                (
+                    entry.file_name().into_string().expect("a name"),
+                    read(entry.path()),
+                )
+            })
+            .collect()
+    };
+    assert_eq!(files("ours"), files("theirs"));
+    assert_eq!(files("ours").len(), 3);
+    let whole = |program: &str| {
+        let path = app.path().join(format!("{program}.yaml"));
+        objects(&fs::read_to_string(path).expect("it is text"))
+    };
+    assert_eq!(whole("ours"), whole("theirs"));
+}
+
+#[test]
+fn a_flag_that_starts_other_programs_is_refused_with_what_to_do_instead() {
+    let app = folder(APP);
+    for flag in [
+        "--enable-helm",
+        "--enable-alpha-plugins",
+        "--network",
+        "--mount=x",
+        "-eA=B",
+    ] {
+        let (code, data, talk) = build(app.path(), &["base", flag]);
+        assert_eq!((code, data.as_str()), (1, ""), "{flag}");
+        assert!(
+            talk.contains("is refused: a build starts no other program"),
+            "{talk}"
+        );
+        assert!(talk.contains("\nhint: "), "{talk}");
+    }
+    let (code, _, talk) = build(app.path(), &["base", "--enable-magic"]);
+    assert_eq!(code, 2, "{talk}");
+}
+
+#[test]
+fn files_outside_are_read_only_when_that_is_allowed_and_links_never_widen_the_tree() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
+    let app = folder(&[
+        ("map.yaml", map),
+        ("app/kustomization.yaml", "resources: [../map.yaml]\n"),
+        ("linked/kustomization.yaml", "resources: [link.yaml]\n"),
+    ]);
+    let (code, _, talk) = build(app.path(), &["app"]);
+    assert_eq!(code, 1);
+    assert!(
+        talk.contains("kustomization.yaml:1: ") && talk.contains("is not in or below"),
+        "{talk}"
+    );
+    assert_ne!(kubectl(app.path(), &["app"]).0, 0);
+    let allowed = ["app", "--load-restrictor", "LoadRestrictionsNone"];
+    let (code, ours, _) = build(app.path(), &allowed);
+    assert_eq!(code, 0);
+    assert_eq!(objects(&ours), objects(&kubectl(app.path(), &allowed).1));
+    std::os::unix::fs::symlink("../map.yaml", app.path().join("linked/link.yaml")).expect("a link");
+    let (code, _, talk) = build(app.path(), &["linked"]);
+    assert_eq!(code, 1);
+    assert!(talk.contains("leads out of the tree"), "{talk}");
+    assert_ne!(kubectl(app.path(), &["linked"]).0, 0);
+}
+
+#[test]
+fn an_error_names_the_file_the_line_and_where_paths_begin() {
+    let app = folder(&[
+        (".git/HEAD", ""),
+        (
+            "apps/web/kustomization.yaml",
+            "resources:\n- missing.yaml\n",
+        ),
+        (
+            "apps/api/kustomization.yaml",
+            "resources: []\nnamePrefx: x\n",
+        ),
+        ("empty/readme.md", ""),
+    ]);
+    let (code, data, talk) = build(app.path(), &["apps/web"]);
+    assert_eq!((code, data.as_str()), (1, ""));
+    assert!(
+        talk.starts_with("error: apps/web/kustomization.yaml:2: "),
+        "{talk}"
+    );
+    let (_, _, talk) = build(&app.path().join("apps"), &["api"]);
+    assert!(
+        talk.starts_with("error: apps/api/kustomization.yaml:2: unknown field `namePrefx`"),
+        "{talk}"
+    );
+    assert!(talk.contains("hint: paths are relative to `"), "{talk}");
+    let (code, _, talk) = build(app.path(), &["empty"]);
+    assert_eq!(code, 1);
+    assert!(talk.contains("has no kustomization file"), "{talk}");
+    let (code, _, talk) = build(app.path(), &["nowhere"]);
+    assert_eq!(code, 1);
+    assert!(
+        talk.starts_with("error: cannot open the folder `nowhere`: "),
+        "{talk}"
+    );
+    let (_, _, talk) = build(app.path(), &["https://git.example.com/fleet"]);
+    assert!(talk.contains("hint: clone the repository"), "{talk}");
+}
+
+const KUSTOMIZATION: &str = "apiVersion: source.toolkit.fluxcd.io/v1
+kind: GitRepository
+metadata: {name: apps, namespace: flux-system}
+spec: {url: https://git.example.com/fleet, interval: 1m}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec:
+  interval: 1m
+  prune: true
+  path: ./elsewhere
+  sourceRef: {kind: GitRepository, name: apps}
+  targetNamespace: shop
+  namePrefix: eu-
+  commonMetadata: {labels: {team: '${keep}'}}
+  postBuild:
+    substitute: {cluster: west, replicas: '3'}
+";
+
+const FLUX_APP: &[(&str, &str)] = &[
+    ("apps.yaml", KUSTOMIZATION),
+    (
+        "deploy/web.yaml",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {replicas: '${replicas}'}\n",
+    ),
+    (
+        "deploy/more/map.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}\ndata: {cluster: 'in ${cluster:-none}', region: '${region:-eu}', plain: '$${x}'}\n",
+    ),
+    (
+        "deploy/secret.yaml",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: 'ENC[x]'}\nsops: {mac: 'ENC[y]'}\n",
+    ),
+];
+
+fn build_kustomization(folder: &Path, more: &[&str]) -> (i32, String, String) {
+    let fixed = [
+        "kustomization",
+        "apps",
+        "--path",
+        "deploy",
+        "--kustomization-file",
+        "apps.yaml",
+    ];
+    build(folder, &[&fixed, more].concat())
+}
+
+#[test]
+fn a_flux_kustomization_is_built_from_its_file_with_variables_labels_and_masked_secrets() {
+    let app = folder(FLUX_APP);
+    let (code, data, talk) = build_kustomization(app.path(), &[]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let objects = objects(&data);
+    let labels = json!({
+        "team": "${keep}", "kustomize.toolkit.fluxcd.io/name": "apps",
+        "kustomize.toolkit.fluxcd.io/namespace": "flux-system"
+    });
+    let metadata = |name: &str| json!({"name": name, "namespace": "shop", "labels": labels});
+    let expected = [
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata("eu-map"),
+            "data": {"cluster": "in west", "region": "eu", "plain": "${x}"}}),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata("eu-login"),
+            "stringData": {"password": "**SOPS**"}}),
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata("eu-web"),
+            "spec": {"replicas": 3}}),
+    ];
+    assert_eq!(objects, expected);
+}
+
+#[test]
+fn variables_that_are_not_set_fail_only_when_that_is_asked_for() {
+    let app = folder(FLUX_APP);
+    let more =
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata: {a: 'x${missing}'}\n";
+    fs::write(app.path().join("deploy/z.yaml"), more).expect("a file");
+    let (code, data, _) = build_kustomization(app.path(), &[]);
+    assert_eq!(code, 0);
+    assert!(
+        objects(&data)
+            .iter()
+            .any(|object| object["data"]["a"] == "x"),
+        "{data}"
+    );
+    let (code, data, talk) = build_kustomization(app.path(), &["--strict-substitute"]);
+    assert_eq!((code, data.as_str()), (1, ""));
+    let words = "error: post build failed for 'eu-more': envsubst error: variable substitution failed: variable not set (strict mode): \"missing\"\n";
+    assert_eq!(talk, words);
+}
+
+#[test]
+fn ignored_files_are_left_out_of_a_made_up_kustomization() {
+    let app = folder(FLUX_APP);
+    fs::write(app.path().join("deploy/.sourceignore"), "/secret.yaml\n").expect("a file");
+    let (code, data, talk) =
+        build_kustomization(app.path(), &["--ignore-paths", "more/**,nothing.yaml"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let kinds: Vec<_> = objects(&data)
+        .iter()
+        .map(|object| object["kind"].clone())
+        .collect();
+    assert_eq!(kinds, ["Deployment"]);
+}
+
+#[test]
+fn a_dry_run_says_which_variables_it_does_not_read_and_asks_no_cluster() {
+    let app = folder(FLUX_APP);
+    let from = "    substituteFrom:\n    - {kind: ConfigMap, name: vars}\n    - {kind: Secret, name: secrets, optional: true}\n";
+    fs::write(
+        app.path().join("apps.yaml"),
+        format!("{KUSTOMIZATION}{from}"),
+    )
+    .expect("a file");
+    let (code, data, talk) = build_kustomization(app.path(), &["--dry-run"]);
+    assert_eq!(code, 0);
+    assert_eq!(
+        talk,
+        "note: a dry run reads no variables of ConfigMap/vars, Secret/secrets\n"
+    );
+    assert_eq!(objects(&data).len(), 3);
+    let (code, _, talk) = build_kustomization(app.path(), &[]);
+    assert_eq!(code, 1);
+    assert!(talk.contains("hint: name a kubeconfig file"), "{talk}");
+}
+
+#[test]
+fn what_is_not_carried_out_or_not_there_is_refused() {
+    let app = folder(FLUX_APP);
+    for flags in [
+        &["--recursive"][..],
+        &["-r"],
+        &["--local-sources", "GitRepository/a/b=."],
+    ] {
+        let (code, _, talk) = build_kustomization(app.path(), flags);
+        assert_eq!(code, 1);
+        assert!(
+            talk.contains("are refused: one Kustomization is built at a time"),
+            "{talk}"
+        );
+    }
+    let (code, _, talk) = build_kustomization(app.path(), &["-n", "other"]);
+    assert_eq!(code, 1);
+    assert!(
+        talk.contains("`apps.yaml` holds no Kustomization `other/apps`"),
+        "{talk}"
+    );
+    let (code, _, talk) = build(app.path(), &["ks", "apps", "--path", "deploy", "--dry-run"]);
+    assert_eq!(code, 2);
+    assert!(
+        talk.contains("`--dry-run` needs `--kustomization-file`"),
+        "{talk}"
+    );
+    let wrong = KUSTOMIZATION.replace("prune: true", "prune: often");
+    fs::write(app.path().join("apps.yaml"), wrong).expect("a file");
+    let (code, _, talk) = build_kustomization(app.path(), &[]);
+    assert_eq!(code, 1);
+    assert!(
+        talk.starts_with("error: apps.yaml:6: not a Kustomization: "),
+        "{talk}"
+    );
+}
