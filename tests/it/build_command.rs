@@ -406,3 +406,41 @@ fn what_is_not_carried_out_or_not_there_is_refused() {
         "{talk}"
     );
 }
+
+#[test]
+fn a_kustomization_and_its_variables_come_from_the_cluster_when_no_file_is_named() {
+    let plane = crate::crds::installed();
+    let namespace = plane.namespace("build");
+    let from =
+        "    substituteFrom: [{kind: ConfigMap, name: vars}, {kind: Secret, name: secrets}]\n";
+    let object = format!("{KUSTOMIZATION}{from}")
+        .replace("namespace: flux-system", &format!("namespace: {namespace}"));
+    let variables = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: vars}\ndata: {cluster: other, region: us}\n---\n\
+        apiVersion: v1\nkind: Secret\nmetadata: {name: secrets}\nstringData: {unused: '1'}\n";
+    let app = folder(FLUX_APP);
+    for text in [object.as_str(), variables] {
+        fs::write(app.path().join("objects.yaml"), text).expect("a file");
+        let file = app.path().join("objects.yaml");
+        let file = file.to_str().expect("a path");
+        plane.kubectl_ok(&["apply", "--namespace", &namespace, "-f", file]);
+    }
+    let kubeconfig = plane.kubeconfig_path();
+    let kubeconfig = kubeconfig.to_str().expect("a path");
+    let cluster = ["--namespace", &namespace, "--kubeconfig", kubeconfig];
+    let ask = |name: &str| {
+        build(
+            app.path(),
+            &[&["kustomization", name, "--path", "deploy"], &cluster[..]].concat(),
+        )
+    };
+    let (code, data, talk) = ask("apps");
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let map = objects(&data)
+        .into_iter()
+        .find(|object| object["kind"] == "ConfigMap");
+    let expected = json!({"cluster": "in west", "region": "us", "plain": "${x}"});
+    assert_eq!(map.expect("it is built")["data"], expected);
+    let (code, data, talk) = ask("nothing");
+    assert_eq!((code, data.as_str()), (1, ""));
+    assert!(talk.contains("not found"), "{talk}");
+}

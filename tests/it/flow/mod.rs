@@ -19,6 +19,7 @@ mod remote_bases;
 mod specifications;
 mod telling;
 mod unreadable;
+mod variables;
 
 use crate::support::fleet::Fleet;
 
