@@ -140,7 +140,7 @@ pub fn post_build(
     Ok(())
 }
 
-/// The object after substitution; `None` when it is left alone.
+/// The object after substitution; `None` when nothing is changed.
 ///
 /// # Errors
 /// [`SubstituteError`].
@@ -153,8 +153,24 @@ pub fn substitute(
         return Ok(None);
     }
     variables.check_names()?;
+    if !has_dollar(object) {
+        return Ok(None);
+    }
     let text = expand(&text::print(object), variables, habits.strict)?;
     read(&text, variables).map(Some)
+}
+
+/// Without a dollar the text reads back as it was printed.
+fn has_dollar(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('$'),
+        Value::Array(items) => items.iter().any(has_dollar),
+        Value::Object(object) => {
+            let mut entries = object.iter();
+            entries.any(|(key, value)| key.contains('$') || has_dollar(value))
+        }
+        _ => false,
+    }
 }
 
 fn is_disabled(object: &Value) -> bool {

@@ -77,6 +77,18 @@ fn an_object_can_be_left_alone() {
 }
 
 #[test]
+fn an_object_without_a_dollar_is_as_it_was() {
+    let set = variables(&[("X", "1")]);
+    assert_eq!(
+        substitute(&map(&json!({"a": "{X}"})), &set, STRICT),
+        Ok(None)
+    );
+    let keyed = substitute(&map(&json!({"${X}": "a"})), &set, STRICT);
+    let keyed = keyed.expect("all is set").expect("there is a variable");
+    assert_eq!(keyed["data"], json!({"1": "a"}));
+}
+
+#[test]
 fn a_value_is_never_told() {
     let set = variables(&[("X", "planted: secret: {")]);
     let error = substitute(&map(&json!({"a": "${X}"})), &set, STRICT).expect_err("it is no YAML");

@@ -262,7 +262,7 @@ fn reads_as_text(text: &str) -> bool {
     });
     classify(text, Rules::Kubernetes) == ScalarKind::Text
         && classify(text, Rules::Kustomize) != ScalarKind::Timestamp
-        && !BASE_60.is_match(text)
+        && !(text.contains(':') && BASE_60.is_match(text))
 }
 
 fn is_break(character: char) -> bool {
