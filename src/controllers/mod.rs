@@ -60,6 +60,8 @@ pub struct Settings {
     pub default_service_account: String,
     /// Kinds that are applied in a stage of their own.
     pub custom_stage_kinds: CustomKinds,
+    /// Whether a variable of a Kustomization that is not set is an error.
+    pub strict_substitution: bool,
     /// How much each registry is asked.
     pub registry_budget: Budget,
     /// The only namespace that is watched; all when `None`.

@@ -114,6 +114,22 @@ fn bases_above_the_folder_are_found_without_a_work_tree() {
 }
 
 #[test]
+fn bases_behind_a_link_and_in_a_repository_inside_are_built_as_by_kubectl() {
+    let app = folder(APP);
+    let inside = app.path().join("vendor");
+    fs::create_dir(&inside).expect("a folder");
+    fs::rename(app.path().join("base"), inside.join("base")).expect("it moves");
+    for repository in [app.path(), &inside.join("base")] {
+        fs::create_dir(repository.join(".git")).expect("a folder");
+    }
+    std::os::unix::fs::symlink("vendor/base", app.path().join("base")).expect("a link");
+    let (code, ours, talk) = build(app.path(), &["overlays/prod"]);
+    assert_eq!((code, talk.as_str()), (0, ""));
+    let (_, theirs, _) = kubectl(app.path(), &["overlays/prod"]);
+    assert_eq!(objects(&ours), objects(&theirs));
+}
+
+#[test]
 fn output_goes_to_a_file_or_to_one_file_for_each_object_named_as_by_kubectl() {
     let app = folder(APP);
     for program in ["ours", "theirs"] {

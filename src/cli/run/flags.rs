@@ -118,6 +118,15 @@ pub struct Flags {
     pub compatibility: Compatibility,
 }
 
+impl Flags {
+    /// Whether a variable of a build that is not set is an error: unless Flux's feature gate says no.
+    pub fn substitutes_strictly(&self) -> bool {
+        let gates = self.compatibility.feature_gates.iter().flatten();
+        let mut gates = gates.flat_map(|gates| gates.split(','));
+        !gates.any(|gate| gate.trim() == "StrictPostBuildSubstitutions=false")
+    }
+}
+
 /// An address that events can be posted to; empty for nobody.
 fn events_address(text: &str) -> Result<String, String> {
     if text.is_empty() {
@@ -180,8 +189,8 @@ without_effect! {
     concurrent_ssa: "four requests of one object's run are under way at once, which is Flux's default",
     token_cache_max_size: "there are no cloud logins yet",
     token_cache_max_duration: "there are no cloud logins yet",
-    watch_configs_label_selector: "a changed Secret is read at the next interval",
-    feature_gates: "there are no feature gates; what differs from Flux's defaults is in the README",
+    watch_configs_label_selector: "a changed Secret or ConfigMap is read at the next interval",
+    feature_gates: "of Flux's gates only StrictPostBuildSubstitutions is one here; what differs from Flux's defaults is in the README",
     gc_interval: "tags are kept in memory",
     storage_value_log_file_size: "tags are kept in memory",
     storage_compression_threshold: "tags are kept in memory",
@@ -240,6 +249,19 @@ mod tests {
             .map(|(flag, _)| flag)
             .collect();
         assert_eq!(set, ["--kube-api-qps", "--feature-gates"]);
+    }
+
+    #[test]
+    fn a_feature_gate_of_flux_lets_variables_be_unset() {
+        for (gates, strict) in [
+            ("GitShallowClone=true", true),
+            ("StrictPostBuildSubstitutions=true", true),
+            ("A=true,StrictPostBuildSubstitutions=false", false),
+        ] {
+            let flags = parse(&[&format!("--feature-gates={gates}")]);
+            assert_eq!(flags.substitutes_strictly(), strict, "{gates}");
+        }
+        assert!(parse(&[]).substitutes_strictly());
     }
 
     #[test]

@@ -216,6 +216,7 @@ async fn controllers(
         no_remote_bases: flags.no_remote_bases,
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
+        strict_substitution: flags.substitutes_strictly(),
         registry_budget: Budget {
             at_once: flags.registry_max_requests,
             rate: Rate::per_second(flags.registry_qps),

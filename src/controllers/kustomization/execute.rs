@@ -74,12 +74,13 @@ pub(super) async fn build(
 }
 
 /// Does to the built objects what comes after the build: variables, read now and once for all of
-/// them, and common metadata. `strict` is Flux's default.
+/// them, and common metadata.
 pub(super) async fn finish(
     mut manifests: Vec<Manifest>,
     target: &Target,
     client: &Client,
-    namespace: &str,
+    owner: &ObjectKey,
+    strict: bool,
 ) -> Result<Vec<Manifest>, Outcome> {
     let failed = |message: String| Outcome::Failed {
         reason: reason::BUILD_FAILED,
@@ -89,7 +90,7 @@ pub(super) async fn finish(
     let recipe = target.recipe.clone();
     let variables = match (&recipe.post_build, manifests.first()) {
         (Some(post_build), Some(first)) => {
-            let read = recipe::variables(post_build, Some(client), namespace).await;
+            let read = recipe::variables(post_build, Some(client), &owner.namespace).await;
             let told = |error| {
                 let name = first.id().name;
                 failed(format!(
@@ -102,7 +103,7 @@ pub(super) async fn finish(
         _ => Variables::default(),
     };
     let finishing = tokio::task::spawn_blocking(move || {
-        let finished = recipe.finish(&mut manifests, &variables, true);
+        let finished = recipe.finish(&mut manifests, &variables, strict);
         finished.map(|()| manifests)
     });
     let finished = finishing.await.map_err(|error| failed(error.to_string()))?;

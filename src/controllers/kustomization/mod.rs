@@ -51,6 +51,7 @@ struct Settings {
     requeue_dependency: Duration,
     default_service_account: String,
     custom_kinds: CustomKinds,
+    strict_substitution: bool,
 }
 
 impl Kustomizations {
@@ -75,6 +76,7 @@ impl Kustomizations {
                 requeue_dependency: settings.requeue_dependency,
                 default_service_account: settings.default_service_account.clone(),
                 custom_kinds: settings.custom_stage_kinds.clone(),
+                strict_substitution: settings.strict_substitution,
             },
         }
     }
@@ -107,8 +109,8 @@ impl Kustomizations {
         let manifests = execute::build(tree, &target, self.remotes.as_ref())
             .await
             .map_err(failed)?;
-        let (client, namespace) = (&self.shared.client, &run.key.namespace);
-        let finished = execute::finish(manifests, &target, client, namespace).await;
+        let (client, strict) = (&self.shared.client, self.settings.strict_substitution);
+        let finished = execute::finish(manifests, &target, client, &run.key, strict).await;
         let manifests = finished.map_err(failed)?;
         let build = Build {
             revision: artifact.revision,
@@ -249,6 +251,7 @@ mod tests {
                 requeue_dependency: Duration::from_secs(30),
                 default_service_account: String::new(),
                 custom_kinds: CustomKinds::default(),
+                strict_substitution: true,
             },
         };
         controller.finalize(Arc::new(object)).await

@@ -1,6 +1,6 @@
 //! Variables of a Kustomization: from its specification, from ConfigMaps and from Secrets.
 
-use super::running;
+use super::{fleet, running};
 use crate::support::fleet::Fleet;
 use serde_json::{Value, json};
 
@@ -113,4 +113,17 @@ async fn a_variable_that_is_not_set_fails_the_build_and_nothing_is_applied() {
         .not_ready("Kustomization", "apps", "BuildFailed")
         .await;
     assert!(words.contains("variable not set (strict mode)"), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_is_not_set_is_empty_when_the_feature_gate_of_flux_says_so() {
+    let mut fleet = fleet("lenient").await;
+    fleet.start(&["--feature-gates=StrictPostBuildSubstitutions=false"]);
+    fleet.commit("Add files", FILES);
+    let source = fleet.git_repository();
+    fleet.apply("GitRepository", "fleet", source).await;
+    substituted(&fleet, json!({"substitute": {"port": "a"}})).await;
+    fleet.ready("Kustomization", "apps").await;
+    let data = data(&fleet, "settings").await;
+    assert_eq!((&data["where"], &data["port"]), (&json!("in"), &json!("a")));
 }
