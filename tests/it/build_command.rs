@@ -77,7 +77,7 @@ fn a_folder_of_a_work_tree_is_built_as_by_kubectl() {
             false => ".",
         };
         let (code, ours, talk) = build(case, &[at]);
-        assert_eq!((code, talk.as_str()), (0, ""), "{}", case.display());
+        assert_eq!(code, 0, "{}: {talk}", case.display());
         let (_, theirs, _) = kubectl(case, &[at]);
         assert_eq!(objects(&ours), objects(&theirs), "{}", case.display());
     }
@@ -127,6 +127,23 @@ fn bases_behind_a_link_and_in_a_repository_inside_are_built_as_by_kubectl() {
     assert_eq!((code, talk.as_str()), (0, ""));
     let (_, theirs, _) = kubectl(app.path(), &["overlays/prod"]);
     assert_eq!(objects(&ours), objects(&theirs));
+}
+
+#[test]
+fn deprecated_fields_are_said_beside_the_objects() {
+    let app = folder(&[
+        APP[0],
+        APP[1],
+        APP[2],
+        ("kustomization.yaml", "bases: [base]\n"),
+    ]);
+    let (code, ours, talk) = build(app.path(), &[]);
+    assert_eq!(code, 0, "{talk}");
+    assert!(
+        talk.starts_with("warning: kustomization.yaml:1: "),
+        "{talk}"
+    );
+    assert_eq!(objects(&ours), objects(&kubectl(app.path(), &["."]).1));
 }
 
 #[test]

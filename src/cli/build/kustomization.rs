@@ -5,7 +5,7 @@
 //! encrypted is masked), and Kustomizations inside what is built.
 
 use super::ignored::Ignoring;
-use super::{mask, output, place};
+use super::{mask, output, place, warn};
 use crate::adapters::cluster::{self, ClusterError};
 use crate::api::Kustomization;
 use crate::api::kustomization::PostBuild;
@@ -74,11 +74,12 @@ pub(super) async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Fail
         None => in_cluster(flags).await?,
     };
     let recipe = Recipe::new(&object.spec);
-    let mut manifests = place::build(&flags.path, &recipe.options, |tree, path| {
+    let built = place::build(&flags.path, &recipe.options, |tree, path| {
         let tree = Ignoring::new(tree, path, &flags.ignore_paths);
         kustomize::build(&tree, path, &recipe.options)
-    })?
-    .manifests;
+    })?;
+    warn(&built, printer);
+    let mut manifests = built.manifests;
     let variables = match &recipe.post_build {
         Some(post_build) => variables(post_build, flags, printer).await?,
         None => Variables::default(),

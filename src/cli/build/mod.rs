@@ -14,7 +14,7 @@ mod refused;
 
 use super::failure::Failure;
 use super::output::Printer;
-use crate::domain::kustomize::{self, Options};
+use crate::domain::kustomize::{self, Built, Options};
 use clap::{Args, Subcommand, ValueEnum};
 use refused::Refused;
 use std::path::PathBuf;
@@ -78,7 +78,15 @@ pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
     let built = place::build(&flags.dir, &options, |tree, path| {
         kustomize::build(tree, path, &options)
     })?;
+    warn(&built, printer);
     output::write(&built.manifests, flags.output.as_deref(), printer)
+}
+
+/// Says what should be written otherwise.
+fn warn(built: &Built, printer: &mut Printer) {
+    for warning in &built.warnings {
+        printer.talk(&format!("warning: {warning}"));
+    }
 }
 
 #[cfg(test)]

@@ -1,33 +1,24 @@
-//! Builds, applies, prunes and looks at health.
+//! Applies, prunes and looks at health.
 //!
 //! Invariant: within a stage every dry run passes before anything is applied; an error says what was
 //! applied until then, so that nothing is forgotten. What is absent: retries; the object's are enough.
 
-use super::recipe;
-use super::target::Target;
-use crate::adapters::artifacts::ArtifactTree;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
 use crate::adapters::cluster::watch::key_of;
-use crate::adapters::git::RemoteBases;
 use crate::adapters::metrics::Metrics;
 use crate::api::Kustomization;
 use crate::domain::drift::{self, Action};
 use crate::domain::health::{self, Health};
 use crate::domain::inventory::{ApplyPlan, Inventory};
-use crate::domain::kustomize;
 use crate::domain::manifest::Manifest;
 use crate::domain::object::{ObjectId, ObjectKey};
-use crate::domain::outcome::{Outcome, reason, with_causes};
+use crate::domain::outcome::reason;
 use crate::domain::stage::{self, Stage};
-use crate::domain::substitute::Variables;
-use crate::domain::tree::{EntryKind, FileTree};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use kube::Client;
 use serde_json::Value;
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -35,80 +26,6 @@ use tokio::time::Instant;
 const PARALLEL: usize = 4;
 /// How long definitions and namespaces may take until the API server serves them.
 const DEFINITIONS: Duration = Duration::from_secs(60);
-
-/// Builds `target` from the files of the source, and from `remotes` when they are allowed.
-pub(super) async fn build(
-    tree: Arc<ArtifactTree>,
-    target: &Target,
-    remotes: Option<&RemoteBases>,
-) -> Result<Vec<Manifest>, Outcome> {
-    if tree.kind(&target.path) != Some(EntryKind::Directory) {
-        let message = format!(
-            "kustomization path not found: `{}` is no folder of the source",
-            target.path
-        );
-        return Err(Outcome::Failed {
-            reason: reason::ARTIFACT_FAILED,
-            message,
-            next: Some(target.retry_interval),
-        });
-    }
-    let failed = |message: String| Outcome::Failed {
-        reason: reason::BUILD_FAILED,
-        message,
-        next: Some(target.retry_interval),
-    };
-    let (path, options) = (target.path.clone(), target.recipe.options.clone());
-    let remotes = remotes.map(|remotes| remotes.for_build(target.timeout));
-    // A build is work for the processor, and waits for remote bases: it must not hold up the tasks
-    // that wait for the network.
-    let built = tokio::task::spawn_blocking(move || match remotes {
-        Some(remotes) => kustomize::build_with(&*tree, &path, &options, &remotes),
-        None => kustomize::build(&*tree, &path, &options),
-    });
-    let built = built.await;
-    let built = built
-        .map_err(|error| failed(error.to_string()))?
-        .map_err(|error| failed(with_causes(&error)))?;
-    Ok(built.manifests)
-}
-
-/// Does to the built objects what comes after the build: variables, read now and once for all of
-/// them, and common metadata.
-pub(super) async fn finish(
-    mut manifests: Vec<Manifest>,
-    target: &Target,
-    client: &Client,
-    owner: &ObjectKey,
-    strict: bool,
-) -> Result<Vec<Manifest>, Outcome> {
-    let failed = |message: String| Outcome::Failed {
-        reason: reason::BUILD_FAILED,
-        message,
-        next: Some(target.retry_interval),
-    };
-    let recipe = target.recipe.clone();
-    let variables = match (&recipe.post_build, manifests.first()) {
-        (Some(post_build), Some(first)) => {
-            let read = recipe::variables(post_build, Some(client), &owner.namespace).await;
-            let told = |error| {
-                let name = first.id().name;
-                failed(format!(
-                    "post build failed for '{name}': {}",
-                    with_causes(&error)
-                ))
-            };
-            read.map_err(told)?
-        }
-        _ => Variables::default(),
-    };
-    let finishing = tokio::task::spawn_blocking(move || {
-        let finished = recipe.finish(&mut manifests, &variables, strict);
-        finished.map(|()| manifests)
-    });
-    let finished = finishing.await.map_err(|error| failed(error.to_string()))?;
-    finished.map_err(|error| failed(with_causes(&error)))
-}
 
 /// What was done to the objects of a Kustomization.
 #[derive(Debug)]
@@ -432,6 +349,7 @@ mod tests {
     use super::*;
     use kube::client::Body;
     use serde_json::json;
+    use std::sync::Arc;
 
     /// An applier on a server that has but the kinds of the core group that are asked for here.
     fn applier() -> Applier {

@@ -7,6 +7,7 @@
 mod execute;
 mod fetch;
 mod history;
+mod make;
 mod plan;
 pub mod recipe;
 mod target;
@@ -106,11 +107,11 @@ impl Kustomizations {
             .tree(&artifact, &target, &self.settings)
             .await
             .map_err(failed)?;
-        let manifests = execute::build(tree, &target, self.remotes.as_ref())
+        let manifests = make::build(tree, &target, self.remotes.as_ref())
             .await
             .map_err(failed)?;
         let (client, strict) = (&self.shared.client, self.settings.strict_substitution);
-        let finished = execute::finish(manifests, &target, client, &run.key, strict).await;
+        let finished = make::finish(manifests, &target, client, &run.key, strict).await;
         let manifests = finished.map_err(failed)?;
         let build = Build {
             revision: artifact.revision,
