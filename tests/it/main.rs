@@ -3,8 +3,8 @@
 mod architecture;
 mod artifacts;
 mod build;
-mod build_fields;
 mod build_command;
+mod build_fields;
 mod crds;
 mod demo;
 mod deploy;
