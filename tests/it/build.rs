@@ -35,7 +35,7 @@ fn kubectl_kustomize(directory: &Path) -> Result<String, String> {
     }
 }
 
-fn read_tree(root: &Path) -> MapTree {
+pub(crate) fn read_tree(root: &Path) -> MapTree {
     fn visit(root: &Path, directory: &Path, tree: &mut BTreeMap<String, Vec<u8>>) {
         for entry in std::fs::read_dir(directory).expect("the case can be listed") {
             let path = entry.expect("the case can be listed").path();

@@ -5,6 +5,7 @@ mod artifacts;
 mod build;
 mod build_command;
 mod build_fields;
+mod build_hostile;
 mod crds;
 mod demo;
 mod deploy;
