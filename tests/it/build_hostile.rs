@@ -1,10 +1,10 @@
 //! The build against bytes that are out to hurt: no panic, no hang, no more than 200 MB.
 //!
 //! Each group of trees is built in a child process, the same test program again, which stops its
-//! own time and reads its own peak of resident memory, so that an overflow of the stack and a
-//! process out of memory are failures like others. A release build has to end within the second
-//! that the project promises; an unoptimised one, on a machine that runs other tests besides, within
-//! thirty. Random trees differ in every run: a failure prints the number that
+//! own processor time and reads its own peak of resident memory, so that an overflow of the stack
+//! and a process out of memory are failures like others. The project promises a second
+//! on an idle machine; this test, which shares its processors with others, allows two, and an
+//! unoptimised build ten times as much. Random trees differ in every run: a failure prints the number that
 //! `HIGHWATER_HOSTILE_SEED` repeats; `HIGHWATER_HOSTILE_CASES` makes more of them.
 
 use crate::support::highwater::Running;
@@ -15,13 +15,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Which group the child builds.
+/// What the child builds: the large tree of that number, or all that are `mutated`.
 const GROUP: &str = "HIGHWATER_HOSTILE_GROUP";
 const SEED: &str = "HIGHWATER_HOSTILE_SEED";
 const CASES: &str = "HIGHWATER_HOSTILE_CASES";
 
 /// How long one build may take.
-const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 30 } else { 1 });
+const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
 /// How much memory the whole process may hold at its peak, its input included, in bytes.
 const MEMORY: u64 = 200_000_000;
 
@@ -73,10 +73,9 @@ fn child() {
     let Ok(group) = std::env::var(GROUP) else {
         return;
     };
-    let cases = match group.as_str() {
-        "large" => large(),
-        "mutated" => mutated(),
-        other => panic!("there is no group `{other}`"),
+    let cases = match group.parse::<usize>() {
+        Ok(one) => large().into_iter().skip(one).take(1).collect(),
+        Err(_) => mutated(),
     };
     let mut failures = String::new();
     for case in cases {
@@ -101,9 +100,12 @@ fn attempt(tree: &MapTree, options: &Options) -> Result<(), String> {
     };
     // Where the system allows it, each peak starts anew.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
-    let since = Instant::now();
+    let (since, before) = (Instant::now(), processor_time());
     let built = build(tree, path, options);
-    let took = since.elapsed();
+    let took = match (before, processor_time()) {
+        (Some(before), Some(after)) => after.saturating_sub(before),
+        _ => since.elapsed(),
+    };
     let words = match &built {
         Ok(built) => format!("{} objects", built.manifests.len()),
         Err(error) => format!("refused: {error}").chars().take(160).collect(),
@@ -122,6 +124,17 @@ fn attempt(tree: &MapTree, options: &Options) -> Result<(), String> {
     Ok(())
 }
 
+/// How long processors have worked for this process, in steps of ten milliseconds: what else the
+/// machine does is no fault of a build. `None` where there is no `/proc`.
+fn processor_time() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut times = fields.split_whitespace().skip(11).map(str::parse::<u64>);
+    let user = times.next()?.ok()?;
+    let system = times.next()?.ok()?;
+    Some(Duration::from_millis((user + system) * 10))
+}
+
 /// The largest resident set of this process, in bytes; 0 where there is no `/proc`.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -132,7 +145,10 @@ fn peak() -> u64 {
 
 #[test]
 fn large_input_is_built_or_refused_in_time_and_within_memory() {
-    survive("large");
+    // What one build leaves behind in the allocator would count for the next.
+    for one in 0..large().len() {
+        survive(&one.to_string());
+    }
 }
 
 #[test]
@@ -545,7 +561,7 @@ fn steps() -> Vec<Case> {
         let mut names = String::new();
         for number in 0..1_500 {
             tree.insert(format!("{number}/kustomization.yaml"), format!("namePrefix: p{number}-\nresources: [../base]\n").into_bytes());
-            names.push_str(&format!("- {number}\n"));
+            names.push_str(&format!("- ./{number}\n"));
         }
         let base = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {volumes: [{configMap: {name: a}}]}\n";
         tree.extend(files([
@@ -587,7 +603,7 @@ fn patches() -> Vec<Case> {
             )
         }),
         case("many JSON patches that select all", || {
-            many(3_000, format!("patches:\n{}", "- target: {kind: ConfigMap}\n  patch: '[{op: add, path: /data/x, value: y}]'\n".repeat(3_000)))
+            many(3_000, format!("patches:\n{}", "- target: {kind: ConfigMap}\n  patch: '- {op: add, path: /data/x, value: z}'\n".repeat(3_000)))
         }),
         case("many expressions of targets", || {
             many(
@@ -596,7 +612,7 @@ fn patches() -> Vec<Case> {
                     "patches:\n{}",
                     repeated(2_000, |number| {
                         format!(
-                            "- target: {{name: '(a|b)*{number}.*', namespace: '[a-z]{{0,50}}'}}\n  patch: '[{{op: add, path: /data/x, value: y}}]'\n"
+                            "- target: {{name: '(a|b)*{number}.*', namespace: '[a-z]{{0,50}}'}}\n  patch: '- {{op: add, path: /data/x, value: y}}'\n"
                         )
                     })
                 ),
@@ -674,7 +690,7 @@ fn patches() -> Vec<Case> {
             many(
                 10_000,
                 format!(
-                    "patches:\n- target: {{kind: ConfigMap}}\n  patch: '[{{op: add, path: /data/x, value: {}}}]'\n",
+                    "patches:\n- target: {{kind: ConfigMap}}\n  patch: '- {{op: add, path: /data/x, value: {}}}'\n",
                     "x".repeat(LONG)
                 ),
             )
@@ -744,7 +760,7 @@ fn patches() -> Vec<Case> {
             many(
                 5_000,
                 format!(
-                    "patches:\n- target: {{labelSelector: 'a in ({})'}}\n  patch: '[{{op: add, path: /data/x, value: y}}]'\n",
+                    "patches:\n- target: {{labelSelector: 'a in ({})'}}\n  patch: '- {{op: add, path: /data/x, value: y}}'\n",
                     repeated(100_000, |number| format!("v{number},"))
                 ),
             )

@@ -3,6 +3,7 @@
 //! Invariant: the steps run in kustomize's order, each on everything collected so far; directories
 //! and objects are bounded. What is absent: what has to wait for the top (references, order).
 
+use super::budget::{self, Budget};
 use super::build_metadata::Notes;
 use super::context::{Context, too_large, tree_error};
 use super::decode::Located;
@@ -98,20 +99,22 @@ impl Context<'_> {
             ..
         } = &mut accumulated;
         self.budget
-            .change(resources.len().saturating_mul(tables.weight()))?;
+            .look(tables.weight().saturating_mul(4), resources)?;
         self.patch(kustomization, resources, &mut notes)?;
-        name(kustomization, resources, tables, &mut notes)?;
-        label(kustomization, resources, tables, &mut notes)?;
+        name(kustomization, resources, tables, self.budget, &mut notes)?;
+        label(kustomization, resources, tables, self.budget, &mut notes)?;
         for entry in &kustomization.patches_json6902 {
             patch::apply_json6902(self, resources, entry)?;
             notes.ran("PatchJson6902Transformer", resources)?;
         }
+        self.budget.look(kustomization.replicas.len(), resources)?;
         for replica in &kustomization.replicas {
             replicas::apply(resources, replica, &tables.replicas)?;
             notes.ran("ReplicaCountTransformer", resources)?;
         }
+        self.budget.walk(kustomization.images.len(), resources)?;
         for image in &kustomization.images {
-            images::apply(resources, image, &tables.images)?;
+            images::apply(resources, image, &tables.images, self.budget)?;
             notes.ran("ImageTagTransformer", resources)?;
         }
         for replacement in &kustomization.replacements {
@@ -198,11 +201,17 @@ impl Context<'_> {
         path: &str,
         bytes: &[u8],
     ) -> Result<Accumulated, BuildError> {
-        let documents = expand_lists(path, documents(path, bytes, Rules::Kustomize)?)?;
+        let documents = documents(path, bytes, Rules::Kustomize)?;
+        self.budget.read(bytes)?;
+        self.budget.parse(&documents)?;
+        let documents = expand_lists(path, documents)?;
         let objects: Result<Vec<Resource>, BuildError> = documents
             .into_iter()
             .filter(|document| !document.root.is_empty())
-            .map(|document| object(path, document))
+            .map(|document| {
+                self.budget.keep(budget::bytes(&document.root))?;
+                object(path, document)
+            })
             .collect();
         let mut resources = self.schemas.meet(objects?);
         self.note_origin(&name.value, &mut resources)?;
@@ -252,6 +261,7 @@ fn name(
     kustomization: &Kustomization,
     resources: &mut [Resource],
     tables: &Tables,
+    budget: &Budget,
     notes: &mut Notes<'_>,
 ) -> Result<(), BuildError> {
     let Kustomization {
@@ -261,14 +271,17 @@ fn name(
         ..
     } = kustomization;
     if !namespace.is_empty() {
+        budget.rename(resources, namespace)?;
         namespace::apply(resources, namespace, &tables.namespace)?;
         notes.ran("NamespaceTransformer", resources)?;
     }
     if !name_prefix.is_empty() {
+        budget.rename(resources, name_prefix)?;
         naming::prefix(resources, name_prefix, &tables.name_prefix)?;
         notes.ran("PrefixTransformer", resources)?;
     }
     if !name_suffix.is_empty() {
+        budget.rename(resources, name_suffix)?;
         naming::suffix(resources, name_suffix, &tables.name_suffix)?;
         notes.ran("SuffixTransformer", resources)?;
     }
@@ -280,24 +293,26 @@ fn label(
     kustomization: &Kustomization,
     resources: &mut [Resource],
     tables: &Tables,
+    budget: &Budget,
     notes: &mut Notes<'_>,
 ) -> Result<(), BuildError> {
     for label in &kustomization.labels {
-        labels::apply(resources, label, tables)?;
+        labels::apply(resources, label, tables, budget)?;
         notes.ran("LabelTransformer", resources)?;
     }
     let (labels, annotations) = (
         &kustomization.common_labels,
         &kustomization.common_annotations,
     );
-    labels::set(resources, "commonLabels", &tables.common_labels, labels)?;
+    let specs = &tables.common_labels;
+    labels::set(resources, "commonLabels", specs, labels, budget)?;
     // As in kustomize, `labels` bring one more step even when there are no common ones.
     if !labels.is_empty() || !kustomization.labels.is_empty() {
         notes.ran("LabelTransformer", resources)?;
     }
     if !annotations.is_empty() {
         let specs = &tables.common_annotations;
-        labels::set(resources, "commonAnnotations", specs, annotations)?;
+        labels::set(resources, "commonAnnotations", specs, annotations, budget)?;
         notes.ran("AnnotationsTransformer", resources)?;
     }
     Ok(())

@@ -80,9 +80,19 @@ impl Wanted {
     }
 
     /// Labels the finished objects, and takes away the notes nobody asked for.
-    pub(super) fn finish(self, resources: &mut [Resource]) -> Result<(), BuildError> {
+    pub(super) fn finish(
+        self,
+        resources: &mut [Resource],
+        budget: &Budget,
+    ) -> Result<(), BuildError> {
         if self.managed_by {
-            set(resources, &LABELS, "app.kubernetes.io/managed-by", BUILDER)?;
+            set(
+                resources,
+                &LABELS,
+                "app.kubernetes.io/managed-by",
+                BUILDER,
+                budget,
+            )?;
         }
         let goes = |key: &str| match key {
             ORIGIN => !self.origins,
@@ -214,7 +224,7 @@ impl Context<'_> {
         let text = origin.append(name).to_text();
         let bytes = text.len().saturating_mul(resources.len());
         self.budget.note(bytes, bytes)?;
-        set(resources, &ANNOTATIONS, ORIGIN, &text)
+        set(resources, &ANNOTATIONS, ORIGIN, &text, self.budget)
     }
 }
 
@@ -256,7 +266,8 @@ fn set(
     field: &FieldSpec,
     key: &str,
     value: &str,
+    budget: &Budget,
 ) -> Result<(), BuildError> {
     let pairs = BTreeMap::from([(key.to_owned(), value.to_owned())]);
-    labels::set(resources, STEP, std::slice::from_ref(field), &pairs)
+    labels::set(resources, STEP, std::slice::from_ref(field), &pairs, budget)
 }

@@ -37,14 +37,12 @@ pub(super) fn apply(
     for name in names {
         let (file, bytes) = context.read(name)?;
         let read = parse(&file, &bytes)?;
-        context
-            .budget
-            .change(read.len() * (16 + custom.len() / 16))?;
+        context.budget.work(read.len() * (80 + custom.len()))?;
         custom
             .add(&read)
             .map_err(|reason| name.error(format!("{file}: {reason}")))?;
     }
-    context.budget.change(8 * tables.added())?;
+    context.budget.work(40 * tables.added())?;
     tables.configure(&custom).map_err(|reason| {
         names
             .last()

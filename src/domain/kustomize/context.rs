@@ -42,7 +42,10 @@ impl<'a> Context<'a> {
         let path = self.resolve(name)?;
         self.restrict(name, &path)?;
         match self.tree.read(&path) {
-            Ok(bytes) => Ok((self.called(&path), bytes)),
+            Ok(bytes) => {
+                self.budget.read(&bytes)?;
+                Ok((self.called(&path), bytes))
+            }
             Err(error) => Err(tree_error(name, error)),
         }
     }
@@ -111,7 +114,10 @@ impl<'a> Context<'a> {
             match self.tree.kind(&path) {
                 None | Some(EntryKind::Directory | EntryKind::Submodule) => {}
                 Some(_) => match self.tree.read(&path) {
-                    Ok(bytes) => found.push((path, bytes)),
+                    Ok(bytes) => {
+                        self.budget.read(&bytes)?;
+                        found.push((path, bytes));
+                    }
                     Err(TreeError::NotAFile(_) | TreeError::NotFound(_)) => {}
                     Err(error) => return Err(BuildError::Root(error)),
                 },

@@ -5,9 +5,9 @@
 //! absent: writing inside a string that holds YAML or JSON (`inner` does); what is written there by
 //! way of a wildcard is lost, as it is there.
 
+use super::expression::compile;
 use super::inner;
 use crate::domain::manifest::{Mapping, Node, Rules, Scalar, ScalarKind, classify};
-use regex::Regex;
 use std::borrow::Cow;
 
 /// The elements of a path; what stands in brackets is one element, and `\.` is no border.
@@ -262,7 +262,7 @@ fn visit_entries(
     create: Option<Leaf>,
     set: &mut Set<'_>,
 ) -> Result<usize, String> {
-    let pattern = Regex::new(value).map_err(|error| format!("`{value}`: {error}"))?;
+    let pattern = compile(value).map_err(|error| format!("`{value}`: {error}"))?;
     for attempt in 0..2 {
         let mut found = 0;
         for item in items.iter_mut() {

@@ -9,6 +9,9 @@ use super::resource::GvkRef;
 use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind};
 use std::borrow::Cow;
 
+/// How many elements a path may have: what is made is as deep.
+const DEPTH: usize = 256;
+
 /// Which field of which kinds. An empty group, version or kind fits every object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldSpec {
@@ -53,6 +56,9 @@ impl FieldSpec {
     pub(super) fn parse(at: &At<'_>) -> Result<Self, BuildError> {
         let fields = at.fields()?;
         fields.only(&["path", "create", "group", "version", "kind"])?;
+        if fields.text("path")?.split('/').count() > DEPTH {
+            return Err(at.error(format!("`path` has more than {DEPTH} elements")));
+        }
         Ok(Self {
             group: fields.text("group")?.into(),
             version: fields.text("version")?.into(),

@@ -4,6 +4,7 @@
 //! called the same, as `behavior` says. What is absent: the suffix that comes from the content; it
 //! waits for the end of the build.
 
+use super::budget;
 use super::build_metadata::{Notes, keep_origin};
 use super::content_hash;
 use super::context::Context;
@@ -12,13 +13,15 @@ use super::error::BuildError;
 use super::key_values::Sources;
 use super::naming::rename;
 use super::resource::Resource;
-use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind, Source};
+use crate::domain::manifest::{Entry, Mapping, Node, Scalar, ScalarKind, Source};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::BTreeMap;
 
 /// How many letters of base64 stand in a line.
 const LINE: usize = 70;
+/// How many bytes of shared options the generators of one file may get.
+const COPIED: usize = 16_000_000;
 
 /// What is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,12 +63,18 @@ pub(super) struct Generator {
 pub(super) fn parse(fields: &Fields<'_>) -> Result<Vec<Located<Generator>>, BuildError> {
     let shared = options(fields, "generatorOptions")?;
     let mut generators = Vec::new();
+    let mut copied = 0;
     for (field, kind) in [
         ("configMapGenerator", Kind::ConfigMap),
         ("secretGenerator", Kind::Secret),
     ] {
         for at in fields.items(field)? {
             let mut generator = generator(&at, kind)?;
+            copied += shared.bytes();
+            if copied > COPIED {
+                let what = format!("shared options of over {COPIED} bytes in all");
+                return Err(BuildError::TooLarge { what });
+            }
             generator.options.lay_over(&shared);
             generators.push(at.locate(generator));
         }
@@ -136,6 +145,11 @@ fn options(fields: &Fields<'_>, name: &str) -> Result<GeneratorOptions, BuildErr
 }
 
 impl GeneratorOptions {
+    fn bytes(&self) -> usize {
+        let pairs = self.labels.iter().chain(&self.annotations);
+        pairs.map(|(key, value)| key.len() + value.len()).sum()
+    }
+
     fn lay_over(&mut self, shared: &Self) {
         for (own, shared) in [
             (&mut self.labels, &shared.labels),
@@ -159,7 +173,9 @@ pub(super) fn apply(
 ) -> Result<(), BuildError> {
     let mut made = make(context, generator)?;
     notes.made(generator.value.kind.generator(), &mut made)?;
-    absorb(resources, generator, made)
+    context.budget.look(1, resources)?;
+    context.budget.keep(budget::bytes(&made.root))?;
+    absorb(context, resources, generator, made)
 }
 
 fn make(context: &Context<'_>, generator: &Located<Generator>) -> Result<Resource, BuildError> {
@@ -218,12 +234,21 @@ impl Kind {
     }
 }
 
+/// An entry of a mapping that does not have the key.
+fn entry(key: &str, value: Node) -> Entry {
+    Entry {
+        key: key.to_owned(),
+        line: 0,
+        value,
+    }
+}
+
 fn texts(pairs: &BTreeMap<String, String>, quoted: bool) -> Node {
     let mut mapping = Mapping::default();
     for (key, value) in pairs {
         let mut scalar = Scalar::string(value.as_str());
         scalar.quoted |= quoted;
-        mapping.set(key, Node::Scalar(scalar));
+        mapping.entries.push(entry(key, Node::Scalar(scalar)));
     }
     Node::Mapping(mapping)
 }
@@ -239,7 +264,7 @@ fn config_map(root: &mut Mapping, content: BTreeMap<String, Vec<u8>>) {
             .get_or_insert_with(field, Node::mapping)
             .as_mapping_mut()
         {
-            mapping.set(&key, block(text));
+            mapping.entries.push(entry(&key, block(text)));
         }
     }
 }
@@ -252,7 +277,7 @@ fn secret(root: &mut Mapping, content: BTreeMap<String, Vec<u8>>, secret_type: &
     root.set("type", Node::text(secret_type));
     let mut data = Mapping::default();
     for (key, value) in content {
-        data.set(&key, block(encode(&value)));
+        data.entries.push(entry(&key, block(encode(&value))));
     }
     root.set("data", Node::Mapping(data));
 }
@@ -283,6 +308,7 @@ fn encode(bytes: &[u8]) -> String {
 
 /// Adds what was made, or lets it take the place of the object that is or was called the same.
 fn absorb(
+    context: &Context<'_>,
     resources: &mut Vec<Resource>,
     generator: &Located<Generator>,
     mut made: Resource,
@@ -306,6 +332,7 @@ fn absorb(
         (Some(index), None) => index,
     };
     let old = &mut resources[index];
+    context.budget.work(budget::nodes(&old.root) * 60)?;
     if behavior == Behavior::Create {
         return Err(generator.error(format!(
             "`{identity}` is already there, from {}; hint: `behavior: merge` or `replace`",
@@ -340,7 +367,7 @@ fn merge_data(made: &mut Resource, old: &Resource, field: &str) {
         if !pairs.is_empty() {
             let mut data = Mapping::default();
             for (key, text) in pairs {
-                data.set(&key, block(text));
+                data.entries.push(entry(&key, block(text)));
             }
             root.set(field, Node::Mapping(data));
         }

@@ -5,8 +5,10 @@
 //! are gone through twice, so a `tagSuffix` is added twice there. What is absent: a registry.
 
 use super::Image;
+use super::budget::Budget;
 use super::decode::{At, Located};
 use super::error::BuildError;
+use super::expression::{behind, compile, is_plain};
 use super::field_spec::{Create, FieldSpec};
 use super::resource::Resource;
 use crate::domain::manifest::Node;
@@ -54,12 +56,17 @@ pub(super) fn apply(
     resources: &mut [Resource],
     image: &Located<Image>,
     specs: &[FieldSpec],
+    budget: &Budget,
 ) -> Result<(), BuildError> {
+    if !is_plain(&image.value.name) {
+        budget.compile()?;
+    }
     let pattern = Pattern::new(&image.value.name)
         .map_err(|error| image.error(format!("`name` is not an expression: {error}")))?;
     let change = Change {
         image: &image.value,
         pattern,
+        budget,
     };
     for resource in resources.iter_mut() {
         if resource.text("kind") == "CustomResourceDefinition" {
@@ -93,12 +100,19 @@ enum Pattern<'a> {
 
 impl<'a> Pattern<'a> {
     fn new(name: &'a str) -> Result<Self, regex::Error> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/.-_:@".contains(&byte);
-        if name.bytes().all(plain) {
+        if is_plain(name) {
             return Ok(Self::Plain(name));
         }
         let text = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
-        Regex::new(&text).map(Self::Expression)
+        compile(&text).map(Self::Expression)
+    }
+
+    /// What comparing costs, next to looking at one node.
+    fn cost(&self, reference: &str) -> usize {
+        match self {
+            Self::Plain(_) => reference.len() / 16,
+            Self::Expression(_) => reference.len(),
+        }
     }
 
     fn fits(&self, reference: &str) -> bool {
@@ -107,16 +121,6 @@ impl<'a> Pattern<'a> {
             Self::Expression(pattern) => pattern.is_match(reference),
         }
     }
-}
-
-/// What follows `name` in a reference that starts with it; a `.` of the name is any character.
-fn behind<'a>(name: &str, reference: &'a str) -> Option<&'a str> {
-    let mut rest = reference.chars();
-    let mut fits = |wanted| {
-        let found = rest.next();
-        found == Some(wanted) || (wanted == '.' && found.is_some_and(|found| found != '\n'))
-    };
-    name.chars().all(&mut fits).then_some(rest.as_str())
 }
 
 /// Whether a text is a tag and a digest, or one of them, or nothing.
@@ -134,6 +138,7 @@ fn is_version(text: &str) -> bool {
 struct Change<'a> {
     image: &'a Image,
     pattern: Pattern<'a>,
+    budget: &'a Budget,
 }
 
 impl Change<'_> {
@@ -168,8 +173,13 @@ impl Change<'_> {
         let Some(scalar) = node.as_scalar() else {
             return Err("expected an image reference".to_owned());
         };
+        let spent = self.budget.work(1 + self.pattern.cost(&scalar.text));
+        spent.map_err(|error| error.to_string())?;
         if self.pattern.fits(&scalar.text) {
-            *node = Node::text(self.renamed(&scalar.text));
+            let text = self.renamed(&scalar.text);
+            let kept = self.budget.keep(text.len());
+            kept.map_err(|error| error.to_string())?;
+            *node = Node::text(text);
         }
         Ok(())
     }

@@ -4,11 +4,12 @@
 //! key of an object adds it, negative indices count from the end, `null` on the way is missing.
 //! What is absent: merge patches (RFC 7396).
 
+use super::budget::Budget;
 use crate::domain::manifest::{Rules, documents, from_f64};
 use serde_json::Value;
 
-/// How many values the copies of one patch may add.
-const COPIED: usize = 500_000;
+/// How deep a value may lie.
+const DEPTH: usize = 256;
 
 /// One operation.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,10 +67,13 @@ fn operation(value: Value) -> Result<Operation, String> {
 ///
 /// # Errors
 /// In words, with the path of the first operation that does not apply.
-pub(super) fn apply(document: &mut Value, operations: &[Operation]) -> Result<(), String> {
-    let mut copied = 0;
+pub(super) fn apply(
+    document: &mut Value,
+    operations: &[Operation],
+    budget: &Budget,
+) -> Result<(), String> {
     for (index, operation) in operations.iter().enumerate() {
-        step(document, operation, &mut copied).map_err(|reason| {
+        step(document, operation, budget).map_err(|reason| {
             format!(
                 "operation {index}, `{}` of `{}`: {reason}",
                 operation.op,
@@ -95,40 +99,66 @@ fn round_numbers(value: &mut Value) {
     }
 }
 
-fn step(document: &mut Value, operation: &Operation, copied: &mut usize) -> Result<(), String> {
+fn step(document: &mut Value, operation: &Operation, budget: &Budget) -> Result<(), String> {
     let path = operation.path.as_deref().ok_or("`path` is missing")?;
+    let spent = budget.work(16 + path.len() / 2);
+    spent.map_err(|error| error.to_string())?;
     let value = || operation.value.clone().unwrap_or_default();
     let from = || operation.from.as_deref().ok_or("`from` is missing");
     match operation.op.as_str() {
-        "add" => add(document, path, value()),
-        "remove" => remove(document, path).map(drop),
-        "replace" => replace(document, path, value()),
+        "add" => add(document, path, kept(value(), budget)?, budget),
+        "remove" => remove(document, path, budget).map(drop),
+        "replace" => replace(document, path, kept(value(), budget)?),
         "move" => {
-            let moved = remove(document, from()?)?;
-            add(document, path, moved)
+            let moved = remove(document, from()?, budget)?;
+            add(document, path, moved, budget)
         }
         "copy" => {
             let found = get(document, from()?)?;
-            *copied += found.map_or(0, size);
-            if *copied > COPIED {
-                return Err(format!(
-                    "the copies of a patch add more than {COPIED} values"
-                ));
-            }
+            let bytes = found.map_or(0, |found| size(found).0);
+            budget.keep(bytes).map_err(|error| error.to_string())?;
             let value = found.cloned().unwrap_or_default();
-            add(document, path, value)
+            add(document, path, value, budget)
         }
         "test" => test(document, path, &value()),
         _ => Err("expected `add`, `remove`, `replace`, `move`, `copy` or `test`".to_owned()),
     }
 }
 
-fn size(value: &Value) -> usize {
-    1 + match value {
-        Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(object) => object.values().map(size).sum(),
-        _ => 0,
+/// About how many bytes a value takes in memory, and how deep it is.
+fn size(value: &Value) -> (usize, usize) {
+    const EACH: usize = 128;
+    let inner = |sizes: &mut dyn Iterator<Item = (usize, usize)>| {
+        sizes.fold((EACH, 1), |(bytes, depth), (more, inner)| {
+            (bytes + more, depth.max(inner + 1))
+        })
+    };
+    match value {
+        Value::Array(items) => inner(&mut items.iter().map(size)),
+        Value::Object(object) => inner(&mut object.iter().map(|(key, value)| {
+            let (bytes, depth) = size(value);
+            (bytes + key.len(), depth)
+        })),
+        Value::String(text) => (EACH + text.len(), 1),
+        _ => (EACH, 1),
     }
+}
+
+/// Counts what a patch adds.
+fn kept(value: Value, budget: &Budget) -> Result<Value, String> {
+    let kept = budget.keep(size(&value).0);
+    kept.map_err(|error| error.to_string()).map(|()| value)
+}
+
+/// Counts the neighbours that may have to move.
+fn moved(container: &Value, budget: &Budget) -> Result<(), String> {
+    let neighbours = match container {
+        Value::Array(items) => items.len(),
+        Value::Object(object) => object.len(),
+        _ => 0,
+    };
+    let spent = budget.work(1 + neighbours);
+    spent.map_err(|error| error.to_string())
 }
 
 fn unescape(part: &str) -> String {
@@ -173,7 +203,10 @@ fn container<'a>(document: &'a mut Value, path: &str) -> Result<(&'a mut Value, 
     }
 }
 
-fn add(document: &mut Value, path: &str, value: Value) -> Result<(), String> {
+fn add(document: &mut Value, path: &str, value: Value, budget: &Budget) -> Result<(), String> {
+    if path.split('/').count() + size(&value).1 > DEPTH {
+        return Err(format!("the value would be more than {DEPTH} levels deep"));
+    }
     let (container, key) = container(document, path)?;
     match container {
         Value::Object(object) => {
@@ -181,6 +214,8 @@ fn add(document: &mut Value, path: &str, value: Value) -> Result<(), String> {
         }
         Value::Array(items) if key == "-" => items.push(value),
         Value::Array(items) => {
+            let spent = budget.work(1 + items.len());
+            spent.map_err(|error| error.to_string())?;
             let index = index(&key, items.len(), items.len() + 1)?;
             items.insert(index, value);
         }
@@ -189,8 +224,9 @@ fn add(document: &mut Value, path: &str, value: Value) -> Result<(), String> {
     Ok(())
 }
 
-fn remove(document: &mut Value, path: &str) -> Result<Value, String> {
+fn remove(document: &mut Value, path: &str, budget: &Budget) -> Result<Value, String> {
     let (container, key) = container(document, path)?;
+    moved(container, budget)?;
     match container {
         Value::Object(object) => object
             .shift_remove(&key)
@@ -259,7 +295,7 @@ mod tests {
     fn patched(document: Value, patch: &str) -> Result<Value, String> {
         let operations = parse("patch.yaml", patch)?.unwrap_or_default();
         let mut document = document;
-        apply(&mut document, &operations)?;
+        apply(&mut document, &operations, &Budget::default())?;
         Ok(document)
     }
 
@@ -306,7 +342,16 @@ mod tests {
             .map(|index| format!("- {{op: copy, from: /a, path: /a/x{index}}}\n"))
             .collect();
         let refusal = patched(json!({"a": {}}), &patch);
-        assert!(refusal.is_err_and(|reason| reason.contains("more than 500000 values")));
+        assert!(refusal.is_err_and(|reason| reason.contains("more than 100000000 bytes")));
+    }
+
+    #[test]
+    fn what_nests_without_end_is_stopped() {
+        let patch: String = (1..300)
+            .map(|depth| format!("- {{op: add, path: {}, value: {{}}}}\n", "/a".repeat(depth)))
+            .collect();
+        let refusal = patched(json!({}), &patch);
+        assert!(refusal.is_err_and(|reason| reason.contains("more than 256 levels deep")));
     }
 
     #[test]

@@ -31,13 +31,14 @@ impl Sources {
             context.budget.generate(bytes.len())?;
             let variables = variables(&bytes)
                 .map_err(|(line, reason)| place.error(format!("{file}:{line}: {reason}")))?;
+            context.budget.generate(variables.len() * 64)?;
             for (key, value) in variables {
                 add(&mut all, place, key, value.as_bytes().to_vec())?;
             }
         }
         for place in &self.literals {
             let (key, value) = literal(&place.value).map_err(|reason| place.error(reason))?;
-            context.budget.generate(value.len())?;
+            context.budget.generate(key.len() + value.len() + 64)?;
             add(&mut all, place, key, value.as_bytes().to_vec())?;
         }
         for place in &self.files {

@@ -2,6 +2,7 @@
 //!
 //! Invariant: without `includeSelectors` no selector changes. What is absent: removing labels.
 
+use super::budget::Budget;
 use super::decode::{At, Located};
 use super::error::BuildError;
 use super::field_spec::{Create, FieldSpec, extend};
@@ -42,6 +43,7 @@ pub(super) fn apply(
     resources: &mut [Resource],
     label: &Located<Label>,
     tables: &FieldTables,
+    budget: &Budget,
 ) -> Result<(), BuildError> {
     let mut specs = label.value.fields.clone();
     let mut add =
@@ -55,7 +57,7 @@ pub(super) fn apply(
         }
         add(&[METADATA])?;
     }
-    set(resources, "labels", &specs, &label.value.pairs)
+    set(resources, "labels", &specs, &label.value.pairs, budget)
 }
 
 /// Sets `pairs` in the fields `specs`; `step` names the field of the kustomization.
@@ -64,19 +66,28 @@ pub(super) fn set(
     step: &'static str,
     specs: &[FieldSpec],
     pairs: &BTreeMap<String, String>,
+    budget: &Budget,
 ) -> Result<(), BuildError> {
+    budget.look(pairs.len().saturating_mul(1 + specs.len() / 4), resources)?;
     for resource in resources.iter_mut() {
         let gvk = resource.gvk();
         for (key, value) in pairs {
+            let mut changed = false;
             resource.ties += 1;
             let tie = resource.ties;
             for spec in specs.iter().filter(|spec| spec.fits(&gvk)) {
+                budget.work(24 + resource.mapping().entries.len())?;
                 spec.visit(&mut resource.root, Create::Mapping, &mut |node| {
-                    ties::set_entry(node, key, value, tie)
+                    let allowed = budget.add_entry(node, key, value);
+                    allowed.map_err(|error| error.to_string())?;
+                    changed |= ties::set_entry(node, key, value, tie)?;
+                    Ok(())
                 })
                 .map_err(|reason| resource.error(step, &spec.path, reason))?;
             }
-            ties::settle(&mut resource.root);
+            if changed {
+                ties::settle(&mut resource.root);
+            }
         }
     }
     Ok(())

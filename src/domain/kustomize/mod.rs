@@ -38,6 +38,7 @@ mod context;
 mod crds;
 mod decode;
 mod error;
+mod expression;
 mod field_path;
 mod field_spec;
 mod file;
@@ -311,7 +312,7 @@ fn run(
         Order::Listed => Sort::Listed,
         Order::Legacy => Sort::Legacy(None),
     });
-    finish(accumulated, &sort, wanted, options)
+    finish(accumulated, &sort, wanted, options, &budget)
 }
 
 /// What has to wait until all objects are there.
@@ -320,6 +321,7 @@ fn finish(
     sort: &Sort,
     wanted: Wanted,
     options: &Options,
+    budget: &Budget,
 ) -> Result<Built, BuildError> {
     let Accumulated {
         mut resources,
@@ -328,12 +330,19 @@ fn finish(
         mut warnings,
     } = accumulated;
     generators::add_hashes(&mut resources)?;
-    references::fix(&mut resources, &tables.name_references)?;
+    references::fix(&mut resources, &tables.name_references, budget)?;
     vars::resolve(&mut resources, &vars, &tables.var_references, &mut warnings)?;
     resources.retain(|resource| !is_local(resource));
     check_unique(&resources)?;
     order::apply(&mut resources, sort);
-    wanted.finish(&mut resources)?;
+    wanted.finish(&mut resources, budget)?;
+    for pairs in [&options.common_labels, &options.common_annotations] {
+        let texts: usize = pairs
+            .iter()
+            .map(|(key, value)| key.len() + value.len() + 150)
+            .sum();
+        budget.keep(texts.saturating_mul(resources.len()))?;
+    }
     let mut manifests = Vec::with_capacity(resources.len());
     for mut resource in resources {
         resource.texts_only("annotations");

@@ -4,12 +4,12 @@
 //! Invariant: a patch without a target changes exactly one object, the one it names; a patch with
 //! a target changes every object that matches, also none. What is absent: how a merge is done.
 
+use super::budget;
 use super::context::Context;
 use super::decode::{At, Located};
 use super::error::BuildError;
 use super::json_patch::{self, Operation};
 use super::resource::{Resource, check_unique};
-use super::schema::Schemas;
 use super::selector::{self, Selector};
 use super::strategic;
 use super::ties;
@@ -72,15 +72,22 @@ pub(super) fn apply(
         Content::Nothing => Ok(()),
         Content::Json(operations) => match &patch.value.target {
             None => Err(patch.patch_error("a JSON patch needs a `target`")),
-            Some(target) => apply_json(resources, patch, target, &operations, Names::Remembered),
+            Some(target) => apply_json(
+                resources,
+                patch,
+                target,
+                &operations,
+                Names::Remembered,
+                context,
+            ),
         },
         Content::Strategic(patches) => {
             let patches = context.schemas.meet(patches);
             match &patch.value.target {
-                None => patches.into_iter().try_for_each(|overlay| {
-                    apply_named(resources, patch, overlay, context.schemas)
-                }),
-                Some(target) => apply_selected(resources, patch, target, patches, context.schemas),
+                None => patches
+                    .into_iter()
+                    .try_for_each(|overlay| apply_named(resources, patch, overlay, context)),
+                Some(target) => apply_selected(resources, patch, target, patches, context),
             }
         }
     }
@@ -116,8 +123,9 @@ pub(super) fn apply_strategic_merge(
         return Err(entry.patch_error("no patch is in it"));
     }
     for overlay in context.schemas.meet(overlays) {
+        context.budget.look(1, resources)?;
         let index = named(resources, &patch, &overlay)?;
-        merge_copy(resources, index, &patch, &overlay, context.schemas)?;
+        merge_copy(resources, index, &patch, &overlay, context)?;
         resources.retain(|resource| !resource.root.is_empty());
         check_unique(resources)?;
     }
@@ -137,7 +145,14 @@ pub(super) fn apply_json6902(
         Err(reason) => return Err(patch.patch_error(reason)),
     };
     match &patch.value.target {
-        Some(target) => apply_json(resources, patch, target, &operations, Names::Forgotten),
+        Some(target) => apply_json(
+            resources,
+            patch,
+            target,
+            &operations,
+            Names::Forgotten,
+            context,
+        ),
         None => Ok(()),
     }
 }
@@ -157,6 +172,7 @@ enum Content {
 
 fn text(context: &Context<'_>, patch: &Located<Patch>) -> Result<(String, String), BuildError> {
     if patch.value.path.is_empty() {
+        context.budget.text(patch.value.patch.len())?;
         return Ok((patch.file.clone(), patch.value.patch.clone()));
     }
     let place = Located {
@@ -236,8 +252,11 @@ fn apply_json(
     target: &PatchTarget,
     operations: &[Operation],
     names: Names,
+    context: &Context<'_>,
 ) -> Result<(), BuildError> {
+    context.budget.select(target)?;
     let selector = compile(patch, target)?;
+    context.budget.look(2, resources)?;
     for resource in resources
         .iter_mut()
         .filter(|resource| selector.selects(resource))
@@ -249,11 +268,14 @@ fn apply_json(
         let refuse = |resource: &Resource, reason: String| {
             patch.patch_error(format!("{}: {reason}", resource.identity()))
         };
+        let nodes = budget::nodes(&resource.root);
+        context.budget.work(200 + nodes.saturating_mul(30))?;
         let mut object = resource
             .root
             .to_json()
             .map_err(|error| refuse(resource, error.to_string()))?;
-        json_patch::apply(&mut object, operations).map_err(|reason| refuse(resource, reason))?;
+        json_patch::apply(&mut object, operations, context.budget)
+            .map_err(|reason| refuse(resource, reason))?;
         if !object.is_object() {
             return Err(refuse(resource, "the result is no object".to_owned()));
         }
@@ -274,10 +296,11 @@ fn apply_named(
     resources: &mut Vec<Resource>,
     patch: &Located<Patch>,
     overlay: Resource,
-    schemas: &Schemas,
+    context: &Context<'_>,
 ) -> Result<(), BuildError> {
+    context.budget.look(1, resources)?;
     let index = named(resources, patch, &overlay)?;
-    merge(resources, index, patch, overlay.root, schemas)?;
+    merge(resources, index, patch, overlay.root, context)?;
     resources.retain(|resource| !resource.root.is_empty());
     Ok(())
 }
@@ -305,15 +328,17 @@ fn apply_selected(
     patch: &Located<Patch>,
     target: &PatchTarget,
     overlays: Vec<Resource>,
-    schemas: &Schemas,
+    context: &Context<'_>,
 ) -> Result<(), BuildError> {
     let [overlay] = overlays.as_slice() else {
         return Err(patch.patch_error("several patches in one entry cannot have a `target`"));
     };
+    context.budget.select(target)?;
     let selector = compile(patch, target)?;
+    context.budget.look(2, resources)?;
     for index in 0..resources.len() {
         if selector.selects(&resources[index]) {
-            merge_copy(resources, index, patch, overlay, schemas)?;
+            merge_copy(resources, index, patch, overlay, context)?;
         }
     }
     resources.retain(|resource| !resource.root.is_empty());
@@ -326,7 +351,7 @@ fn merge_copy(
     index: usize,
     patch: &Located<Patch>,
     overlay: &Resource,
-    schemas: &Schemas,
+    context: &Context<'_>,
 ) -> Result<(), BuildError> {
     let mut copy = overlay.clone();
     copy.texts_only("labels");
@@ -337,7 +362,7 @@ fn merge_copy(
             Node::text(resources[index].text("apiVersion")),
         );
     }
-    merge(resources, index, patch, copy.root, schemas)
+    merge(resources, index, patch, copy.root, context)
 }
 
 /// Merges `overlay` into one object; name, namespace and kind stay unless a change is allowed.
@@ -346,9 +371,12 @@ fn merge(
     index: usize,
     patch: &Located<Patch>,
     overlay: Node,
-    schemas: &Schemas,
+    context: &Context<'_>,
 ) -> Result<(), BuildError> {
     let resource = &mut resources[index];
+    let costs = budget::pairs(&overlay).saturating_add(budget::pairs(&resource.root));
+    context.budget.work(costs)?;
+    context.budget.keep(budget::bytes(&overlay))?;
     let identity = resource.identity();
     let keep = |text: &str| Node::text(text.to_owned());
     let (name, namespace, kind) = (
@@ -364,7 +392,7 @@ fn merge(
         resource.expose_memory();
     }
     let object = std::mem::replace(&mut resource.root, Node::null());
-    let merged = strategic::merge(object, overlay, schemas.start())
+    let merged = strategic::merge(object, overlay, context.schemas.start())
         .map_err(|reason| patch.patch_error(format!("{identity}: {reason}")))?;
     let Some(root) = merged else {
         return Ok(());

@@ -4,6 +4,7 @@
 //! replaced; a reference that holds a namespace too (subjects, webhooks) gets both.
 //! What is absent: which fields these are; that is `reference_fields`.
 
+use super::budget::Budget;
 use super::error::BuildError;
 use super::field_spec::{Create, FieldSpec};
 use super::reference_fields::Reference;
@@ -14,8 +15,12 @@ use std::collections::{HashMap, HashSet};
 const STEP: &str = "name references";
 
 /// Rewrites every reference to an object that a step may have renamed.
-pub(super) fn fix(resources: &mut [Resource], table: &[Reference]) -> Result<(), BuildError> {
-    let candidates = Candidates::new(resources);
+pub(super) fn fix(
+    resources: &mut [Resource],
+    table: &[Reference],
+    budget: &Budget,
+) -> Result<(), BuildError> {
+    let candidates = Candidates::new(resources, budget)?;
     if candidates.by_name.is_empty() {
         return Ok(());
     }
@@ -87,7 +92,8 @@ impl Affixes {
     }
 }
 
-struct Candidates {
+struct Candidates<'a> {
+    budget: &'a Budget,
     all: Vec<Candidate>,
     by_name: HashMap<String, Vec<usize>>,
     original_namespaces: HashSet<String>,
@@ -103,9 +109,10 @@ struct Referrer {
     role: Option<(String, String)>,
 }
 
-impl Candidates {
-    fn new(resources: &[Resource]) -> Self {
+impl<'a> Candidates<'a> {
+    fn new(resources: &[Resource], budget: &'a Budget) -> Result<Self, BuildError> {
         let mut this = Self {
+            budget,
             all: Vec::new(),
             by_name: HashMap::new(),
             original_namespaces: HashSet::new(),
@@ -118,6 +125,12 @@ impl Candidates {
             if resource.previous.is_empty() {
                 continue;
             }
+            let names_kept = resource
+                .previous
+                .iter()
+                .map(|name| name.name.len() + 150)
+                .sum();
+            budget.keep(names_kept)?;
             let index = this.all.len();
             let names: HashSet<&str> = resource
                 .previous
@@ -135,7 +148,7 @@ impl Candidates {
                 affixes: Affixes::of(resource),
             });
         }
-        this
+        Ok(this)
     }
 
     fn fix(&self, resource: &mut Resource, fields: &[Field<'_>]) -> Result<(), BuildError> {
@@ -215,7 +228,7 @@ fn reachable(resource: &Resource) -> Result<HashSet<String>, String> {
 }
 
 struct Search<'a> {
-    candidates: &'a Candidates,
+    candidates: &'a Candidates<'a>,
     referrer: &'a Referrer,
     target: &'a Gvk,
     role: Option<&'a (String, String)>,
@@ -236,6 +249,7 @@ impl Search<'_> {
                 if let Some(found) = found
                     && found.current.name != scalar.text
                 {
+                    self.keep(found)?;
                     scalar.text.clone_from(&found.current.name);
                 }
                 Ok(())
@@ -252,12 +266,20 @@ impl Search<'_> {
             one.current.name == other.current.name && one.namespace == other.namespace
         })?;
         if let Some(found) = found {
+            self.keep(found)?;
             mapping.set("name", Node::text(found.current.name.clone()));
             if !found.namespace.is_empty() {
                 mapping.set("namespace", Node::text(found.namespace.clone()));
             }
         }
         Ok(())
+    }
+
+    /// Counts the texts that a reference gets.
+    fn keep(&self, found: &Candidate) -> Result<(), String> {
+        let texts = found.current.name.len() + found.namespace.len();
+        let kept = self.candidates.budget.keep(texts);
+        kept.map_err(|error| error.to_string())
     }
 
     /// The one object that was called `name`, if there is one.
@@ -270,6 +292,8 @@ impl Search<'_> {
         let Some(indices) = self.candidates.by_name.get(name) else {
             return Ok(None);
         };
+        let looked = self.candidates.budget.work(8 * indices.len());
+        looked.map_err(|error| error.to_string())?;
         let mut found: Vec<&Candidate> = indices
             .iter()
             .map(|index| &self.candidates.all[*index])

@@ -6,9 +6,9 @@
 use super::PatchTarget;
 use super::decode::Fields;
 use super::error::BuildError;
+use super::expression::Whole;
 use super::label_selector::LabelSelector;
-use super::resource::{Name, Resource};
-use regex::Regex;
+use super::resource::Resource;
 
 /// Reads a selector.
 pub(super) fn parse(fields: &Fields<'_>) -> Result<PatchTarget, BuildError> {
@@ -34,11 +34,11 @@ pub(super) fn parse(fields: &Fields<'_>) -> Result<PatchTarget, BuildError> {
 
 /// A parsed [`PatchTarget`].
 pub(super) struct Selector {
-    group: Option<Regex>,
-    version: Option<Regex>,
-    kind: Option<Regex>,
-    name: Option<Regex>,
-    namespace: Option<Regex>,
+    group: Option<Whole>,
+    version: Option<Whole>,
+    kind: Option<Whole>,
+    name: Option<Whole>,
+    namespace: Option<Whole>,
     labels: LabelSelector,
     annotations: LabelSelector,
     by_name: bool,
@@ -72,63 +72,61 @@ impl Selector {
     }
 
     pub(super) fn selects(&self, resource: &Resource) -> bool {
+        let (namespace, name) = (resource.effective_namespace(), resource.name());
+        let (first_namespace, first_name) = match resource.previous.first() {
+            Some(first) => (first.namespace.as_str(), first.name.as_str()),
+            None => (namespace, name),
+        };
         let gvk = resource.gvk_ref();
-        let (original, current) = (resource.original(), resource.current());
-        let either = |pattern: &Option<Regex>, first: &str, second: &str| {
+        let either = |pattern: &Option<Whole>, first: &str, second: &str| {
             fits(pattern, first) || fits(pattern, second)
         };
-        either(&self.namespace, &original.namespace, &current.namespace)
-            && either(&self.name, &original.name, &current.name)
+        either(&self.namespace, first_namespace, namespace)
+            && either(&self.name, first_name, name)
             && fits(&self.group, gvk.group)
             && fits(&self.version, gvk.version)
             && fits(&self.kind, gvk.kind)
-            && self.labels.matches(&resource.texts("labels"))
-            && self.annotations.matches(&resource.texts("annotations"))
+            && self.has_labels(resource)
+    }
+
+    fn has_labels(&self, resource: &Resource) -> bool {
+        !self.by_labels
+            || self.labels.matches(&resource.texts("labels"))
+                && self.annotations.matches(&resource.texts("annotations"))
     }
 
     /// Whether one of the names it has or had is selected, as replacements select.
     pub(super) fn takes(&self, resource: &Resource) -> bool {
-        self.labels.matches(&resource.texts("labels"))
-            && self.annotations.matches(&resource.texts("annotations"))
-            && self.names(resource)
+        self.names(resource) && self.has_labels(resource)
     }
 
     /// Whether replacements leave it out: by its labels and annotations, or by one of its names.
     pub(super) fn drops(&self, resource: &Resource) -> bool {
-        self.by_labels
-            && self.labels.matches(&resource.texts("labels"))
-            && self.annotations.matches(&resource.texts("annotations"))
-            || self.by_name && self.names(resource)
+        self.by_labels && self.has_labels(resource) || self.by_name && self.names(resource)
     }
 
     fn names(&self, resource: &Resource) -> bool {
         let gvk = resource.gvk_ref();
-        let named = |name: &Name| {
-            fits(&self.kind, &name.kind)
-                && fits(&self.name, &name.name)
-                && fits(&self.namespace, &name.namespace)
+        let named = |kind: &str, namespace: &str, name: &str| {
+            fits(&self.kind, kind) && fits(&self.name, name) && fits(&self.namespace, namespace)
         };
-        let current = Name {
-            namespace: resource.namespace().to_owned(),
-            ..resource.current()
-        };
+        let mut previous = resource.previous.iter();
         fits(&self.group, gvk.group)
             && fits(&self.version, gvk.version)
-            && resource.previous.iter().chain([&current]).any(named)
+            && (named(gvk.kind, resource.namespace(), resource.name())
+                || previous.any(|name| named(&name.kind, &name.namespace, &name.name)))
     }
 }
 
-fn fits(pattern: &Option<Regex>, text: &str) -> bool {
-    pattern
-        .as_ref()
-        .is_none_or(|pattern| pattern.is_match(text))
+fn fits(pattern: &Option<Whole>, text: &str) -> bool {
+    pattern.as_ref().is_none_or(|pattern| pattern.fits(text))
 }
 
-fn whole(field: &str, pattern: &str) -> Result<Option<Regex>, String> {
+fn whole(field: &str, pattern: &str) -> Result<Option<Whole>, String> {
     if pattern.is_empty() {
         return Ok(None);
     }
-    Regex::new(&format!("^(?:{pattern})$"))
+    Whole::new(pattern)
         .map(Some)
         .map_err(|error| format!("{field}: not a regular expression: {error}"))
 }

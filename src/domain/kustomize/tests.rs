@@ -409,7 +409,7 @@ fn a_list_too_long_to_match_is_refused() {
         &[("kustomization.yaml", file), ("a.yaml", &pod)],
         &Options::flux(),
     );
-    assert!(error.is_err_and(|error| error.contains("is not merged by keys")));
+    assert!(error.is_err_and(|error| error.contains("steps of work")));
 }
 
 #[test]

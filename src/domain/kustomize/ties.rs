@@ -13,11 +13,12 @@ use std::collections::HashMap;
 /// Marks a scalar that the running step has changed.
 const CHANGED: u32 = 1 << 31;
 
-/// Writes `key: value` into a mapping; a key that is new there gets `tie`.
-pub(super) fn set_entry(node: &mut Node, key: &str, value: &str, tie: u32) -> Result<(), String> {
+/// Writes `key: value` into a mapping; a key that is new there gets `tie`. Gives whether others have
+/// to follow.
+pub(super) fn set_entry(node: &mut Node, key: &str, value: &str, tie: u32) -> Result<bool, String> {
     let Node::Mapping(mapping) = node else {
         return if node.is_null() {
-            Ok(())
+            Ok(false)
         } else {
             Err("expected a mapping".to_owned())
         };
@@ -28,8 +29,9 @@ pub(super) fn set_entry(node: &mut Node, key: &str, value: &str, tie: u32) -> Re
         Some(Node::Scalar(old)) => scalar = replace(old, scalar),
         Some(_) => {}
     }
+    let changed = scalar.tie & CHANGED != 0;
     mapping.set(key, Node::Scalar(scalar));
-    Ok(())
+    Ok(changed)
 }
 
 /// `new` in the place of `old`: it keeps the quotes, so a number that replaces a quoted string is a
@@ -133,7 +135,7 @@ mod tests {
     fn a_label_is_only_written_into_a_mapping() {
         assert!(set_entry(&mut Node::text("x"), "a", "b", 0).is_err());
         let mut null = Node::null();
-        assert_eq!(set_entry(&mut null, "a", "b", 0), Ok(()));
+        assert_eq!(set_entry(&mut null, "a", "b", 0), Ok(false));
         assert!(null.is_null());
     }
 }

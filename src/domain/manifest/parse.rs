@@ -29,8 +29,8 @@ pub struct Limits {
 
 /// What manifests are read with: far above any real file, far below what hurts.
 pub const LIMITS: Limits = Limits {
-    bytes: 32 << 20,
-    nodes: 2_000_000,
+    bytes: 16 << 20,
+    nodes: 1_000_000,
     copied_nodes: 500_000,
     copied_bytes: 16 << 20,
     depth: 300,

@@ -222,6 +222,7 @@ fn copy(
     entry: &Located<Replacement>,
     copying: &Copying,
 ) -> Result<(), BuildError> {
+    context.budget.look(1, resources)?;
     let value = match &copying.from {
         From::Value(text) => Value::new(Node::Scalar(made(text.clone())), None),
         From::Object { object, path, part } => {
@@ -231,6 +232,10 @@ fn copy(
     for to in &copying.to {
         let selector =
             |target: &PatchTarget| Selector::new(target).map_err(|reason| entry.error(reason));
+        context.budget.look(1 + to.reject.len(), resources)?;
+        for target in to.reject.iter().chain([&to.select]) {
+            context.budget.select(target)?;
+        }
         let select = selector(&to.select)?;
         let reject = to
             .reject

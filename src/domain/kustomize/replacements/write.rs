@@ -3,6 +3,7 @@
 //! Invariant: a string stays a string and a number a number, whatever is written over it; what is
 //! written is counted, so that copies of copies stay bounded. What is absent: finding objects.
 
+use super::super::budget::nodes;
 use super::super::context::Context;
 use super::super::error::BuildError;
 use super::super::field_path::{self, Leaf};
@@ -39,6 +40,11 @@ fn write_path(
     path: &str,
     value: &Value,
 ) -> Result<(), String> {
+    let work = |nodes| {
+        let allowed = context.budget.work(nodes);
+        allowed.map_err(|error| error.to_string())
+    };
+    work(nodes(root) + 4 * path.len())?;
     let elements = field_path::split(path);
     if elements.len() + value.depth > DEPTH {
         return Err(format!(
@@ -53,6 +59,7 @@ fn write_path(
     let layout = || {
         let source = value.source.as_ref()?;
         let bytes = context.tree.read(&source.file).ok()?;
+        work(bytes.len()).ok()?;
         inner::layout(std::str::from_utf8(&bytes).ok()?, source.line, &value.node)
     };
     if let Some((length, text)) = string_on_the_way(root, &elements) {
@@ -66,6 +73,8 @@ fn write_path(
     }
     let mut set = |node: &mut Node| {
         spend(value.bytes)?;
+        // A text that is divided is copied.
+        work(4 * node.as_text().map_or(0, str::len))?;
         set(node, &value.node, &to.part)
     };
     match field_path::visit(root, &elements, create, &mut set)? {
