@@ -5,7 +5,7 @@
 //! encrypted is masked), and Kustomizations inside what is built.
 
 use super::ignored::Ignoring;
-use super::{mask, output, place, warn};
+use super::{mask, output, place, remote, warn};
 use crate::adapters::cluster::{self, ClusterError};
 use crate::api::Kustomization;
 use crate::api::kustomization::PostBuild;
@@ -13,7 +13,7 @@ use crate::cli::configuration;
 use crate::cli::failure::Failure;
 use crate::cli::output::Printer;
 use crate::controllers::kustomization::recipe::{self, Recipe};
-use crate::domain::kustomize;
+use crate::domain::kustomize::build_with;
 use crate::domain::manifest::{Manifest, parse_documents};
 use crate::domain::object::ObjectKey;
 use crate::domain::stage;
@@ -54,6 +54,9 @@ pub(super) struct Flags {
     /// write no file, which no build does here
     #[arg(long)]
     in_memory_build: bool,
+    /// fetch no remote bases and files
+    #[arg(long)]
+    no_remote_bases: bool,
     /// use this kubeconfig file instead of kubectl's own choice
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
@@ -74,10 +77,16 @@ pub(super) async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Fail
         None => in_cluster(flags).await?,
     };
     let recipe = Recipe::new(&object.spec);
-    let built = place::build(&flags.path, &recipe.options, |tree, path| {
-        let tree = Ignoring::new(tree, path, &flags.ignore_paths);
-        kustomize::build(&tree, path, &recipe.options)
-    })?;
+    let (path, ignored) = (flags.path.clone(), flags.ignore_paths.clone());
+    let (options, forbidden) = (recipe.options.clone(), flags.no_remote_bases);
+    let built = remote::waiting(move || {
+        let remotes = remote::remotes(forbidden);
+        place::build(&path, &options, |tree, path| {
+            let tree = Ignoring::new(tree, path, &ignored);
+            build_with(&tree, path, &options, &*remotes)
+        })
+    })
+    .await?;
     warn(&built, printer);
     let mut manifests = built.manifests;
     let variables = match &recipe.post_build {

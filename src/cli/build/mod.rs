@@ -11,13 +11,15 @@ mod mask;
 mod output;
 mod place;
 mod refused;
+mod remote;
 
 use super::failure::Failure;
 use super::output::Printer;
-use crate::domain::kustomize::{self, Built, Options};
+use crate::domain::kustomize::remote::RepositoryUrl;
+use crate::domain::kustomize::{Built, Options, build_repository, build_with};
 use clap::{Args, Subcommand, ValueEnum};
 use refused::Refused;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The flags of `highwater build`.
 #[derive(Debug, Args)]
@@ -25,7 +27,7 @@ use std::path::PathBuf;
 pub struct Flags {
     #[command(subcommand)]
     what: Option<What>,
-    /// the folder with a kustomization file
+    /// the folder with a kustomization file, or the URL of one in a Git repository
     #[arg(default_value = ".")]
     dir: PathBuf,
     /// write into this file; into one file for each object when it is a folder
@@ -39,6 +41,9 @@ pub struct Flags {
         value_name = "RESTRICTOR"
     )]
     load_restrictor: LoadRestrictor,
+    /// fetch no remote bases and files
+    #[arg(long)]
+    no_remote_bases: bool,
     #[command(flatten)]
     refused: Refused,
 }
@@ -75,11 +80,23 @@ pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
         only_below_root: flags.load_restrictor == LoadRestrictor::RootOnly,
         ..Options::kubectl()
     };
-    let built = place::build(&flags.dir, &options, |tree, path| {
-        kustomize::build(tree, path, &options)
-    })?;
+    let (dir, forbidden) = (flags.dir.clone(), flags.no_remote_bases);
+    let built = remote::waiting(move || build(&dir, &options, forbidden)).await?;
     warn(&built, printer);
     output::write(&built.manifests, flags.output.as_deref(), printer)
+}
+
+/// Builds a folder, or a folder of the repository that a URL names.
+fn build(dir: &Path, options: &Options, no_remotes: bool) -> Result<Built, Failure> {
+    let remotes = remote::remotes(no_remotes);
+    if !dir.exists()
+        && let Some(repository) = dir.to_str().and_then(RepositoryUrl::parse)
+    {
+        return Ok(build_repository(&repository, options, &*remotes)?);
+    }
+    place::build(dir, options, |tree, path| {
+        build_with(tree, path, options, &*remotes)
+    })
 }
 
 /// Says what should be written otherwise.

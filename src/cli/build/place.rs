@@ -18,14 +18,10 @@ pub(super) fn build<T>(
     build: impl Fn(&dyn FileTree, &str) -> Result<T, BuildError>,
 ) -> Result<T, Failure> {
     let cannot = |error: &dyn std::fmt::Display| {
-        let failure = Failure::new(format!(
+        Failure::new(format!(
             "cannot open the folder `{}`: {error}",
             dir.display()
-        ));
-        match dir.to_string_lossy().contains("://") {
-            true => failure.with_hint("clone the repository, and give a folder of the clone"),
-            false => failure,
-        }
+        ))
     };
     let dir = dir.canonicalize().map_err(|error| cannot(&error))?;
     for root in roots(&dir, options) {
