@@ -81,6 +81,9 @@ fn new_line(out: &mut String, level: Option<usize>) {
 
 /// What a scalar reads as after it was printed among brackets.
 fn kind(node: &Inner) -> Result<ScalarKind, Refusal> {
+    if node.tagged && node.style != Style::Plain && node.meaning != Some(ScalarKind::Text) {
+        return Err(Refusal::unsupported("a tag in a string"));
+    }
     let found = if node.style != Style::Plain || node.text.contains('\n') {
         ScalarKind::Text
     } else {

@@ -46,6 +46,20 @@ fn json_cannot_hold_what_is_no_longer_a_number_or_a_key_that_is_no_string() {
 }
 
 #[test]
+fn escapes_that_only_json_has_are_refused() {
+    for text in [r#"{"a": "\/"}"#, r#"{"a": "\ud83d\ude00"}"#] {
+        assert!(
+            matches!(put(text, "a", "x"), Err(Refusal::Impossible(_))),
+            "{text}"
+        );
+    }
+    assert_eq!(
+        printed(r#"{"a": "x", "b": "\\/\ud7ff"}"#, "a", "y"),
+        "{\"a\":\"y\",\"b\":\"\\\\/\u{d7ff}\"}"
+    );
+}
+
+#[test]
 fn yaml_is_laid_out_anew() {
     let text = "a:\n    b:   old\n    c:\n        - 1\n        -   - 2\n\n\nd: {e: [ ]}\n";
     assert_eq!(

@@ -167,6 +167,9 @@ impl Reader {
             }),
             Event::Scalar(words, style, anchor, tag) => {
                 refuse_properties(anchor, false)?;
+                if style == ScalarStyle::DoubleQuoted {
+                    refuse_escapes(span.slice(text).unwrap_or_default())?;
+                }
                 let empty = span.is_empty() && style == ScalarStyle::Plain;
                 let words = if empty { "" } else { &words };
                 let node = scalar(words, style, start, end)?;
@@ -264,6 +267,22 @@ fn refuse_properties(anchor: usize, tag: bool) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// JSON has escapes that YAML 1.1 lacks: `\/`, and one character as two halves.
+fn refuse_escapes(quoted: &str) -> Result<(), Refusal> {
+    let mut rest = quoted;
+    while let Some(at) = rest.find('\\') {
+        rest = &rest[at + 1..];
+        let half = rest.starts_with("ud") || rest.starts_with("uD");
+        let half = half && rest[2..].starts_with(|next: char| next > '7');
+        if rest.starts_with('/') || half {
+            return Err(Refusal::impossible("a JSON escape is no escape of YAML"));
+        }
+        let next = rest.chars().next().map_or(0, char::len_utf8);
+        rest = &rest[next..];
+    }
+    Ok(())
+}
+
 fn scalar(words: &str, style: ScalarStyle, start: Place, end: Place) -> Result<Inner, Refusal> {
     let (style, meaning) = match style {
         ScalarStyle::Plain => (Style::Plain, classify(words, Rules::Kustomize)),
@@ -299,7 +318,7 @@ fn tagged(node: Inner, tag: &Tag) -> Result<Inner, Refusal> {
         "timestamp" => ScalarKind::Timestamp,
         _ => return Err(unknown()),
     };
-    if node.style != Style::Plain || node.text.is_empty() || meaning == ScalarKind::Null {
+    if node.text.is_empty() || meaning == ScalarKind::Null {
         return Err(unknown());
     }
     Ok(Inner {
