@@ -210,7 +210,7 @@ impl Lines {
         if self.dashes.contains(&before) {
             return Err(unsettled());
         }
-        if before + 1 == top && (apart || self.is_dedented(before, &one, after)) {
+        if before + 1 == top && (apart || self.is_dedented(before, one, after)) {
             self.attach_foot(document, before, one)?;
             if rest.is_empty() {
                 return Ok(());

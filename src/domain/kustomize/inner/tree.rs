@@ -10,8 +10,9 @@ use crate::domain::manifest::{Rules, ScalarKind, classify};
 use granit_parser::{Event, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 /// What a node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Kind {
+    #[default]
     Scalar,
     Sequence,
     Mapping,
@@ -54,12 +55,6 @@ pub(super) struct Inner {
     pub(super) start: Place,
     /// Where it ends.
     pub(super) end: Place,
-}
-
-impl Default for Kind {
-    fn default() -> Self {
-        Self::Scalar
-    }
 }
 
 /// A document; no root when the text says nothing.
