@@ -1,6 +1,7 @@
 //! Bases and files behind a URL, built by us and by the real `kubectl kustomize` from the same
 //! servers: the real `git http-backend`, and a small one for files.
 
+mod command;
 mod entries;
 mod files;
 mod repositories;
@@ -30,10 +31,10 @@ struct World {
 /// What a build gave, in words or objects.
 type Answer = Result<Vec<Value>, String>;
 
-/// A ConfigMap in a file.
 /// What lets every object tell where it comes from and what changed it.
 const NOTES: &str = "buildMetadata: [originAnnotations, transformerAnnotations]\n";
 
+/// A ConfigMap in a file.
 fn map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {name}\n")
 }
