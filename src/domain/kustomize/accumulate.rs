@@ -14,7 +14,7 @@ use super::resource::{Resource, check_unique};
 use super::tables::Tables;
 use super::vars::{self, Vars};
 use super::{configurations, generators, images, labels, namespace, naming};
-use super::{patch, replacements, replicas};
+use super::{patch, replacements, replicas, strategic_merges};
 use crate::domain::manifest::{Document, ManifestError, Rules, Source, documents, expand_lists};
 use crate::domain::tree::{EntryKind, TreeError};
 
@@ -89,14 +89,13 @@ impl Context<'_> {
         for generator in &kustomization.generators {
             generators::apply(self, &mut accumulated.resources, generator, &notes)?;
         }
+        let plugins = &kustomization.plugins;
+        plugins.generate(self, &mut accumulated, &notes)?;
         for name in &kustomization.components {
             accumulated = self.component(name, accumulated)?;
         }
         let Accumulated {
-            resources,
-            tables,
-            vars,
-            ..
+            resources, tables, ..
         } = &mut accumulated;
         self.budget
             .look(tables.weight().saturating_mul(4), resources)?;
@@ -123,6 +122,11 @@ impl Context<'_> {
         if !kustomization.replacements.is_empty() {
             notes.ran("ReplacementTransformer", resources)?;
         }
+        plugins.transform(self, &mut accumulated, &mut notes)?;
+        plugins.validate(self, &mut accumulated)?;
+        let Accumulated {
+            resources, vars, ..
+        } = &mut accumulated;
         vars::define(&kustomization.vars, resources, vars)?;
         Ok(accumulated)
     }
@@ -133,9 +137,7 @@ impl Context<'_> {
         resources: &mut Vec<Resource>,
         notes: &mut Notes<'_>,
     ) -> Result<(), BuildError> {
-        for entry in &kustomization.patches_strategic_merge {
-            patch::apply_strategic_merge(self, resources, entry)?;
-        }
+        strategic_merges::apply(self, resources, &kustomization.patches_strategic_merge)?;
         if !kustomization.patches_strategic_merge.is_empty() {
             notes.ran("PatchStrategicMergeTransformer", resources)?;
         }
@@ -201,19 +203,7 @@ impl Context<'_> {
         path: &str,
         bytes: &[u8],
     ) -> Result<Accumulated, BuildError> {
-        let documents = documents(path, bytes, Rules::Kustomize)?;
-        self.budget.read(bytes)?;
-        self.budget.parse(&documents)?;
-        let documents = expand_lists(path, documents)?;
-        let objects: Result<Vec<Resource>, BuildError> = documents
-            .into_iter()
-            .filter(|document| !document.root.is_empty())
-            .map(|document| {
-                self.budget.keep(budget::bytes(&document.root))?;
-                object(path, document)
-            })
-            .collect();
-        let mut resources = self.schemas.meet(objects?);
+        let mut resources = self.schemas.meet(objects(path, bytes, self.budget)?);
         self.note_origin(&name.value, &mut resources)?;
         Ok(Accumulated {
             resources,
@@ -316,6 +306,26 @@ fn label(
         notes.ran("AnnotationsTransformer", resources)?;
     }
     Ok(())
+}
+
+/// The objects in the text of one file.
+pub(super) fn objects(
+    path: &str,
+    bytes: &[u8],
+    budget: &Budget,
+) -> Result<Vec<Resource>, BuildError> {
+    let documents = documents(path, bytes, Rules::Kustomize)?;
+    budget.read(bytes)?;
+    budget.parse(&documents)?;
+    let documents = expand_lists(path, documents)?;
+    documents
+        .into_iter()
+        .filter(|document| !document.root.is_empty())
+        .map(|document| {
+            budget.keep(budget::bytes(&document.root))?;
+            object(path, document)
+        })
+        .collect()
 }
 
 fn object(path: &str, document: Document) -> Result<Resource, BuildError> {

@@ -229,7 +229,6 @@ impl Context<'_> {
 }
 
 /// The step that the object `config` configures, if it is known where `config` comes from.
-#[expect(dead_code, reason = "`generators` and `transformers` will ask for it")]
 pub(super) fn of_plugin(config: &Resource) -> Result<Option<Origin>, BuildError> {
     Ok(read(config)?.map(|origin| origin.of_plugin(config)))
 }

@@ -75,6 +75,7 @@ fn parse(file: &str, bytes: &[u8]) -> Result<FieldTables, BuildError> {
         field: String::new(),
         line: document.line,
         node: &document.root,
+        open: false,
     };
     let fields = at.fields().map_err(|_| BuildError::Field {
         file: file.to_owned(),

@@ -1,7 +1,8 @@
 //! Reading fields out of a kustomization file with errors that name file, field and line.
 //!
 //! Invariant: a field is found by its exact name first and without regard to case second, as
-//! kustomize finds it; `null` reads as absent. What is absent: which fields exist.
+//! kustomize finds it; `null` reads as absent; below a place that is `open`, fields nobody knows
+//! pass. What is absent: which fields exist.
 
 use super::error::BuildError;
 use crate::domain::manifest::{Mapping, Node, ScalarKind};
@@ -12,6 +13,8 @@ pub(super) struct Fields<'a> {
     pub(super) file: &'a str,
     pub(super) path: String,
     pub(super) mapping: &'a Mapping,
+    /// Whether fields nobody knows pass, as in every file but a kustomization.
+    pub(super) open: bool,
 }
 
 /// A value with the path and the line it stands at.
@@ -21,15 +24,18 @@ pub(super) struct At<'a> {
     pub(super) field: String,
     pub(super) line: u32,
     pub(super) node: &'a Node,
+    /// Whether fields nobody knows pass below it.
+    pub(super) open: bool,
 }
 
 impl<'a> Fields<'a> {
-    /// Refuses every key that is not in `known`.
+    /// Refuses every key that is not in `known`, unless unknown ones pass.
     pub(super) fn only(&self, known: &[&str]) -> Result<(), BuildError> {
         let unknown = self.mapping.entries.iter().find(|entry| {
-            !known
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&entry.key))
+            !self.open
+                && !known
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(&entry.key))
         });
         match unknown {
             None => Ok(()),
@@ -55,6 +61,7 @@ impl<'a> Fields<'a> {
             field: join(&self.path, name),
             line: entry.line,
             node: &entry.value,
+            open: self.open,
         })
     }
 
@@ -96,6 +103,7 @@ impl<'a> Fields<'a> {
                     field: join(&fields.path, &entry.key),
                     line: entry.line,
                     node: &entry.value,
+                    open: self.open,
                 };
                 let text = if entry.value.is_null() {
                     ""
@@ -118,6 +126,16 @@ pub(super) struct Located<T> {
 }
 
 impl<T> Located<T> {
+    /// Another value at this place.
+    pub(super) fn place<U>(&self, value: U) -> Located<U> {
+        Located {
+            file: self.file.clone(),
+            field: self.field.clone(),
+            line: self.line,
+            value,
+        }
+    }
+
     /// A field error at this place.
     pub(super) fn error(&self, reason: impl Into<String>) -> BuildError {
         BuildError::Field {
@@ -217,6 +235,7 @@ impl<'a> At<'a> {
                     line => line,
                 },
                 node,
+                open: self.open,
             })
             .collect())
     }
@@ -227,6 +246,7 @@ impl<'a> At<'a> {
                 file: self.file,
                 path: self.field.clone(),
                 mapping,
+                open: self.open,
             }),
             _ => Err(self.expected("a mapping")),
         }

@@ -57,16 +57,6 @@ pub enum BuildError {
         /// The most similar known name.
         nearest: Option<String>,
     },
-    /// A field that kustomize has and this build does not have yet.
-    #[error("{file}:{line}: `{field}` is not supported yet")]
-    Unsupported {
-        /// The kustomization file.
-        file: String,
-        /// The line, counted from 1; 0 for a setting that stands in no file.
-        line: u32,
-        /// The field.
-        field: String,
-    },
     /// Something a field refers to cannot be read.
     #[error("{file}:{line}: `{field}`")]
     Tree {

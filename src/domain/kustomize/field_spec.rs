@@ -5,6 +5,7 @@
 
 use super::decode::At;
 use super::error::BuildError;
+use super::field_path::made;
 use super::resource::GvkRef;
 use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind};
 use std::borrow::Cow;
@@ -166,6 +167,16 @@ fn walk(
     }
 }
 
+/// Whether kustomize takes an element for an item of a list: `0`, `-`, `*`, `[name=web]`.
+fn is_of_a_list(element: &str) -> bool {
+    match element.as_bytes() {
+        [b'-' | b'*'] => true,
+        [b'[', .., b']'] => true,
+        [b'+' | b'-' | b'0'..=b'9', ..] => element.parse::<i64>().is_ok(),
+        _ => false,
+    }
+}
+
 fn enter(
     mapping: &mut Mapping,
     element: &str,
@@ -180,8 +191,11 @@ fn enter(
     if field.is_empty() {
         return Err("a path cannot have an empty element".to_owned());
     }
+    if is_of_a_list(field) {
+        return Err(format!("expected a list where `{field}` is looked for"));
+    }
     let make = || match create {
-        Create::Text if rest.is_none() => Node::text(""),
+        Create::Text if rest.is_none() => Node::Scalar(made(String::new())),
         _ => Node::mapping(),
     };
     let node = if create == Create::Nothing || list {

@@ -1,14 +1,15 @@
 //! The kustomization file: its fields, parsed, each with its place.
 //!
-//! Invariant: a [`Kustomization`] holds only what this build carries out; every other field of
-//! kustomize is [`BuildError::Unsupported`], every other name [`BuildError::UnknownField`].
-//! What is absent: reading what the fields refer to.
+//! Invariant: a [`Kustomization`] holds what this build carries out, which is all of kustomize but
+//! charts; every other name is [`BuildError::UnknownField`]. What is absent: reading what the fields
+//! refer to.
 
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
 use super::generators::{self, Generator};
 use super::labels::{self, Label};
 use super::order::{self, Sort};
+use super::plugins::Plugins;
 use super::replacements::{self, Replacement};
 use super::replicas::{self, Replica};
 use super::schema::{self, OpenApi};
@@ -23,8 +24,8 @@ pub(super) const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", 
 const KUSTOMIZATION_VERSION: &str = "kustomize.config.k8s.io/v1beta1";
 const COMPONENT_VERSION: &str = "kustomize.config.k8s.io/v1alpha1";
 
-/// What this build carries out.
-const SUPPORTED: [&str; 31] = [
+/// What kustomize has, and this build carries out or refuses with what to do instead.
+const SUPPORTED: [&str; 34] = [
     "apiVersion",
     "kind",
     "metadata",
@@ -34,6 +35,9 @@ const SUPPORTED: [&str; 31] = [
     "configMapGenerator",
     "secretGenerator",
     "generatorOptions",
+    "generators",
+    "transformers",
+    "validators",
     "namespace",
     "namePrefix",
     "nameSuffix",
@@ -58,9 +62,6 @@ const SUPPORTED: [&str; 31] = [
     "helmChartInflationGenerator",
 ];
 
-/// What kustomize has besides.
-const NOT_YET: [&str; 3] = ["generators", "transformers", "validators"];
-
 /// What still works and has a successor.
 const DEPRECATED: [(&str, &str); 6] = [
     ("bases", "resources"),
@@ -80,6 +81,7 @@ pub(super) struct Kustomization {
     pub(super) resources: Vec<Located<String>>,
     pub(super) components: Vec<Located<String>>,
     pub(super) generators: Vec<Located<Generator>>,
+    pub(super) plugins: Plugins,
     pub(super) namespace: String,
     pub(super) name_prefix: String,
     pub(super) name_suffix: String,
@@ -124,8 +126,9 @@ pub(super) fn parse(path: &str, file: &str, bytes: &[u8]) -> Result<Kustomizatio
         file,
         path: String::new(),
         mapping,
+        open: false,
     };
-    check_names(&fields)?;
+    fields.only(&SUPPORTED)?;
     let component = check_type(&fields)?;
     refuse_charts(&fields)?;
     Ok(Kustomization {
@@ -134,6 +137,7 @@ pub(super) fn parse(path: &str, file: &str, bytes: &[u8]) -> Result<Kustomizatio
         resources: both(fields.texts("resources")?, fields.texts("bases")?),
         components: fields.texts("components")?,
         generators: generators::parse(&fields)?,
+        plugins: Plugins::parse(&fields)?,
         namespace: fields.text("namespace")?,
         name_prefix: fields.text("namePrefix")?,
         name_suffix: fields.text("nameSuffix")?,
@@ -180,12 +184,12 @@ fn warnings(fields: &Fields<'_>) -> Vec<String> {
 }
 
 /// Inflating a chart means running `helm`, which a build never does.
+pub(super) const CHARTS: &str = "charts are not inflated; hint: commit the output of `helm template`, or let a `HelmRelease` install the chart";
+
 fn refuse_charts(fields: &Fields<'_>) -> Result<(), BuildError> {
     for name in ["helmCharts", "helmChartInflationGenerator"] {
         if let Some(chart) = fields.items(name)?.first() {
-            return Err(chart.error(
-                "charts are not inflated; hint: commit the output of `helm template`, or let a `HelmRelease` install the chart",
-            ));
+            return Err(chart.error(CHARTS));
         }
     }
     Ok(())
@@ -199,24 +203,6 @@ fn says_nothing(fields: &Fields<'_>) -> bool {
                 .iter()
                 .any(|name| name.eq_ignore_ascii_case(&entry.key))
     })
-}
-
-fn check_names(fields: &Fields<'_>) -> Result<(), BuildError> {
-    let not_yet = fields.mapping.entries.iter().find_map(|entry| {
-        NOT_YET
-            .iter()
-            .find(|name| name.eq_ignore_ascii_case(&entry.key))
-            .map(|name| (entry.line, *name))
-    });
-    if let Some((line, name)) = not_yet {
-        return Err(BuildError::Unsupported {
-            file: fields.file.to_owned(),
-            line,
-            field: name.to_owned(),
-        });
-    }
-    let all: Vec<&str> = SUPPORTED.iter().chain(&NOT_YET).copied().collect();
-    fields.only(&all)
 }
 
 /// Whether it is a component.

@@ -32,7 +32,7 @@ pub(super) enum Kind {
 
 /// What becomes of an object that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Behavior {
+pub(super) enum Behavior {
     Create,
     Replace,
     Merge,
@@ -80,6 +80,28 @@ pub(super) fn parse(fields: &Fields<'_>) -> Result<Vec<Located<Generator>>, Buil
         }
     }
     Ok(generators)
+}
+
+/// Reads a generator that is configured on its own: what it does not state its metadata does, no
+/// `generatorOptions` are laid under it, and `env` is not known there.
+pub(super) fn parse_alone(at: &At<'_>, kind: Kind) -> Result<Generator, BuildError> {
+    let mut generator = generator(at, kind)?;
+    let fields = at.fields()?;
+    if let Some(single) = fields.get("env")
+        && !single.text()?.is_empty()
+    {
+        generator.sources.envs.pop();
+    }
+    if let Some(metadata) = fields.get("metadata") {
+        let metadata = metadata.fields()?;
+        if generator.name.is_empty() {
+            generator.name = metadata.text("name")?;
+        }
+        if generator.namespace.is_empty() {
+            generator.namespace = metadata.text("namespace")?;
+        }
+    }
+    Ok(generator)
 }
 
 fn generator(at: &At<'_>, kind: Kind) -> Result<Generator, BuildError> {
@@ -171,11 +193,27 @@ pub(super) fn apply(
     generator: &Located<Generator>,
     notes: &Notes<'_>,
 ) -> Result<(), BuildError> {
+    let note = |made: &mut Resource| notes.made(generator.value.kind.generator(), made);
+    carry_out(context, resources, generator, note)
+}
+
+/// The same for a generator whose objects get another note.
+pub(super) fn carry_out(
+    context: &Context<'_>,
+    resources: &mut Vec<Resource>,
+    generator: &Located<Generator>,
+    note: impl FnOnce(&mut Resource) -> Result<(), BuildError>,
+) -> Result<(), BuildError> {
     let mut made = make(context, generator)?;
-    notes.made(generator.value.kind.generator(), &mut made)?;
-    context.budget.look(1, resources)?;
+    note(&mut made)?;
     context.budget.keep(budget::bytes(&made.root))?;
-    absorb(context, resources, generator, made)
+    absorb(
+        context,
+        resources,
+        generator,
+        generator.value.behavior,
+        made,
+    )
 }
 
 fn make(context: &Context<'_>, generator: &Located<Generator>) -> Result<Resource, BuildError> {
@@ -307,14 +345,15 @@ fn encode(bytes: &[u8]) -> String {
 }
 
 /// Adds what was made, or lets it take the place of the object that is or was called the same.
-fn absorb(
+pub(super) fn absorb<T>(
     context: &Context<'_>,
     resources: &mut Vec<Resource>,
-    generator: &Located<Generator>,
+    generator: &Located<T>,
+    behavior: Behavior,
     mut made: Resource,
 ) -> Result<(), BuildError> {
+    context.budget.look(1, resources)?;
     let identity = made.identity();
-    let behavior = generator.value.behavior;
     let mut matching = (0..resources.len()).filter(|index| resources[*index].was(&identity));
     let index = match (matching.next(), matching.next()) {
         (None, _) if behavior == Behavior::Create => {

@@ -3,8 +3,9 @@
 //! The behaviour is kustomize v5.8.1's. [`build`] loads the kustomization of a directory (or makes
 //! one up as Flux does), collects its resources recursively (`accumulate`), adds what is generated
 //! (`generators`) and what components do, carries out one step after the other, each in its own
-//! file (`patch`, `namespace`, `naming`, `labels`, `replicas`, `images`, `replacements`), and
-//! finishes at the top with what concerns all objects (`content_hash`, `references`, `order`).
+//! file (`patch`, `namespace`, `naming`, `labels`, `replicas`, `images`, `replacements`; `plugins`
+//! adds steps that are configured by objects), and finishes at the top with what concerns all
+//! objects (`content_hash`, `references`, `order`).
 //! `context` reads the tree; `tables` says which fields a step changes (`crds` adds to them);
 //! `schema` says how lists merge: by the table in `merge_keys`, by an `open_api` document, or both.
 //! Objects are trees that keep the text of each scalar until the end, because kustomize compares
@@ -21,6 +22,7 @@
 //! | a line of over 65,535 bytes in `envs` is an error | v5.8.1 drops it and the rest |
 //! | a replacement inside a string of YAML with anchors, tags, equal or long keys, comments in odd places, or of a list or mapping that is not as in its file, is an error | its print is not known exactly |
 //! | a replacement from all of `metadata` of a changed object is an error | v5.8.1 copies its own notes along |
+//! | `ValueAddTransformer` without `value` at the root is an error | the root has no name here |
 //! | an alias that refers to itself is an error | v5.8.1 crashes |
 //! | more than 256 remote bases and files are an error | the work is bounded |
 //! | an `openapi` file that is none is an error | v5.8.1 crashes, once something asks it |
@@ -51,6 +53,7 @@ mod json_patch;
 mod key_values;
 mod label_selector;
 mod labels;
+mod loose;
 mod merge_keys;
 mod namespace;
 mod naming;
@@ -59,6 +62,7 @@ mod order;
 mod origin;
 mod overrides;
 mod patch;
+mod plugins;
 mod reference_fields;
 mod references;
 pub mod remote;
@@ -69,6 +73,7 @@ mod schema;
 mod scope;
 mod selector;
 mod strategic;
+mod strategic_merges;
 mod tables;
 mod ties;
 mod variable_fields;

@@ -5,8 +5,10 @@
 //! went is remembered, because references are resolved along it. What is absent: the references.
 
 use super::error::BuildError;
+use super::field_path::made;
 use super::field_spec::{Create, FieldSpec};
 use super::resource::{Gvk, Resource};
+use super::ties;
 use crate::domain::manifest::Node;
 
 /// The field that is changed where `configurations` name no other.
@@ -65,24 +67,37 @@ impl Affix<'_> {
 
     fn change(&self, resource: &mut Resource, spec: &FieldSpec) -> Result<(), BuildError> {
         if spec.path == FIELD.path {
-            if !self.prefix.is_empty() {
-                resource.prefixes.push(self.prefix.to_owned());
-            }
-            if !self.suffix.is_empty() {
-                resource.suffixes.push(self.suffix.to_owned());
-            }
-            let name = self.around(resource.name());
-            return rename(resource, name);
+            return self.change_name(resource);
         }
         let done = spec.visit(&mut resource.root, Create::Text, &mut |node| match node {
             Node::Scalar(scalar) if scalar.text.len() <= NAME => {
-                *node = Node::text(self.around(&scalar.text));
+                let text = self.around(&scalar.text);
+                *scalar = ties::replace(scalar, made(text));
                 Ok(())
             }
             Node::Scalar(_) => Err(format!("a text of over {NAME} bytes is not a name")),
             _ => Err("expected a string".to_owned()),
         });
-        done.map_err(|reason| resource.error(self.step, &spec.path, reason))
+        done.map_err(|reason| resource.error(self.step, &spec.path, reason))?;
+        if resource.ties > 0 {
+            ties::settle(&mut resource.root);
+        }
+        Ok(())
+    }
+
+    /// An empty text changes nothing, and there is nothing to remember then.
+    fn change_name(&self, resource: &mut Resource) -> Result<(), BuildError> {
+        let name = self.around(resource.name());
+        if self.prefix.is_empty() && self.suffix.is_empty() {
+            return set_name(resource, name);
+        }
+        if !self.prefix.is_empty() {
+            resource.prefixes.push(self.prefix.to_owned());
+        }
+        if !self.suffix.is_empty() {
+            resource.suffixes.push(self.suffix.to_owned());
+        }
+        rename(resource, name)
     }
 
     fn around(&self, name: &str) -> String {
@@ -100,12 +115,16 @@ fn is_renamed(resource: &Resource) -> bool {
 
 /// Gives a resource another name and remembers the present one.
 pub(super) fn rename(resource: &mut Resource, name: String) -> Result<(), BuildError> {
+    resource.remember();
+    set_name(resource, name)
+}
+
+fn set_name(resource: &mut Resource, name: String) -> Result<(), BuildError> {
     if name.len() > NAME {
         return Err(BuildError::TooLarge {
             what: format!("a name of {} bytes", name.len()),
         });
     }
-    resource.remember();
     if let Some(metadata) = resource.metadata_mut() {
         metadata.set("name", Node::text(name));
     }

@@ -196,6 +196,7 @@ fn fields(mapping: &Mapping) -> Fields<'_> {
         file: "",
         path: String::new(),
         mapping,
+        open: false,
     }
 }
 

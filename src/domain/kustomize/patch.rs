@@ -1,8 +1,9 @@
-//! The `patches` step, and the deprecated `patchesStrategicMerge` and `patchesJson6902`: strategic
-//! merge and JSON patches, inline or from a file.
+//! The `patches` step, and the deprecated `patchesJson6902`: strategic merge and JSON patches, inline
+//! or from a file.
 //!
 //! Invariant: a patch without a target changes exactly one object, the one it names; a patch with
-//! a target changes every object that matches, also none. What is absent: how a merge is done.
+//! a target changes every object that matches, also none. What is absent: how a merge is done,
+//! and the deprecated `patchesStrategicMerge`.
 
 use super::budget;
 use super::context::Context;
@@ -93,45 +94,6 @@ pub(super) fn apply(
     }
 }
 
-/// Carries out one entry of `patchesStrategicMerge`: patches, or the path of a file of patches.
-pub(super) fn apply_strategic_merge(
-    context: &Context<'_>,
-    resources: &mut Vec<Resource>,
-    entry: &Located<String>,
-) -> Result<(), BuildError> {
-    let place = |path: &str| Located {
-        file: entry.file.clone(),
-        field: entry.field.clone(),
-        line: entry.line,
-        value: Patch {
-            path: path.to_owned(),
-            ..Patch::default()
-        },
-    };
-    let (patch, overlays) = match strategic_patches(&entry.file, &entry.value, &place("")) {
-        Ok(overlays) => (place(""), overlays),
-        Err(_) => {
-            let patch = place(&entry.value);
-            let (path, bytes) = context.read(entry)?;
-            let text = String::from_utf8_lossy(&bytes);
-            let overlays = strategic_patches(&path, &text, &patch)
-                .map_err(|reason| entry.patch_error(reason))?;
-            (patch, overlays)
-        }
-    };
-    if overlays.is_empty() {
-        return Err(entry.patch_error("no patch is in it"));
-    }
-    for overlay in context.schemas.meet(overlays) {
-        context.budget.look(1, resources)?;
-        let index = named(resources, &patch, &overlay)?;
-        merge_copy(resources, index, &patch, &overlay, context)?;
-        resources.retain(|resource| !resource.root.is_empty());
-        check_unique(resources)?;
-    }
-    Ok(())
-}
-
 /// Carries out one entry of `patchesJson6902`.
 pub(super) fn apply_json6902(
     context: &Context<'_>,
@@ -204,7 +166,8 @@ fn read(file: &str, text: &str, patch: &Located<Patch>) -> Result<Content, Build
     }
 }
 
-fn strategic_patches(
+/// The strategic merge patches in a text. The error says in words what is wrong with it.
+pub(super) fn strategic_patches(
     file: &str,
     text: &str,
     patch: &Located<Patch>,
@@ -306,7 +269,7 @@ fn apply_named(
 }
 
 /// The one object that is or was what `overlay` names.
-fn named(
+pub(super) fn named(
     resources: &[Resource],
     patch: &Located<Patch>,
     overlay: &Resource,
@@ -346,7 +309,7 @@ fn apply_selected(
 }
 
 /// Merges a copy of `overlay` that is of the object's own version.
-fn merge_copy(
+pub(super) fn merge_copy(
     resources: &mut [Resource],
     index: usize,
     patch: &Located<Patch>,

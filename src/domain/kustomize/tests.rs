@@ -192,13 +192,16 @@ fn a_component_from_elsewhere_is_refused() {
 }
 
 #[test]
-fn every_other_field_of_kustomize_is_refused_by_name() {
-    for field in ["generators", "transformers", "validators"] {
+fn every_other_field_is_refused_by_name() {
+    for (field, hint) in [
+        ("transformer", "; hint: did you mean `transformers`?"),
+        ("inventory", ""),
+    ] {
         let file = format!("resources: []\n{field}: x\n");
         assert_eq!(
             objects(&[("kustomization.yaml", &file)], &Options::flux()),
             Err(format!(
-                "kustomization.yaml:2: `{field}` is not supported yet"
+                "kustomization.yaml:2: unknown field `{field}`{hint}"
             ))
         );
     }

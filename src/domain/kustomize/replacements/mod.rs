@@ -205,6 +205,7 @@ fn read(
         field: "replacements".to_owned(),
         line: document.line,
         node: &document.root,
+        open: true,
     };
     let entries = match at.node {
         Node::Sequence(_) => at.items()?,

@@ -141,7 +141,7 @@ fn set(node: &mut Node, value: &Node, part: &Part) -> Result<(), String> {
         parts.join(&part.delimiter)
     };
     let kind = written_kind(old, &text)?;
-    *node = Node::Scalar(ties::replace(old, Scalar::new(text, kind, 0)));
+    *node = Node::Scalar(ties::replace(old, Scalar::new(text, kind, old.line)));
     Ok(())
 }
 

@@ -1,0 +1,85 @@
+//! Strategic merge patches that each name their object: the deprecated `patchesStrategicMerge`, and
+//! the plugin that stands for it.
+//!
+//! Invariant: an entry is patches, or else the path of a file of patches, and among all entries
+//! there is at least one patch. What is absent: how a merge is done.
+
+use super::Patch;
+use super::context::Context;
+use super::decode::Located;
+use super::error::BuildError;
+use super::patch::{merge_copy, named, strategic_patches};
+use super::resource::{Resource, check_unique};
+
+/// Carries out the entries of `patchesStrategicMerge`: patches, or paths of files of patches.
+pub(super) fn apply(
+    context: &Context<'_>,
+    resources: &mut Vec<Resource>,
+    entries: &[Located<String>],
+) -> Result<(), BuildError> {
+    let mut patches = Vec::new();
+    for entry in entries {
+        patches.extend(load(context, entry)?);
+    }
+    match entries.first() {
+        Some(entry) if patches.is_empty() => Err(entry.patch_error("no patch is in it")),
+        _ => merge(context, resources, patches),
+    }
+}
+
+/// A strategic merge patch with the entry it comes from.
+pub(super) type StrategicMerge = (Located<Patch>, Resource);
+
+/// The patches of one entry, which is their text, or the path of a file.
+pub(super) fn load(
+    context: &Context<'_>,
+    entry: &Located<String>,
+) -> Result<Vec<StrategicMerge>, BuildError> {
+    read(context, entry).or_else(|_| {
+        let place = entry.place(Patch {
+            path: entry.value.clone(),
+            ..Patch::default()
+        });
+        let (path, bytes) = context.read(entry)?;
+        let overlays = strategic_patches(&path, &String::from_utf8_lossy(&bytes), &place)
+            .map_err(|reason| entry.patch_error(reason))?;
+        Ok(context
+            .schemas
+            .meet(overlays)
+            .into_iter()
+            .map(|overlay| (place.clone(), overlay))
+            .collect())
+    })
+}
+
+/// The patches in the text of one entry.
+pub(super) fn read(
+    context: &Context<'_>,
+    entry: &Located<String>,
+) -> Result<Vec<StrategicMerge>, BuildError> {
+    let place = entry.place(Patch::default());
+    let overlays = strategic_patches(&entry.file, &entry.value, &place)
+        .map_err(|reason| entry.patch_error(reason))?;
+    Ok(context
+        .schemas
+        .meet(overlays)
+        .into_iter()
+        .map(|overlay| (place.clone(), overlay))
+        .collect())
+}
+
+/// Merges each patch into the object it names.
+pub(super) fn merge(
+    context: &Context<'_>,
+    resources: &mut Vec<Resource>,
+    patches: Vec<StrategicMerge>,
+) -> Result<(), BuildError> {
+    for (place, overlay) in patches {
+        context.budget.look(1, resources)?;
+        let index = named(resources, &place, &overlay)?;
+        merge_copy(resources, index, &place, &overlay, context)?;
+        resources.retain(|resource| !resource.root.is_empty());
+        check_unique(resources)?;
+    }
+    Ok(())
+}
