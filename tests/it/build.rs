@@ -669,6 +669,62 @@ mod random {
         vec(pick(words), 0..4).prop_map(Value::from)
     }
 
+    /// A step that is named as an object, in fields of its own.
+    fn transformer() -> impl Strategy<Value = Value> {
+        const TEXTS: [&str; 6] = [
+            r#"{"path": "metadata/name"}"#,
+            r#"{"path": "metadata/annotations/note"}"#,
+            r#"{"path": "metadata/labels/app"}"#,
+            r#"{"path": "spec/replicas", "kind": "Deployment"}"#,
+            r#"{"path": "spec/type", "kind": "Service"}"#,
+            r#"{"path": "spec/made", "create": true, "group": "apps"}"#,
+        ];
+        const MAPPINGS: [&str; 4] = [
+            r#"{"path": "metadata/labels", "create": true}"#,
+            r#"{"path": "spec/template/metadata/labels", "create": true, "kind": "Deployment"}"#,
+            r#"{"path": "metadata/annotations"}"#,
+            r#"{"path": "spec/made", "create": true, "version": "v1"}"#,
+        ];
+        let specs = |of: &'static [&'static str]| {
+            prop::sample::subsequence(of, 0..of.len()).prop_map(|specs| {
+                let parsed = |spec: &&str| serde_json::from_str(spec).expect("it is JSON");
+                specs.iter().map(parsed).collect::<Vec<Value>>()
+            })
+        };
+        (
+            0..8,
+            specs(&TEXTS),
+            specs(&MAPPINGS),
+            pick(&["a-", "b", "x"]),
+            any::<bool>(),
+        )
+            .prop_map(|(kind, texts, mappings, word, flag)| match kind {
+                0 => json!({"kind": "PrefixTransformer", "prefix": word, "fieldSpecs": texts}),
+                1 => json!({"kind": "SuffixTransformer", "suffix": word, "fieldSpecs": texts}),
+                2 => json!({"kind": "LabelTransformer", "labels": {"app": word, "note": 1.5},
+                            "fieldSpecs": mappings}),
+                3 => json!({"kind": "AnnotationsTransformer", "annotations": {"note": flag},
+                            "fieldSpecs": mappings}),
+                4 => json!({"kind": "NamespaceTransformer", "metadata": {"namespace": "shop"},
+                            "unsetOnly": flag, "setRoleBindingSubjects": "allServiceAccounts"}),
+                5 => json!({"kind": "NamespaceTransformer", "metadata": {"namespace": "inner"},
+                            "unsetOnly": true, "setRoleBindingSubjects": "none"}),
+                6 => json!({"kind": "ValueAddTransformer", "value": word, "targets": [
+                            {"fieldPath": "metadata/annotations/note", "filePathPosition": 1}]}),
+                _ => json!({"kind": "HashTransformer"}),
+            })
+    }
+
+    /// The entries of `transformers`, each with a name of its own.
+    fn transformers(configs: Vec<Value>) -> Value {
+        let text = |(index, mut config): (usize, Value)| {
+            config["apiVersion"] = "builtin".into();
+            config["metadata"]["name"] = format!("step-{index}").into();
+            Value::from(config.to_string())
+        };
+        configs.into_iter().enumerate().map(text).collect()
+    }
+
     /// The fields that most kustomizations do without.
     fn more() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
         let affix = |words| option::weighted(0.3, pick(words));
@@ -680,9 +736,10 @@ mod random {
             option::weighted(0.2, vec(generator(), 1..3).prop_map(Value::from)),
             option::weighted(0.12, vec(replacement(), 1..3).prop_map(Value::from)),
             option::weighted(0.2, build_metadata()),
+            option::weighted(0.2, vec(transformer(), 1..3).prop_map(transformers)),
         )
             .prop_map(
-                |(prefix, suffix, replicas, configs, secrets, replacements, notes)| {
+                |(prefix, suffix, replicas, configs, secrets, replacements, notes, steps)| {
                     let replicas = replicas.map(|entries| {
                         let entry = |(name, count)| json!({"name": name, "count": count});
                         entries.into_iter().map(entry).collect::<Value>()
@@ -692,6 +749,7 @@ mod random {
                         ("configMapGenerator", configs),
                         ("secretGenerator", secrets),
                         ("replacements", replacements),
+                        ("transformers", steps),
                         ("namePrefix", prefix.map(Value::from)),
                         ("nameSuffix", suffix.map(Value::from)),
                         ("buildMetadata", notes),
