@@ -69,8 +69,15 @@ pub(super) fn set(
     budget: &Budget,
 ) -> Result<(), BuildError> {
     budget.look(pairs.len().saturating_mul(1 + specs.len() / 4), resources)?;
+    // What kustomize remembers stands among the annotations, so they are there to be written to.
+    let annotates = |spec: &FieldSpec| !spec.create && spec.path == ANNOTATED;
+    let annotates = !pairs.is_empty() && specs.iter().any(annotates);
     for resource in resources.iter_mut() {
         let gvk = resource.gvk();
+        if annotates && resource.remembers() {
+            resource.expose_memory();
+            resource.hide_memory();
+        }
         for (key, value) in pairs {
             let mut changed = false;
             resource.ties += 1;
@@ -179,11 +186,12 @@ pub(super) const TEMPLATES: &[FieldSpec] = &[
     ),
 ];
 
+const ANNOTATED: &str = "metadata/annotations";
 const NOTED_TEMPLATE: &str = "spec/template/metadata/annotations";
 
 /// The object's own annotations and those of the templates in it.
 pub(super) const ANNOTATIONS: &[FieldSpec] = &[
-    FieldSpec::new("", "", "", "metadata/annotations", true),
+    FieldSpec::new("", "", "", ANNOTATED, true),
     FieldSpec::new("", "v1", "ReplicationController", NOTED_TEMPLATE, true),
     FieldSpec::new("", "", "Deployment", NOTED_TEMPLATE, true),
     FieldSpec::new("", "", "ReplicaSet", NOTED_TEMPLATE, true),
