@@ -139,7 +139,7 @@ impl Measured {
         let mut output = String::new();
         let mut times = Vec::new();
         let mut megabytes = 0.0_f64;
-        while times.len() < RUNS && (times.len() < 3 || since.elapsed() < ENOUGH) {
+        while times.is_empty() || (times.len() < RUNS && since.elapsed() < ENOUGH) {
             let run = once(program, verb, folder);
             times.push(run.seconds);
             megabytes = megabytes.max(run.megabytes);
@@ -380,6 +380,10 @@ data:
   settings: |
     cache: true
     workers: {number}
+    # What follows is the same everywhere, and read by those who run the application by hand.
+    endpoints: [https://one.example.com/api/v1, https://two.example.com/api/v1]
+    timeouts: {{connect: 5s, read: 30s, write: 30s, idle: 120s}}
+    features: {{search: true, payments: true, recommendations: false}}
 "
         ),
         _ => format!(
