@@ -72,8 +72,8 @@ impl Budget {
             &target.name,
             &target.namespace,
         ];
-        let compiled = texts.into_iter().filter(|text| !is_plain(text));
-        compiled.map(|_| self.compile()).collect()
+        let mut compiled = texts.into_iter().filter(|text| !is_plain(text));
+        compiled.try_for_each(|_| self.compile())
     }
 
     /// Counts the names that objects remember when they get another one, and what `text` adds.
