@@ -13,8 +13,10 @@
 //!
 //! Invariant: a build either gives every object or an error that names file, field and line;
 //! nothing is read outside the tree but what `remote` is given, and the work is bounded. What is
-//! absent: fields of the kustomization file that are not carried out yet; each of them is an error,
-//! never ignored.
+//! absent: charts, programs and functions; each of them is an error, never ignored.
+//!
+//! Each difference has a stored case or a test that asks both (`differs-*` in the golden cases and those
+//! that are `ours alone`, `budget`, `build_hostile`, `remote_bases`, `vars`).
 //!
 //! | differs from v5.8.1 on purpose | why |
 //! |---|---|
@@ -28,6 +30,15 @@
 //! | more than 256 remote bases and files are an error | the work is bounded |
 //! | an `openapi` file that is none is an error | v5.8.1 crashes, once something asks it |
 //! | a type of `crds` that leads to itself is an error | v5.8.1 crashes |
+//! | a field that names another object and is malformed passes when nothing is renamed | the API server says it better |
+//! | keys that YAML 1.1 reads as numbers or truth values, or that have a tag, are texts | v5.8.1 cannot print them |
+//! | JSON with surrogate pairs and `%YAML 1.2` are read | v5.8.1 refuses valid JSON and YAML |
+//! | an empty value and a time inside `{}` and `[]` keep their type | v5.8.1 prints them as strings |
+//! | a `List` without `items` is an error | v5.8.1 prints an object without a name |
+//! | a bare `-` inside `[]` is an error | it is no YAML |
+//! | a `!!binary` annotation is decoded | v5.8.1 leaves the base64 |
+//! | a text that a prefix makes look like a number stays a text | v5.8.1 prints a number where only a name can stand |
+//! | numbers in the selectors of a replacement file are texts | as in the rest of the file |
 //! | a `$` before a letter beyond ASCII stays in a text with `vars` | v5.8.1 prints base64 |
 
 mod accumulate;
