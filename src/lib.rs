@@ -61,25 +61,5 @@ use std::process::ExitCode;
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
     adapters::tls::install_provider();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .max_blocking_threads(64)
-        .build();
-    match runtime {
-        Ok(runtime) => {
-            let code = runtime.block_on(cli::main());
-            // What still blocks, such as a push to a server that hangs, must not keep a process that has
-            // lost its lease, or was told to end, from ending.
-            runtime.shutdown_background();
-            code
-        }
-        Err(error) => {
-            output_of_last_resort(&format!("error: the runtime cannot start: {error}"));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn output_of_last_resort(line: &str) {
-    cli::output::Printer::new().talk(line);
+    cli::main()
 }

@@ -55,7 +55,7 @@ enum Verb {
 }
 
 /// Reads the arguments of the process and does what they ask for.
-pub async fn main() -> ExitCode {
+pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         // Help and version are no failures; clap knows which is which, and where each goes.
@@ -65,7 +65,7 @@ pub async fn main() -> ExitCode {
         }
     };
     let mut printer = Printer::new();
-    match dispatch(arguments.verb, &mut printer).await {
+    match dispatch(arguments.verb, &mut printer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let error = printer.paint(output::Colour::Red, "error:");
@@ -78,17 +78,32 @@ pub async fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
+fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
     match verb {
-        Verb::Run(flags) => run::run(*flags).await,
-        Verb::Demo(flags) => demo::run(&flags, printer).await,
-        Verb::Update(flags) => update::run(&flags, printer).await,
-        Verb::Explain(flags) => explain::run(&flags, printer).await,
-        Verb::Get(flags) => get::run(&flags, printer).await,
-        Verb::Build(flags) => build::run(&flags, printer).await,
+        Verb::Run(flags) => wait(run::run(*flags)),
+        Verb::Demo(flags) => wait(demo::run(&flags, printer)),
+        Verb::Update(flags) => wait(update::run(&flags, printer)),
+        Verb::Explain(flags) => wait(explain::run(&flags, printer)),
+        Verb::Get(flags) => wait(get::run(&flags, printer)),
+        Verb::Build(flags) => build::run(&flags, printer),
         Verb::Crds(flags) => crds::run(&flags, printer),
         Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),
     }
+}
+
+/// Does what waits for other programs. What does not is done without a runtime: its threads would take
+/// longer to start than a folder takes to build.
+fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(64)
+        .build()
+        .map_err(|error| Failure::new(format!("the runtime cannot start: {error}")))?;
+    let done = runtime.block_on(work);
+    // What still blocks, such as a push to a server that hangs, must not keep a process that has
+    // lost its lease, or was told to end, from ending.
+    runtime.shutdown_background();
+    done
 }
 
 /// The configuration of the cluster: of the given file, or as `kubectl` would find it.

@@ -71,17 +71,16 @@ enum LoadRestrictor {
 /// # Errors
 /// When a flag asks for what is not carried out, the folder cannot be built, or an object cannot be
 /// written.
-pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
+pub fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
     if let Some(What::Kustomization(flags)) = &flags.what {
-        return kustomization::run(flags, printer).await;
+        return super::wait(kustomization::run(flags, printer));
     }
     flags.refused.check()?;
     let options = Options {
         only_below_root: flags.load_restrictor == LoadRestrictor::RootOnly,
         ..Options::kubectl()
     };
-    let (dir, forbidden) = (flags.dir.clone(), flags.no_remote_bases);
-    let built = remote::waiting(move || build(&dir, &options, forbidden)).await?;
+    let built = build(&flags.dir, &options, flags.no_remote_bases)?;
     warn(&built, printer);
     output::write(&built.manifests, flags.output.as_deref(), printer)
 }
