@@ -192,7 +192,7 @@ impl FileTree for Folder {
         if size > LOOKED_AT {
             return Err(too_large(size));
         }
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
         // A file that grows meanwhile is bounded too.
         file.take(LOOKED_AT + 1)
             .read_to_end(&mut bytes)
