@@ -55,7 +55,7 @@ impl Budget {
 
     /// Counts bytes that objects take in memory from now on.
     pub(super) fn keep(&self, bytes: usize) -> Result<(), BuildError> {
-        spend(&self.kept, bytes, 90_000_000, "bytes of objects")
+        spend(&self.kept, bytes, 80_000_000, "bytes of objects")
     }
 
     /// Counts an expression that is compiled.
@@ -201,7 +201,7 @@ mod tests {
         assert!(budget.work(100_000_000).is_ok());
         assert!(budget.work(usize::MAX).is_err());
         assert!(budget.generate(16_000_001).is_err());
-        assert!(Budget::default().keep(90_000_001).is_err());
+        assert!(Budget::default().keep(80_000_001).is_err());
         assert!(Budget::default().read(b"some text").is_ok());
         assert!(budget.note(64_000_000, 0).is_ok());
         assert!(budget.note(1, 0).is_err());

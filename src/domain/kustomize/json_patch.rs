@@ -342,7 +342,7 @@ mod tests {
             .map(|index| format!("- {{op: copy, from: /a, path: /a/x{index}}}\n"))
             .collect();
         let refusal = patched(json!({"a": {}}), &patch);
-        assert!(refusal.is_err_and(|reason| reason.contains("more than 90000000 bytes")));
+        assert!(refusal.is_err_and(|reason| reason.contains("more than 80000000 bytes")));
     }
 
     #[test]

@@ -26,7 +26,7 @@
 //! | a replacement from all of `metadata` of a changed object is an error | v5.8.1 copies its own notes along |
 //! | `ValueAddTransformer` without `value` at the root is an error | the root has no name here |
 //! | an alias that refers to itself is an error | v5.8.1 crashes |
-//! | over 16 MiB or 1,000,000 nodes in a file, 90 MB of objects, or as many steps as take a second, are an error | a build keeps within 200 MB |
+//! | over 16 MiB or 1,000,000 nodes in a file, 80 MB of objects, or as many steps as take a second, are an error | a build keeps within 200 MB |
 //! | more than 256 remote bases and files are an error | the work is bounded |
 //! | an `openapi` file that is none is an error | v5.8.1 crashes, once something asks it |
 //! | a type of `crds` that leads to itself is an error | v5.8.1 crashes |
