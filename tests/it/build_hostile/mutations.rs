@@ -88,7 +88,7 @@ pub(super) fn cases() -> Vec<Case> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(1, |since| u64::from(since.subsec_nanos()) | 1)
     });
-    let count = number(CASES).unwrap_or(1_500);
+    let count = number(CASES).unwrap_or(6_000);
     say(&format!("{SEED}={seed}"));
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/kustomize");
     let mut folders: Vec<_> = std::fs::read_dir(golden)
