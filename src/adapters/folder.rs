@@ -4,17 +4,20 @@
 //! replaced as a whole, with its mode. What is absent: `.git`, names that are not UTF-8, and, unless they
 //! are asked for, other repositories inside (Git does not see their files either).
 
-use crate::domain::tree::{EntryKind, FileTree, TreeEntry, TreeError, join};
-use std::collections::BTreeSet;
+use crate::domain::tree::{EntryKind, FileTree, TreeEntry, TreeError, join, parent};
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The most bytes of a file that is looked at: 32 MiB, as in a Git tree.
 const LOOKED_AT: u64 = 32 << 20;
 /// The most directories that lie inside each other.
 const DEPTH: usize = 256;
+/// The most directories whose place is remembered.
+const REMEMBERED: usize = 100_000;
 
 /// The folder.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Folder {
     root: PathBuf,
     /// Whether other repositories inside are folders like others.
     whole: bool,
+    /// Where directories lead: a build looks at each several times.
+    followed: Arc<Mutex<HashMap<String, PathBuf>>>,
 }
 
 /// The paths of the files whose names were wanted.
@@ -41,7 +46,11 @@ impl Folder {
     pub fn open(path: &Path) -> io::Result<Self> {
         let root = path.canonicalize()?;
         match root.is_dir() {
-            true => Ok(Self { root, whole: false }),
+            true => Ok(Self {
+                root,
+                whole: false,
+                followed: Arc::default(),
+            }),
             false => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
@@ -124,6 +133,37 @@ impl Folder {
         Ok(inside.filter(|_| target.is_file()).map(str::to_owned))
     }
 
+    /// Where a directory leads, all links followed.
+    fn follow(&self, directory: &str) -> Result<PathBuf, TreeError> {
+        let followed = || self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = followed().get(directory) {
+            return Ok(known.clone());
+        }
+        let found = self.locate(directory)?;
+        let mut followed = followed();
+        if followed.len() < REMEMBERED {
+            followed.insert(directory.to_owned(), found.clone());
+        }
+        Ok(found)
+    }
+
+    /// Where a file leads, all links followed, and what it is.
+    fn file(&self, path: &str) -> Result<(PathBuf, Metadata), TreeError> {
+        let path = join("", path)?;
+        let failed = |error: io::Error| unreadable(&path, &error);
+        let name = path.rsplit('/').next().unwrap_or_default();
+        if !matches!(name, "" | ".git") {
+            let target = self.follow(parent(&path))?.join(name);
+            let metadata = target.symlink_metadata().map_err(failed)?;
+            if !metadata.is_symlink() {
+                return Ok((target, metadata));
+            }
+        }
+        let target = self.locate(&path)?;
+        let metadata = target.symlink_metadata().map_err(failed)?;
+        Ok((target, metadata))
+    }
+
     /// Where a path leads, all links followed.
     fn locate(&self, path: &str) -> Result<PathBuf, TreeError> {
         let path = join("", path)?;
@@ -177,9 +217,9 @@ fn kind(path: &Path, metadata: &Metadata, whole: bool) -> Option<EntryKind> {
 
 impl FileTree for Folder {
     fn read(&self, path: &str) -> Result<Vec<u8>, TreeError> {
-        let target = self.locate(path)?;
+        let (target, metadata) = self.file(path)?;
         let failed = |error: io::Error| unreadable(path, &error);
-        if !target.is_file() {
+        if !metadata.is_file() {
             return Err(TreeError::NotAFile(path.to_owned()));
         }
         let file = fs::File::open(&target).map_err(failed)?;
@@ -231,7 +271,7 @@ impl FileTree for Folder {
             return Some(EntryKind::Directory);
         }
         // The last part may be a link, those before it are followed, and must stay inside.
-        let folder = self.locate(crate::domain::tree::parent(&path)).ok()?;
+        let folder = self.follow(parent(&path)).ok()?;
         let target = folder.join(path.rsplit('/').next()?);
         kind(&target, &target.symlink_metadata().ok()?, self.whole)
     }
@@ -252,6 +292,29 @@ mod tests {
         }
         let folder = Folder::open(temporary.path()).expect("it is a folder");
         (temporary, folder)
+    }
+
+    #[test]
+    fn a_file_is_found_again_through_a_directory_that_was_followed_before() {
+        let (temporary, folder) = folder(&[("real/a.yaml", "a"), ("real/b.yaml", "b")]);
+        symlink("real", temporary.path().join("link")).expect("a link");
+        symlink("../real/b.yaml", temporary.path().join("real/c.yaml")).expect("a link");
+        symlink("/etc/passwd", temporary.path().join("real/out.yaml")).expect("a link");
+        for _ in 0..2 {
+            assert_eq!(folder.read("link/a.yaml"), Ok(b"a".to_vec()));
+            assert_eq!(folder.read("link/c.yaml"), Ok(b"b".to_vec()));
+            let outside = folder.read("link/out.yaml");
+            assert!(
+                matches!(outside, Err(TreeError::OutsideTree(_))),
+                "{outside:?}"
+            );
+            let directory = folder.read("real");
+            assert!(
+                matches!(directory, Err(TreeError::NotAFile(_))),
+                "{directory:?}"
+            );
+            assert!(folder.read(".git").is_err());
+        }
     }
 
     #[test]
