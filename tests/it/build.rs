@@ -10,7 +10,7 @@
 use highwater::domain::kustomize::{BuildError, Built, Options, build};
 use highwater::domain::manifest::{Manifest, parse_documents, to_yaml};
 use highwater::domain::tree::MapTree;
-use proptest::strategy::{Strategy as _, ValueTree as _};
+use proptest::strategy::{Strategy, ValueTree as _};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,7 +77,7 @@ fn show(result: &Result<Vec<Value>, String>) -> String {
 }
 
 /// What both sides say of one directory: the real output when both build it, `None` when both refuse.
-pub(crate) fn compare(root: &Path, path: &str) -> Result<Option<String>, String> {
+fn compare(root: &Path, path: &str) -> Result<Option<String>, String> {
     let tree = read_tree(root);
     let ours = build(&tree, path, &Options::kubectl());
     let theirs = kubectl_kustomize(&root.join(path));
@@ -225,7 +225,7 @@ fn every_stored_case_is_built_as_kubectl_builds_it() {
 }
 
 /// A file tree on disk for the real program, gone when it is dropped.
-pub(crate) fn on_disk(files: &BTreeMap<String, String>) -> tempfile::TempDir {
+fn on_disk(files: &BTreeMap<String, String>) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder can be made");
     for (path, text) in files {
         let path = folder.path().join(path);
@@ -938,14 +938,24 @@ mod random {
 
 #[test]
 fn random_overlays_are_built_as_kubectl_builds_them() {
+    check_random(&random::tree(), 60, 5);
+}
+
+/// Builds random trees at `overlay` on both sides, `usual` of them unless the environment says otherwise; at least one in
+/// `share` must be more than a refusal.
+pub(crate) fn check_random(
+    tree: &impl Strategy<Value = BTreeMap<String, String>>,
+    usual: usize,
+    share: usize,
+) {
     let cases = std::env::var("HIGHWATER_BUILD_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
-        .unwrap_or(60);
+        .unwrap_or(usual);
     let mut runner = proptest::test_runner::TestRunner::default();
     let trees: Vec<BTreeMap<String, String>> = (0..cases)
         .map(|_| {
-            let tree = random::tree().new_tree(&mut runner);
+            let tree = tree.new_tree(&mut runner);
             tree.expect("a tree can be made up").current()
         })
         .collect();
@@ -964,7 +974,7 @@ fn random_overlays_are_built_as_kubectl_builds_them() {
     });
     let built = built.into_inner();
     assert!(
-        built * 5 >= trees.len(),
+        built * share >= trees.len(),
         "only {built} of {} are more than refusals",
         trees.len()
     );

@@ -2,13 +2,11 @@
 //! change, spread over a base, an overlay and a component, so that entries overlap, give way to one
 //! another or disagree.
 
-use crate::build::{check_all, compare, on_disk};
+use crate::build::check_random;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 const SECTIONS: [&str; 10] = [
     "namePrefix",
@@ -218,34 +216,5 @@ fn tree() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 #[test]
 fn random_fields_and_vars_are_built_as_kubectl_builds_them() {
-    let cases = std::env::var("HIGHWATER_BUILD_CASES")
-        .ok()
-        .and_then(|cases| cases.parse().ok())
-        .unwrap_or(40);
-    let mut runner = proptest::test_runner::TestRunner::default();
-    let trees: Vec<BTreeMap<String, String>> = (0..cases)
-        .map(|_| {
-            let tree = tree().new_tree(&mut runner);
-            tree.expect("a tree can be made up").current()
-        })
-        .collect();
-    let built = AtomicUsize::new(0);
-    check_all(&trees, |files| {
-        let folder = on_disk(files);
-        let both = compare(folder.path(), "overlay").map_err(|failure| {
-            let files: Vec<String> = files
-                .iter()
-                .map(|(path, text)| format!("##### {path}\n{text}"))
-                .collect();
-            format!("=== {}\n{failure}\n", files.join("\n"))
-        })?;
-        built.fetch_add(usize::from(both.is_some()), Ordering::Relaxed);
-        Ok(())
-    });
-    let built = built.into_inner();
-    assert!(
-        built * 8 >= trees.len(),
-        "only {built} of {} are more than refusals",
-        trees.len()
-    );
+    check_random(&tree(), 40, 8);
 }

@@ -43,12 +43,7 @@ pub(super) fn load(
         let (path, bytes) = context.read(entry)?;
         let overlays = strategic_patches(&path, &String::from_utf8_lossy(&bytes), &place)
             .map_err(|reason| entry.patch_error(reason))?;
-        Ok(context
-            .schemas
-            .meet(overlays)
-            .into_iter()
-            .map(|overlay| (place.clone(), overlay))
-            .collect())
+        Ok(placed(context, &place, overlays))
     })
 }
 
@@ -60,12 +55,17 @@ pub(super) fn read(
     let place = entry.place(Patch::default());
     let overlays = strategic_patches(&entry.file, &entry.value, &place)
         .map_err(|reason| entry.patch_error(reason))?;
-    Ok(context
-        .schemas
-        .meet(overlays)
-        .into_iter()
-        .map(|overlay| (place.clone(), overlay))
-        .collect())
+    Ok(placed(context, &place, overlays))
+}
+
+/// Patches that were read, each with the place that errors name.
+fn placed(
+    context: &Context<'_>,
+    place: &Located<Patch>,
+    overlays: Vec<Resource>,
+) -> Vec<StrategicMerge> {
+    let overlays = context.schemas.meet(overlays).into_iter();
+    overlays.map(|overlay| (place.clone(), overlay)).collect()
 }
 
 /// Merges each patch into the object it names.
