@@ -938,46 +938,56 @@ mod random {
 
 #[test]
 fn random_overlays_are_built_as_kubectl_builds_them() {
-    check_random(&random::tree(), 60, 5);
+    check_random(&random::tree(), 60, 12);
 }
 
-/// Builds random trees at `overlay` on both sides, `usual` of them unless the environment says otherwise; at least one in
-/// `share` must be more than a refusal.
+/// Builds random trees at `overlay` on both sides, `usual` of them unless the environment says otherwise, and as many again
+/// as it takes until `wanted` were more than refusals: how many of a round are is chance, that there are some is not.
 pub(crate) fn check_random(
     tree: &impl Strategy<Value = BTreeMap<String, String>>,
     usual: usize,
-    share: usize,
+    wanted: usize,
 ) {
+    const ROUNDS: usize = 6;
     let cases = std::env::var("HIGHWATER_BUILD_CASES")
         .ok()
         .and_then(|cases| cases.parse().ok())
         .unwrap_or(usual);
     let mut runner = proptest::test_runner::TestRunner::default();
-    let trees: Vec<BTreeMap<String, String>> = (0..cases)
-        .map(|_| {
-            let tree = tree.new_tree(&mut runner);
-            tree.expect("a tree can be made up").current()
-        })
-        .collect();
     let built = AtomicUsize::new(0);
-    check_all(&trees, |files| {
-        let folder = on_disk(files);
-        let both = compare(folder.path(), "overlay").map_err(|failure| {
-            let files: Vec<String> = files
-                .iter()
-                .map(|(path, text)| format!("##### {path}\n{text}"))
-                .collect();
-            format!("=== {}\n{failure}\n", files.join("\n"))
-        })?;
-        built.fetch_add(usize::from(both.is_some()), Ordering::Relaxed);
-        Ok(())
-    });
-    let built = built.into_inner();
-    assert!(
-        built * share >= trees.len(),
-        "only {built} of {} are more than refusals",
-        trees.len()
+    for _ in 0..ROUNDS {
+        let trees: Vec<BTreeMap<String, String>> = (0..cases)
+            .map(|_| {
+                let tree = tree.new_tree(&mut runner);
+                tree.expect("a tree can be made up").current()
+            })
+            .collect();
+        check_all(&trees, |files| {
+            built.fetch_add(usize::from(is_built(files)?), Ordering::Relaxed);
+            Ok(())
+        });
+        if built.load(Ordering::Relaxed) >= wanted {
+            return;
+        }
+    }
+    panic!(
+        "only {} of {} are more than refusals",
+        built.into_inner(),
+        cases * ROUNDS
     );
+}
+
+/// Whether both sides build the overlay of a tree to the same objects, rather than both refuse it.
+fn is_built(files: &BTreeMap<String, String>) -> Result<bool, String> {
+    let folder = on_disk(files);
+    let both = compare(folder.path(), "overlay").map_err(|failure| {
+        let files: Vec<String> = files
+            .iter()
+            .map(|(path, text)| format!("##### {path}\n{text}"))
+            .collect();
+        format!("=== {}\n{failure}\n", files.join("\n"))
+    })?;
+    Ok(both.is_some())
 }
 
 /// A tree with one hostile file, built both as a generated and as a listed resource.

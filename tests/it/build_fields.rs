@@ -216,5 +216,5 @@ fn tree() -> impl Strategy<Value = BTreeMap<String, String>> {
 
 #[test]
 fn random_fields_and_vars_are_built_as_kubectl_builds_them() {
-    check_random(&tree(), 40, 8);
+    check_random(&tree(), 40, 5);
 }
