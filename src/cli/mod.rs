@@ -15,7 +15,8 @@ pub mod run;
 pub mod update;
 
 use crate::adapters::cluster;
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 use failure::Failure;
 use output::Printer;
 use std::path::Path;
@@ -34,25 +35,61 @@ struct Arguments {
     verb: Verb,
 }
 
-#[derive(Debug, Subcommand)]
-enum Verb {
-    /// show the whole job once, on this machine
-    Demo(demo::Flags),
-    /// run the controllers, in a cluster or beside it
-    Run(Box<run::Flags>),
-    /// find newer images for a checkout, and write, commit or push them
-    Update(Box<update::Flags>),
-    /// tell which tag of an image a policy selects, and why not another one
-    Explain(Box<explain::Flags>),
-    /// list objects and their state, as `flux get` does
-    Get(get::Flags),
-    /// print what a folder builds to, as `kubectl kustomize` does
-    Build(Box<build::Flags>),
-    /// print the custom resource definitions
-    Crds(crds::Flags),
-    /// print the version
-    Version,
+/// Makes [`Verb`] and how it is read from its table. A verb's flags are defined when it is the one asked for: defining
+/// those of all verbs takes longer than a small build.
+macro_rules! verbs {
+    ($($name:literal, $about:literal => $verb:ident($flags:ty);)*) => {
+        #[derive(Debug)]
+        enum Verb {
+            $(#[doc = $about] $verb(Box<$flags>),)*
+        }
+
+        impl FromArgMatches for Verb {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                match matches.subcommand() {
+                    $(Some(($name, flags)) => {
+                        <$flags>::from_arg_matches(flags).map(|flags| Self::$verb(Box::new(flags)))
+                    })*
+                    _ => Err(clap::Error::new(ErrorKind::MissingSubcommand)),
+                }
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+
+        impl Subcommand for Verb {
+            fn augment_subcommands(command: Command) -> Command {
+                command$(.subcommand(Command::new($name).about($about).defer(<$flags>::augment_args)))*
+            }
+
+            fn augment_subcommands_for_update(command: Command) -> Command {
+                Self::augment_subcommands(command)
+            }
+
+            fn has_subcommand(name: &str) -> bool {
+                [$($name),*].contains(&name)
+            }
+        }
+    };
 }
+
+verbs! {
+    "demo", "show the whole job once, on this machine" => Demo(demo::Flags);
+    "run", "run the controllers, in a cluster or beside it" => Run(run::Flags);
+    "update", "find newer images for a checkout, and write, commit or push them" => Update(update::Flags);
+    "explain", "tell which tag of an image a policy selects, and why not another one" => Explain(explain::Flags);
+    "get", "list objects and their state, as `flux get` does" => Get(get::Flags);
+    "build", "print what a folder builds to, as `kubectl kustomize` does" => Build(build::Flags);
+    "crds", "print the custom resource definitions" => Crds(crds::Flags);
+    "version", "print the version" => Version(NoFlags);
+}
+
+/// Of a verb that takes none.
+#[derive(Debug, Args)]
+struct NoFlags {}
 
 /// Reads the arguments of the process and does what they ask for.
 pub fn main() -> ExitCode {
@@ -87,8 +124,13 @@ fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
         Verb::Get(flags) => wait(get::run(&flags, printer)),
         Verb::Build(flags) => build::run(&flags, printer),
         Verb::Crds(flags) => crds::run(&flags, printer),
-        Verb::Version => Ok(printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?),
+        Verb::Version(flags) => version(&flags, printer),
     }
+}
+
+fn version(NoFlags {}: &NoFlags, printer: &mut Printer) -> Result<(), Failure> {
+    printer.data(&format!("highwater {}\n", env!("CARGO_PKG_VERSION")))?;
+    Ok(())
 }
 
 /// Does what waits for other programs. What does not is done without a runtime: its threads would take
