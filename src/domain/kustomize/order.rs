@@ -6,6 +6,7 @@
 use super::decode::At;
 use super::error::BuildError;
 use super::resource::{Gvk, Resource};
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 const FIRST: [&str; 22] = [
@@ -111,10 +112,56 @@ fn key(resource: &Resource, first: &[&str], last: &[&str]) -> Key {
     }
 }
 
-/// Sorts kinds as kustomize sorts them: by its own lists, then by text.
-pub(super) fn kind_key(group: &str, version: &str, kind: &str) -> (i64, String) {
-    (rank(kind, &FIRST, &LAST), kind_text(group, version, kind))
+/// Where a kind of a field table stands among others: by kustomize's own lists, then by text.
+///
+/// The tables are sorted when the program starts, so this makes no text of its own.
+#[derive(Clone, Debug)]
+pub(super) struct KindKey {
+    rank: i64,
+    parts: [Cow<'static, str>; 3],
 }
+
+impl KindKey {
+    pub(super) fn new(
+        group: impl Into<Cow<'static, str>>,
+        version: impl Into<Cow<'static, str>>,
+        kind: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let kind = kind.into();
+        Self {
+            rank: rank(&kind, &FIRST, &LAST),
+            parts: [group.into(), version.into(), kind],
+        }
+    }
+
+    /// What [`kind_text`] prints.
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        let [group, version, kind] = &self.parts;
+        let parts = [or(group, "~G"), "_", or(version, "~V"), "_", or(kind, "~K")];
+        parts.into_iter().flat_map(str::bytes)
+    }
+}
+
+impl Ord for KindKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by_rank = self.rank.cmp(&other.rank);
+        by_rank.then_with(|| self.bytes().cmp(other.bytes()))
+    }
+}
+
+impl PartialOrd for KindKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for KindKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for KindKey {}
 
 fn rank(kind: &str, first: &[&str], last: &[&str]) -> i64 {
     let place = |names: &[&str]| {

@@ -45,7 +45,7 @@ fn in_pods(among: Among, paths: &[&str]) -> Vec<FieldSpec> {
         .flat_map(|(kind, pod)| {
             paths.iter().map(move |path| FieldSpec {
                 kind: (*kind).into(),
-                path: format!("{pod}/{path}").into(),
+                path: [*pod, *path].join("/").into(),
                 ..FieldSpec::default()
             })
         })

@@ -6,7 +6,7 @@
 //! the steps.
 
 use super::field_spec::{FieldSpec, extend};
-use super::order::kind_key;
+use super::order::KindKey;
 use super::reference_fields::{REFERENCES, Reference};
 use super::{images, labels, namespace, naming, replicas, variable_fields};
 use std::ops::Deref;
@@ -80,11 +80,19 @@ impl FieldTables {
     /// Brings the entries into kustomize's order: which of two that overlap stays depends on it.
     pub(super) fn sort(&mut self) {
         for (_, specs) in self.steps_mut() {
-            specs.sort_by_cached_key(|spec| kind_key(&spec.group, &spec.version, &spec.kind));
+            specs.sort_by_cached_key(|spec| {
+                let FieldSpec {
+                    group,
+                    version,
+                    kind,
+                    ..
+                } = spec.clone();
+                KindKey::new(group, version, kind)
+            });
         }
         self.name_references.sort_by_cached_key(|reference| {
-            let target = &reference.target;
-            kind_key(&target.group, &target.version, &target.kind)
+            let target = reference.target.clone();
+            KindKey::new(target.group, target.version, target.kind)
         });
     }
 

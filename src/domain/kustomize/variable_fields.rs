@@ -45,11 +45,11 @@ fn paths(kind: &'static str, pod: &str) -> Vec<FieldSpec> {
     let mut paths = Vec::new();
     for containers in ["containers", "initContainers"] {
         for path in CONTAINER {
-            paths.push(format!("{pod}/{containers}/{path}"));
+            paths.push([pod, containers, path].join("/"));
         }
     }
     if !matches!(kind, "CronJob" | "StatefulSet") {
-        paths.push(format!("{pod}/volumes/nfs/server"));
+        paths.push([pod, "volumes/nfs/server"].join("/"));
     }
     paths
         .into_iter()
