@@ -26,15 +26,15 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use support::programs::{kubectl_program, supervisor_program};
 
 /// How often each program is started for one row, at most.
-const RUNS: usize = 21;
-/// How long one program may run for one row, before fewer runs have to do.
+const RUNS: usize = 41;
+/// How long both programs may run for one row, before fewer runs have to do.
 const ENOUGH: Duration = Duration::from_secs(15);
 /// How much faster than the real program every cold case has to be.
 const RATIO: f64 = 20.0;
@@ -91,25 +91,27 @@ fn side_by_side(name: &str, files: &Files) {
         std::fs::write(path, text).expect("ours");
     }
     let overlay = folder.path().join("overlay");
-    let theirs = Measured::of(&kubectl_program(), "kustomize", &overlay);
-    let ours = Measured::of(
-        Path::new(env!("CARGO_BIN_EXE_highwater")),
-        "build",
-        &overlay,
-    );
+    let ours = PathBuf::from(env!("CARGO_BIN_EXE_highwater"));
+    let mut theirs = Program::new(kubectl_program(), "kustomize", &overlay);
+    let mut ours = Program::new(ours, "build", &overlay);
+    let since = Instant::now();
+    while theirs.times.is_empty() || (theirs.times.len() < RUNS && since.elapsed() < ENOUGH) {
+        theirs.run();
+        ours.run();
+    }
     let objects = objects(&ours.output);
     assert!(
         objects == self::objects(&theirs.output),
         "{name}: the programs print different objects"
     );
-    let ratio = theirs.seconds / ours.seconds;
+    let ratio = theirs.seconds() / ours.seconds();
     println!(
         "{name:<32} {:>8} {:>7.1} ms {:>7.2} ms {ratio:>7.0} {:>7.1} MB {:>7.1} MB{}",
         objects.len(),
-        theirs.seconds * 1e3,
-        ours.seconds * 1e3,
-        theirs.megabytes,
-        ours.megabytes,
+        theirs.seconds() * 1e3,
+        ours.seconds() * 1e3,
+        theirs.megabytes(),
+        ours.megabytes(),
         verdict(ratio >= RATIO)
     );
 }
@@ -126,58 +128,66 @@ fn objects(output: &str) -> Vec<Value> {
         .collect()
 }
 
-/// What one program took for one folder.
-struct Measured {
-    seconds: f64,
-    megabytes: f64,
+/// One of the programs, about to build a folder.
+struct Program {
+    path: PathBuf,
+    verb: &'static str,
+    folder: PathBuf,
+    times: Vec<f64>,
     output: String,
 }
 
-impl Measured {
-    fn of(program: &Path, verb: &str, folder: &Path) -> Self {
-        let since = Instant::now();
-        let mut output = String::new();
-        let mut times = Vec::new();
-        let mut megabytes = 0.0_f64;
-        while times.is_empty() || (times.len() < RUNS && since.elapsed() < ENOUGH) {
-            let run = once(program, verb, folder);
-            times.push(run.seconds);
-            megabytes = megabytes.max(run.megabytes);
-            output = run.output;
-        }
+impl Program {
+    fn new(path: PathBuf, verb: &'static str, folder: &Path) -> Self {
         Self {
-            seconds: median(times),
-            megabytes,
-            output,
+            path,
+            verb,
+            folder: folder.to_owned(),
+            times: Vec::new(),
+            output: String::new(),
         }
     }
-}
 
-/// Starts a program by way of the supervisor, which knows from the kernel what its child took.
-fn once(program: &Path, verb: &str, folder: &Path) -> Measured {
-    let report = tempfile::NamedTempFile::new().expect("a file can be made");
-    let output = Command::new(supervisor_program())
-        .arg("measure")
-        .arg(report.path())
-        .arg(program)
-        .arg(verb)
-        .arg(folder)
-        .env_clear()
-        .output()
-        .expect("the supervisor starts");
-    assert!(
-        output.status.success(),
-        "{} {verb}: {}",
-        program.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let report = std::fs::read_to_string(report.path()).expect("the supervisor has written it");
-    let mut numbers = report.split_whitespace().map(str::parse::<f64>);
-    let mut next = || numbers.next().and_then(Result::ok).expect("two numbers");
-    Measured {
-        seconds: next() / 1e9,
-        megabytes: next() / 1e6,
-        output: String::from_utf8(output.stdout).expect("programs print text"),
+    /// Runs it once, and notes how long it took from its start until it has ended and all it printed is read.
+    fn run(&mut self) {
+        let mut command = Command::new(&self.path);
+        command.arg(self.verb).arg(&self.folder).env_clear();
+        let since = Instant::now();
+        let output = command.output().expect("the program starts");
+        self.times.push(since.elapsed().as_secs_f64());
+        self.output = self.checked(output);
+    }
+
+    /// Its largest resident set in megabytes. The supervisor starts it, for it is told by the kernel what its child took.
+    fn megabytes(&self) -> f64 {
+        let report = tempfile::NamedTempFile::new().expect("a file can be made");
+        let output = Command::new(supervisor_program())
+            .arg("measure")
+            .arg(report.path())
+            .arg(&self.path)
+            .arg(self.verb)
+            .arg(&self.folder)
+            .env_clear()
+            .output();
+        self.checked(output.expect("the supervisor starts"));
+        let report = std::fs::read_to_string(report.path()).expect("the supervisor has written it");
+        let bytes = report.split_whitespace().nth(1).map(str::parse::<f64>);
+        bytes.and_then(Result::ok).expect("two numbers") / 1e6
+    }
+
+    fn seconds(&self) -> f64 {
+        median(self.times.clone())
+    }
+
+    fn checked(&self, output: Output) -> String {
+        assert!(
+            output.status.success(),
+            "{} {}: {}",
+            self.path.display(),
+            self.verb,
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("programs print text")
     }
 }
 
