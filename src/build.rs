@@ -4,6 +4,11 @@
 //! longer than a small build. Go's programs are linked at a fixed address too. `HIGHWATER_PIE=1` keeps it movable, for who
 //! wants its own code among what the system places at random, and pays 0.6 ms for each start.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "this is how a build script talks to cargo"
+)]
+
 use std::env::var;
 
 fn main() {

@@ -9,6 +9,7 @@ pub mod git_repository;
 pub mod image_policy;
 pub mod image_repository;
 pub mod image_update;
+mod known_tags;
 pub mod kustomization;
 mod memory;
 mod queue;
@@ -33,6 +34,7 @@ use kube::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::watcher;
 use queue::Queue;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use triggers::{Caches, Queues};
@@ -62,6 +64,8 @@ pub struct Settings {
     pub custom_stage_kinds: CustomKinds,
     /// Whether a variable of a Kustomization that is not set is an error.
     pub strict_substitution: bool,
+    /// Where tags outlive the process.
+    pub tags_folder: PathBuf,
     /// How much each registry is asked.
     pub registry_budget: Budget,
     /// The only namespace that is watched; all when `None`.
@@ -262,10 +266,10 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
 }
 
 /// The loops of ImageRepository and ImagePolicy, which share the tags.
-fn reflector(world: &World) -> [Task; 2] {
+fn reflector(world: &World) -> [Task; 3] {
     let (registry, tags) = (
         Arc::new(RegistryClient::new().with_budget(world.settings.registry_budget)),
-        Arc::new(TagStore::default()),
+        Arc::new(TagStore::in_folder(world.settings.tags_folder.clone())),
     );
     let (caches, queues) = (&world.caches, &world.queues);
     let repositories = image_repository::ImageRepositories {
@@ -274,6 +278,12 @@ fn reflector(world: &World) -> [Task; 2] {
         tags: Arc::clone(&tags),
         queues: Arc::clone(queues),
         caches: Arc::clone(caches),
+    };
+    let (known, swept) = (Arc::clone(caches), Arc::clone(&tags));
+    let is_known = move |key: &ObjectKey| known.image_repositories.get(key).is_some();
+    let sweep = async move {
+        // Files that cannot be removed now are tried again at the next start.
+        let _ = tokio::task::spawn_blocking(move || swept.sweep(is_known)).await;
     };
     let policies = image_policy::ImagePolicies {
         shared: Arc::clone(&world.shared),
@@ -292,6 +302,7 @@ fn reflector(world: &World) -> [Task; 2] {
             &queues.image_repositories,
         ),
         world.drive(policies, &caches.image_policies, &queues.image_policies),
+        sweep.boxed(),
     ]
 }
 

@@ -31,6 +31,7 @@ pub mod redact;
 pub mod rewrite;
 pub mod scan;
 pub mod stage;
+pub mod stored_tags;
 pub mod substitute;
 pub mod tags;
 pub mod tree;

@@ -205,6 +205,11 @@ impl TagSet {
         &self.inner.revision
     }
 
+    /// How many clones of this set there are, itself included.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.inner)
+    }
+
     /// The bytes of heap the set holds.
     pub fn heap_bytes(&self) -> usize {
         size_of::<Inner>()

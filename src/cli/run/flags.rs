@@ -42,7 +42,7 @@ pub struct Flags {
     /// post events to this URL, such as Flux's notification-controller
     #[arg(long, value_name = "URL", default_value = "", value_parser = events_address)]
     pub events_addr: String,
-    /// keep artifacts and the Git object cache in this folder
+    /// keep artifacts, the Git object cache and the tags of the last scans in this folder
     #[arg(long, value_name = "DIR", default_value = "/data")]
     pub storage_path: PathBuf,
     /// serve artifacts at this address

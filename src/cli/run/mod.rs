@@ -217,6 +217,7 @@ async fn controllers(
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         strict_substitution: flags.substitutes_strictly(),
+        tags_folder: flags.storage_path.join("tags"),
         registry_budget: Budget {
             at_once: flags.registry_max_requests,
             rate: Rate::per_second(flags.registry_qps),

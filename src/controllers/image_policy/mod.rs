@@ -9,6 +9,7 @@ mod high_water;
 mod plan;
 
 use super::driver::{Controller, Run, Shared};
+use super::known_tags;
 use super::report::Report;
 use super::triggers::Caches;
 use crate::adapters::registry::RegistryClient;
@@ -76,10 +77,8 @@ impl ImagePolicies {
             &self.settings,
         )
         .await?;
-        let tags = self
-            .tags
-            .get(&repository.key)
-            .filter(|tags| !tags.is_empty() && repository.is_scanned_as_named());
+        let tags = known_tags::recall(&self.tags, &repository.key, &repository.object).await;
+        let tags = tags.filter(|tags| !tags.is_empty() && repository.is_scanned_as_named());
         let Some(tags) = tags else {
             return plan::without_tags(object, &repository, &self.settings);
         };

@@ -7,6 +7,7 @@ mod fetch;
 mod plan;
 
 use super::driver::{Controller, Run, Shared};
+use super::known_tags;
 use super::report::Report;
 use super::triggers::{Caches, Queues, scanned};
 use crate::adapters::registry::RegistryClient;
@@ -50,7 +51,13 @@ impl Controller for ImageRepositories {
             Ok(access) => access,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
-        let had_tags = self.tags.get(&run.key).is_some();
+        let in_memory = self.tags.get(&run.key).is_some();
+        let recalled = known_tags::recall(&self.tags, &run.key, &object).await;
+        let had_tags = recalled.is_some();
+        if had_tags && !in_memory {
+            // Policies may have looked already, and wait.
+            scanned(&self.caches, &self.queues, &run.key);
+        }
         let why = match plan::due(&object, &target, had_tags, &run) {
             Ok(why) => why,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
@@ -65,7 +72,7 @@ impl Controller for ImageRepositories {
         match scanned_tags {
             Ok(tags) => {
                 let report = plan::scanned(&object, &target, &tags, run.now);
-                self.tags.put(run.key.clone(), tags);
+                known_tags::keep(&self.tags, &run.key, tags).await;
                 if !had_tags {
                     scanned(&self.caches, &self.queues, &run.key);
                 }

@@ -12,6 +12,7 @@ pub(super) fn sources() -> &'static [Facts] {
         let mut all = Vec::new();
         follow("src/lib.rs", Vec::new(), false, &mut all);
         follow("src/main.rs", Vec::new(), false, &mut all);
+        follow("src/build.rs", Vec::new(), false, &mut all);
         all
     })
 }

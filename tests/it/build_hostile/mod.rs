@@ -28,7 +28,7 @@ const SEED: &str = "HIGHWATER_HOSTILE_SEED";
 const CASES: &str = "HIGHWATER_HOSTILE_CASES";
 
 /// How long one build may take.
-const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 2 });
+const LIMIT: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
 /// How much memory the whole process may hold at its peak, its input included, in bytes.
 const MEMORY: u64 = 200_000_000;
 

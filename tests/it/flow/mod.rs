@@ -16,6 +16,7 @@ mod main_job;
 mod pinning;
 mod pushes;
 mod remote_bases;
+mod restarts;
 mod specifications;
 mod telling;
 mod unreadable;

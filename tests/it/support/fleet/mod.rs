@@ -139,7 +139,6 @@ impl Fleet {
     }
 
     /// The folder that the program keeps artifacts and Git objects in.
-    #[allow(dead_code, reason = "the memory benchmark uses it, the tests do not")]
     pub fn storage(&self) -> &Path {
         &self.storage
     }

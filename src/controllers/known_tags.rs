@@ -1,0 +1,49 @@
+//! The tags of an ImageRepository as they are known now: in memory, or kept from before the process started.
+//!
+//! Invariant: trouble with the folder is told in the log and costs a scan, nothing more. What is absent: scanning.
+
+use crate::adapters::tag_store::{StoreError, TagStore};
+use crate::api::ImageRepository;
+use crate::domain::object::ObjectKey;
+use crate::domain::tags::TagSet;
+use std::error::Error;
+use std::sync::Arc;
+use tokio::task::{JoinError, spawn_blocking};
+
+/// The tags of the scan that the status of `repository` tells of.
+pub(super) async fn recall(
+    store: &Arc<TagStore>,
+    key: &ObjectKey,
+    repository: &ImageRepository,
+) -> Option<TagSet> {
+    if let Some(tags) = store.get(key) {
+        return Some(tags);
+    }
+    let last = repository.status.last_scan_result.as_ref();
+    let revision = last.and_then(|scan| scan.revision.clone())?;
+    let (store, own) = (Arc::clone(store), key.clone());
+    told(
+        key,
+        spawn_blocking(move || store.recall(&own, &revision)).await,
+    )
+    .flatten()
+}
+
+/// Keeps the tags of a scan for the next process too.
+pub(super) async fn keep(store: &Arc<TagStore>, key: &ObjectKey, tags: TagSet) {
+    store.put(key.clone(), tags);
+    let (store, own) = (Arc::clone(store), key.clone());
+    told(key, spawn_blocking(move || store.save(&own)).await);
+}
+
+fn told<T>(key: &ObjectKey, done: Result<Result<T, StoreError>, JoinError>) -> Option<T> {
+    match done {
+        Ok(Ok(done)) => return Some(done),
+        Ok(Err(error)) => {
+            let reason = error.source().map(ToString::to_string).unwrap_or_default();
+            tracing::warn!(object = %key, reason, "{error}");
+        }
+        Err(error) => tracing::warn!(object = %key, %error, "the tags were not kept"),
+    }
+    None
+}
