@@ -34,6 +34,7 @@ pub mod stage;
 pub mod stored_tags;
 pub mod substitute;
 pub mod tags;
+pub mod template;
 pub mod tree;
 pub mod version;
 pub mod yaml;

@@ -142,10 +142,20 @@ impl Expansion<'_> {
             value.push_str(found.map_or("", |found| found.as_str()));
             return found.is_some();
         }
-        if self
-            .pattern
-            .regex
-            .captures_read(&mut self.locations, text)
+        self.search(text, 0, value)
+    }
+
+    /// The expanded template for the first match that starts at a byte or later; nothing if there is none.
+    pub fn expand_at(&mut self, text: &str, at: usize) -> String {
+        let mut value = String::new();
+        self.search(text, at, &mut value);
+        value
+    }
+
+    fn search(&mut self, text: &str, at: usize, value: &mut String) -> bool {
+        let regex = &self.pattern.regex;
+        if regex
+            .captures_read_at(&mut self.locations, text, at)
             .is_none()
         {
             return false;

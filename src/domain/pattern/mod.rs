@@ -3,7 +3,7 @@
 //! Duty: accept what Go's `regexp.Compile` accepts, refuse the rest in Go's words, find the same leftmost-first match, and fill
 //! in Go's `Expand` templates. A pattern is translated, construct by construct, into one without flags or group names, so
 //! nothing depends on where the two dialects happen to agree. Invariant: matching takes time linear in the text.
-//! Absent: replacing all matches; texts that are not UTF-8.
+//! Absent: texts that are not UTF-8.
 //!
 //! Known differences, all of them towards accepting more or refusing what is huge: a script name with `_` (`\p{Old_Italic}`)
 //! works, which Go 1.25 lost; a pattern longer than [`MAX_PATTERN_LENGTH`] or nested deeper than [`MAX_DEPTH`] is refused.
@@ -13,6 +13,7 @@ mod class;
 mod escape;
 mod expand;
 mod group;
+mod search;
 mod translate;
 
 pub use expand::{Expansion, Template};

@@ -1,7 +1,10 @@
-//! The commit message of an update, where the automation has no template of its own.
+//! The commit message of an update: highwater's own words, or those of a template.
 //!
-//! Invariant: a subject of at most 72 characters, and a bounded body in which no value from the repository can start a line or a
-//! trailer. What is absent: templates.
+//! Invariant: without a template, a subject of at most 72 characters, and a bounded body in which no value from the repository
+//! can start a line or a trailer.
+
+mod template;
+pub use template::{MessageTemplate, MessageTemplateError, template_data};
 
 use crate::domain::change::{Change, ChangeReport, Distinct, one_line};
 use std::collections::BTreeMap;
