@@ -139,6 +139,7 @@ pub mod reason {
     pub const INVALID_POLICY_SELECTOR: &str = "InvalidPolicySelector";
     pub const INVALID_UPDATE_STRATEGY: &str = "InvalidUpdateStrategy";
     pub const SOURCE_MANAGER_FAILED: &str = "SourceManagerFailed";
+    pub const REMOVED_TEMPLATE_FIELD: &str = "RemovedTemplateField";
     pub const GIT_OPERATION_FAILED: &str = "GitOperationFailed";
     pub const GIT_OPERATION_SUCCEEDED: &str = "GitOperationSucceeded";
     pub const UPDATE_FAILED: &str = "UpdateFailed";

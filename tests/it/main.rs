@@ -21,4 +21,5 @@ mod selection;
 mod servers;
 mod substitution;
 mod support;
+mod templates;
 mod update;

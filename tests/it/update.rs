@@ -565,6 +565,37 @@ async fn a_commit_holds_the_rewritten_files_and_nothing_that_is_staged() {
 }
 
 #[tokio::test]
+async fn a_commit_has_the_message_of_the_automations_template() {
+    let (_registry, _bare, root, image) = checkout().await;
+    let templated = |template: &str| {
+        AUTOMATION.replace(
+            "commit: {",
+            &format!(
+                "commit: {{messageTemplateValues: {{by: hand}}, messageTemplate: '{template}', "
+            ),
+        )
+    };
+    let commit = |template: &str| {
+        let all = objects("web", &image, "1.x") + &templated(template);
+        write(&root, "cluster/images.yaml", &all);
+        git(&root, &["add", "cluster/images.yaml"]);
+        git(&root, &["commit", "--quiet", "--message=template"]);
+    };
+    commit("{{ .Updated.Images }}");
+    update(&root, &["--commit"])
+        .expect(1)
+        .says("ImageUpdateAutomation/flux-system/fleet: template uses removed '.Updated' field");
+    assert_eq!(git(&root, &["status", "--porcelain"]), "");
+    commit(
+        "{{ .AutomationObject }} by {{ .Values.by }}:{{ range .Changed.Changes }} {{ .NewValue }}{{ end }}",
+    );
+    update(&root, &["--commit"]).expect(0);
+    let shown = git(&root, &["show", "--no-patch", "--format=%B", "HEAD"]);
+    let expected = format!("flux-system/fleet by hand: {image}:1.2.0");
+    assert_eq!(shown.trim_end(), expected);
+}
+
+#[tokio::test]
 async fn a_folder_inside_a_checkout_can_be_committed_too() {
     let (_registry, _bare, root, image) = checkout().await;
     fs::create_dir(root.join("fleet")).expect("a folder");

@@ -33,6 +33,8 @@ pub(super) struct Job {
     pub(super) path: String,
     /// Name and e-mail of the author of its commit.
     pub(super) author: Option<(String, String)>,
+    /// The template of its message, and further values for that.
+    pub(super) message: (Option<String>, BTreeMap<String, String>),
     /// Where its commit is pushed.
     pub(super) push: Push,
 }
@@ -126,6 +128,7 @@ fn without_automations(found: &Found, filter: &Filter) -> Vec<Job> {
         policies: policies(found, filter, namespace, &Selector::default()),
         path: String::new(),
         author: None,
+        message: Default::default(),
         push: Push::default(),
     };
     namespaces.into_iter().map(job).collect()
@@ -199,6 +202,7 @@ fn job(
         policies: policies(found, filter, &key.namespace, &selector.unwrap_or_default()),
         path,
         author: spec.git.as_ref().map(author),
+        message: spec.git.as_ref().map(template).unwrap_or_default(),
         push,
     };
     let notes = unused(spec.git.as_ref()).map(|message| Trouble::note(&subject, message));
@@ -231,6 +235,14 @@ fn push(git: Option<&GitSpec>) -> Result<Push, String> {
     })
 }
 
+fn template(git: &GitSpec) -> (Option<String>, BTreeMap<String, String>) {
+    let commit = &git.commit;
+    (
+        commit.message_template.clone(),
+        commit.message_template_values.clone(),
+    )
+}
+
 fn author(git: &GitSpec) -> (String, String) {
     let author = &git.commit.author;
     // Git refuses an empty name.
@@ -243,14 +255,9 @@ fn author(git: &GitSpec) -> (String, String) {
 /// The fields that do nothing here.
 fn unused(git: Option<&GitSpec>) -> impl Iterator<Item = &'static str> {
     let commit = git.map(|git| &git.commit);
-    let template = commit.is_some_and(|commit| commit.message_template.is_some());
     let key = commit.is_some_and(|commit| commit.signing_key.is_some());
-    [
-        (template, "`spec.git.commit.messageTemplate` is not supported yet: the message is highwater's own"),
-        (key, "`spec.git.commit.signingKey` is in the cluster: commits are signed if your own git signs them"),
-    ]
-    .into_iter()
-    .filter_map(|(used, message)| used.then_some(message))
+    key.then_some("`spec.git.commit.signingKey` is in the cluster: commits are signed if your own git signs them")
+        .into_iter()
 }
 
 /// Refuses a plan whose commits would reach branches they are not meant for: commits are made one on
@@ -416,6 +423,7 @@ mod tests {
             policies: BTreeSet::new(),
             path: String::new(),
             author: None,
+            message: Default::default(),
             push: Push {
                 branch: branch.map(str::to_owned),
                 ..Push::default()

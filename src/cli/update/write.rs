@@ -12,7 +12,8 @@ use crate::adapters::folder::Folder;
 use crate::cli::failure::Failure;
 use crate::cli::output::Printer;
 use crate::controllers::image_update::Edits;
-use crate::domain::message::default_message;
+use crate::domain::message::message;
+use crate::domain::object::ObjectKey;
 use crate::domain::tree::FileTree;
 use std::collections::BTreeMap;
 
@@ -26,6 +27,15 @@ pub(super) struct Work<'a> {
     pub(super) jobs: &'a [Job],
     /// The files as they will be.
     pub(super) passed: &'a Passed,
+}
+
+/// The message of a pass's commit.
+fn worded(job: &Job, step: &Edits) -> Result<String, Failure> {
+    let (template, values) = &job.message;
+    let nobody = ObjectKey::new(&job.namespace, "");
+    let automation = job.update.as_ref().unwrap_or(&nobody);
+    message(template.as_deref(), automation, &step.report, values)
+        .map_err(|error| Failure::new(format!("ImageUpdateAutomation/{automation}: {error}")))
 }
 
 impl Work<'_> {
@@ -66,7 +76,7 @@ impl Work<'_> {
         let place = push.then(|| checkout.destination(&last.push)).transpose()?;
         let mut before: BTreeMap<&String, &Vec<u8>> = self.found.marked.iter().collect();
         for (job, step) in &steps {
-            let message = default_message(&step.report);
+            let message = worded(job, step)?;
             let commit = self.step(&checkout, job, step, &message, &before)?;
             before.extend(&step.files);
             let subject = message.lines().next().unwrap_or_default().to_owned();

@@ -7,7 +7,8 @@ use crate::adapters::git::{
 };
 use crate::domain::change::{ChangeReport, Problem, ProblemKind};
 use crate::domain::git_ref::CommitId;
-use crate::domain::message::default_message;
+use crate::domain::message::{MessageTemplateError, message};
+use crate::domain::object::ObjectKey;
 use crate::domain::rewrite::{Selections, is_candidate, rewrite};
 use crate::domain::tree::{self, EntryKind, FileTree, TreeError};
 use jiff::Timestamp;
@@ -21,6 +22,8 @@ const ATTEMPTS: u32 = 10;
 
 /// One run of an automation.
 pub(super) struct Job {
+    /// The automation.
+    pub(super) key: ObjectKey,
     pub(super) git: GitCache,
     pub(super) remote: Remote,
     pub(super) target: Target,
@@ -66,6 +69,8 @@ pub(super) enum EditError {
     Git(#[from] GitError),
     #[error(transparent)]
     Tree(#[from] TreeError),
+    #[error(transparent)]
+    Message(#[from] MessageTemplateError),
 }
 
 impl JobError {
@@ -130,7 +135,7 @@ impl Job {
             }
         }
         let mut last = Edits::default();
-        let mut message = String::new();
+        let mut words = String::new();
         let transaction = Transaction {
             remote: &self.remote,
             checkout: &self.target.checkout,
@@ -141,18 +146,27 @@ impl Job {
         };
         let outcome = self.git.transaction(&transaction, |tip| {
             last = self.edit(tip)?;
-            message = default_message(&last.report);
-            Ok::<_, EditError>((!last.files.is_empty()).then(|| CommitPlan {
+            if last.files.is_empty() {
+                return Ok::<_, EditError>(None);
+            }
+            words = self.message(&last.report)?;
+            Ok(Some(CommitPlan {
                 edits: std::mem::take(&mut last.files),
                 author: Author {
                     name: self.target.author_name.clone(),
                     email: self.target.author_email.clone(),
                 },
-                message: message.clone(),
+                message: words.clone(),
                 at: self.now,
             }))
         })?;
-        Ok(self.done(outcome, last.report, message))
+        Ok(self.done(outcome, last.report, words))
+    }
+
+    fn message(&self, report: &ChangeReport) -> Result<String, MessageTemplateError> {
+        let target = &self.target;
+        let template = target.message_template.as_deref();
+        message(template, &self.key, report, &target.message_values)
     }
 
     fn edit(&self, tip: &Snapshot) -> Result<Edits, EditError> {

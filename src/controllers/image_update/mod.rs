@@ -2,7 +2,7 @@
 //!
 //! Invariants: a commit is made on the tip it replaces and holds only marked scalars; what was
 //! pushed is never pushed twice, also when the process dies in between, since the repository itself
-//! says what is still to do. What is absent: signatures, message templates and pull requests.
+//! says what is still to do. What is absent: signatures and pull requests.
 
 mod execute;
 mod fetch;
@@ -68,6 +68,7 @@ impl ImageUpdates {
         let remote = fetch::remote(&self.shared.client, &source).await?;
         let url = source.object.spec.url.clone();
         let job = execute::Job {
+            key: run.key.clone(),
             git: self.git.clone(),
             remote,
             selections: plan::selections(&run.key.namespace, &policies),

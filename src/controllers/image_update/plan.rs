@@ -16,6 +16,7 @@ use crate::domain::conditions::Statement;
 use crate::domain::git_ref::{CheckoutRef, check_branch_name};
 use crate::domain::image::ImageRef;
 use crate::domain::marker::PolicyKey;
+use crate::domain::message::MessageTemplateError;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::rewrite::Selections;
 use crate::domain::tree;
@@ -38,6 +39,9 @@ pub(super) struct Target {
     pub(super) path: String,
     pub(super) author_name: String,
     pub(super) author_email: String,
+    /// The template of the commit message, and further values for it.
+    pub(super) message_template: Option<String>,
+    pub(super) message_values: BTreeMap<String, String>,
     pub(super) interval: Duration,
 }
 
@@ -92,6 +96,8 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         path,
         author_name: git.commit.author.name.clone().unwrap_or_default(),
         author_email: git.commit.author.email.clone(),
+        message_template: git.commit.message_template.clone(),
+        message_values: git.commit.message_template_values.clone(),
         interval: spec
             .interval()
             .map_err(|error| invalid(error.to_string()))?,
@@ -99,16 +105,10 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
 }
 
 fn refuse_unsupported(git: &GitSpec) -> Result<(), Outcome> {
-    let unsupported = [
-        (
-            "spec.git.commit.signingKey",
-            git.commit.signing_key.is_some(),
-        ),
-        (
-            "spec.git.commit.messageTemplate",
-            git.commit.message_template.is_some(),
-        ),
-    ];
+    let unsupported = [(
+        "spec.git.commit.signingKey",
+        git.commit.signing_key.is_some(),
+    )];
     match unsupported.into_iter().find(|(_, used)| *used) {
         Some((field, _)) => Err(Outcome::stalled(
             reason::UNSUPPORTED_FIELD,
@@ -186,6 +186,15 @@ pub(super) fn failure(error: &JobError) -> Outcome {
         JobError::Transaction(TransactionError::Edit(EditError::Git(error))) => {
             Outcome::failed_because(reason::UPDATE_FAILED, error)
         }
+        JobError::Transaction(TransactionError::Edit(EditError::Message(error))) => match error {
+            MessageTemplateError::Removed { .. } => {
+                Outcome::stalled(reason::REMOVED_TEMPLATE_FIELD, error.to_string())
+            }
+            other => Outcome::failed(
+                reason::GIT_OPERATION_FAILED,
+                format!("failed to update source: {other}"),
+            ),
+        },
         other => Outcome::failed_because(reason::GIT_OPERATION_FAILED, other),
     }
 }
@@ -284,7 +293,8 @@ mod tests {
     use super::*;
     use crate::api::GitRepository;
     use crate::api::common::GitReference as WrittenReference;
-    use crate::api::image_update_automation::{CommitSpec, CommitUser, PushSpec};
+    use crate::api::image_update_automation::{CommitSpec, CommitUser, PushSpec, SigningKey};
+    use crate::domain::message::MessageTemplate;
     use crate::domain::object::ObjectKey;
     use std::sync::Arc;
 
@@ -421,18 +431,46 @@ mod tests {
             ),
             "{outcome:?}"
         );
-        let mut templated = object(None);
-        templated
+        let mut signed = object(None);
+        signed
             .spec
             .git
             .as_mut()
             .expect("it is there")
             .commit
-            .message_template = Some("x".to_owned());
-        let outcome = target(&templated, &source(None)).expect_err("templates come later");
+            .signing_key = Some(SigningKey::default());
+        let outcome = target(&signed, &source(None)).expect_err("signatures come later");
         assert_eq!(
             outcome.message(),
-            "`spec.git.commit.messageTemplate` is not supported yet"
+            "`spec.git.commit.signingKey` is not supported yet"
+        );
+    }
+
+    #[test]
+    fn a_removed_field_of_a_template_stalls_and_another_fault_is_tried_again() {
+        let failed = |text: &str| {
+            let error = MessageTemplate::parse(text).and_then(|template| {
+                let automation = ObjectKey::new("apps", "fleet");
+                template.message(&automation, &ChangeReport::default(), &BTreeMap::new())
+            });
+            let error = error.expect_err("it is refused");
+            failure(&JobError::Transaction(TransactionError::Edit(
+                EditError::Message(error),
+            )))
+        };
+        let stalled = failed("{{ .Updated.Images }}");
+        assert!(
+            matches!(&stalled, Outcome::Stalled { reason: "RemovedTemplateField", message, .. }
+                if message.starts_with("template uses removed '.Updated' field.")),
+            "{stalled:?}"
+        );
+        let retried = failed("{{ .Nothing }}");
+        assert!(
+            !matches!(retried, Outcome::Stalled { .. })
+                && retried
+                    .message()
+                    .starts_with("failed to update source: failed to run template from spec: "),
+            "{retried:?}"
         );
     }
 

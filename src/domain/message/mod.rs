@@ -4,7 +4,7 @@
 //! can start a line or a trailer.
 
 mod template;
-pub use template::{MessageTemplate, MessageTemplateError, template_data};
+pub use template::{MessageTemplate, MessageTemplateError, message, template_data};
 
 use crate::domain::change::{Change, ChangeReport, Distinct, one_line};
 use std::collections::BTreeMap;

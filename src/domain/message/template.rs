@@ -1,5 +1,6 @@
 //! Commit messages by a template of the automation, over the data that Flux gives to them.
 
+use super::default_message;
 use crate::domain::change::{Change, ChangeReport};
 use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::template::{
@@ -50,6 +51,22 @@ const REMOVED: [(&str, &str, &str); 2] = [
         "'.Changed.FileChanges' or '.Changed.Objects'",
     ),
 ];
+
+/// The message for what an automation changed: by its template, or highwater's own words.
+///
+/// # Errors
+/// [`MessageTemplateError`]
+pub fn message(
+    template: Option<&str>,
+    automation: &ObjectKey,
+    report: &ChangeReport,
+    values: &BTreeMap<String, String>,
+) -> Result<String, MessageTemplateError> {
+    match template.filter(|text| !text.is_empty()) {
+        Some(text) => MessageTemplate::parse(text)?.message(automation, report, values),
+        None => Ok(default_message(report)),
+    }
+}
 
 impl MessageTemplate {
     /// Reads a template.

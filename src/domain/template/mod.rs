@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Differences on purpose: where Go walks a map in random order (`keys`, `values`), the order is that of the keys; bytes that are
-//! no UTF-8 become U+FFFD in what is rendered; `nan` and what else differs from run to run is refused by name.
+//! no UTF-8 become U+FFFD in what is rendered; functions whose result differs from run to run, or that handle secrets, are refused.
 
 mod date;
 mod functions;

@@ -53,3 +53,23 @@ fn what_is_out_to_hurt_is_refused_in_time() {
         );
     }
 }
+
+#[test]
+fn what_differs_from_run_to_run_is_refused() {
+    for text in [
+        "{{shuffle \"abc\"}}",
+        "{{genCA \"a\" 1}}",
+        "{{ago 0}}",
+        "{{randInt 0 9}}",
+        "{{decryptAES \"a\" \"b\"}}",
+        "{{derivePassword 1 \"long\" \"a\" \"b\" \"c\"}}",
+    ] {
+        let refused = render(text, &Value::Nil);
+        assert!(
+            matches!(&refused, Err(TemplateError::Execute(message)) if message.contains("refused")),
+            "{refused:?}"
+        );
+    }
+    let keys = "{{keys (dict \"b\" 1 \"a\" 2 \"c\" 3)}} {{values (dict \"b\" 1 \"a\" 2)}}";
+    assert_eq!(render(keys, &Value::Nil), Ok("[a b c] [2 1]".to_owned()));
+}

@@ -13,6 +13,7 @@ mod health;
 mod high_water;
 mod lifecycle;
 mod main_job;
+mod messages;
 mod pinning;
 mod pushes;
 mod remote_bases;

@@ -13,39 +13,101 @@ const COUNT: usize = 3_000;
 /// How deep calls nest.
 const DEPTH: usize = 3;
 
-/// Operands by kind: `t`exts, `i`nts, `f`loats, `b`ooleans, `s`mall numbers, `l`ists, `d`icts, `o`ther things. What makes lists and
-/// texts of a length takes numbers that are written down, since Go makes whatever it is asked for.
+/// Operands by kind: `t`exts, `i`nts, `f`loats, `b`ooleans, `s`mall numbers, `l`ists, `d`icts, `n`ew ones, `o`ther things. What makes lists and
+/// texts of a length takes numbers that are written down, since Go makes whatever it is asked for; and only a new dict is changed,
+/// since Go dies of one that holds itself.
 const OPERANDS: &[(char, &str)] = &[
-    ('t', ".name .empty .wide .lines .quoted .words .path .texts.k1 .flux.Values.team $t"),
-    ('t', r#""a" "b,c" "" "é\n" `r\w` "1.2.3" "12" "3.50" "," "_" "%d" "a-b_c" "[a-z]+" "2006""#),
+    (
+        't',
+        ".name .empty .wide .lines .quoted .words .path .texts.k1 .flux.Values.team $t",
+    ),
+    (
+        't',
+        r#""a" "b,c" "" "é\n" `r\w` "1.2.3" "12" "3.50" "," "_" "%d" "a-b_c" "[a-z]+" "2006""#,
+    ),
     ('i', ".count .zero .negative $i 0 1 2 7 -3 0x1F 'a' 12"),
     ('f', ".float .tiny 2.5 1e3 -0.125"),
     ('b', ".yes .no true false"),
     ('s', ".count 0 1 2 5 -3"),
+    (
+        'n',
+        "(dict) (deepCopy~.map) (dict~\"a\"~1) (dict~\"nested\"~(dict~\"x\"~1))",
+    ),
     ('l', ".list .mixed .none .strings .flux.Changed.Changes $l"),
     ('d', ".map .bare .map.nested .map.nested.deep"),
-    ('o', ". .nothing .missing .missing.x .i64 .u64 .texts .flux .flux.AutomationObject .flux.Changed"),
-    ('o', ".flux.Changed.Objects .flux.Changed.FileChanges .flux.Values nil 1i $o"),
+    (
+        'o',
+        ". .nothing .missing .missing.x .i64 .u64 .texts .flux .flux.AutomationObject .flux.Changed",
+    ),
+    (
+        'o',
+        ".flux.Changed.Objects .flux.Changed.FileChanges .flux.Values nil 1i $o",
+    ),
 ];
 
 /// Functions that give the same on every run, by the kind of their result: names with the kinds of their arguments, `a` for
 /// anything.
 const FUNCTIONS: &[(char, &str)] = &[
-    ('t', "upper:t lower:t title:t untitle:t trim:t trunc:it substr:iit trimAll:tt trimPrefix:tt trimSuffix:tt nospace:t"),
-    ('t', "initials:t swapcase:t snakecase:t camelcase:t kebabcase:t wrap:st wrapWith:stt quote:a quote:aaa squote:aa cat:aaa"),
-    ('t', "indent:st nindent:st replace:ttt plural:tti sha256sum:t sha1sum:t adler32sum:t toString:a join:tl join:ta toJson:a"),
-    ('t', "toPrettyJson:a toRawJson:a typeOf:a kindOf:a base:t dir:t clean:t ext:t b64enc:t b64dec:t b32enc:t b32dec:t"),
-    ('t', "regexFind:tt regexReplaceAll:ttt regexReplaceAllLiteral:ttt regexQuoteMeta:t abbrev:it abbrevboth:iit duration:a"),
-    ('t', "durationRound:t seq:ss print:aa println:aaa html:a js:a urlquery:a repeat:st get:dt"),
-    ('i', "len:t len:l len:d atoi:t int:a add:ii sub:aa mul:ia add1:a max:ia min:ia toDecimal:a"),
-    ('f', "float64:a ceil:a floor:a round:fs addf:ff subf:fa mulf:ff maxf:fa minf:fa divf:ff"),
-    ('b', "not:a eq:aa ne:aa eq:tt eq:ii lt:ii lt:tt le:ff gt:ii ge:tt contains:tt hasPrefix:tt hasSuffix:tt empty:a"),
-    ('b', "deepEqual:aa has:al hasKey:dt kindIs:ta typeIs:ta regexMatch:tt all:aa any:aa semverCompare:tt"),
-    ('l', "list:aaa splitList:tt append:la prepend:la rest:l initial:l reverse:l uniq:l compact:l without:laa concat:ll"),
-    ('l', "sortAlpha:l sortAlpha:a toStrings:l chunk:il regexFindAll:tti regexSplit:tti until:s untilStep:sss slice:li pluck:td values:d"),
-    ('d', "dict:tata dict:ta set:dta unset:dt merge:dd mergeOverwrite:dd pick:dt omit:dt deepCopy:d urlParse:t"),
-    ('o', "split:tt splitn:tit default:aa coalesce:aa ternary:aab and:aa or:aa first:l last:l index:li index:dt fromJson:t"),
-    ('o', "deepCopy:a dig:ttad semver:t merge:dd div:ii mod:ii tuple:aa"),
+    (
+        't',
+        "upper:t lower:t title:t untitle:t trim:t trunc:it substr:iit trimAll:tt trimPrefix:tt trimSuffix:tt nospace:t",
+    ),
+    (
+        't',
+        "initials:t swapcase:t snakecase:t camelcase:t kebabcase:t wrap:st wrapWith:stt quote:a quote:aaa squote:aa cat:aaa",
+    ),
+    (
+        't',
+        "indent:st nindent:st replace:ttt plural:tti sha256sum:t sha1sum:t adler32sum:t toString:a join:tl join:ta toJson:a",
+    ),
+    (
+        't',
+        "toPrettyJson:a toRawJson:a typeOf:a kindOf:a base:t dir:t clean:t ext:t b64enc:t b64dec:t b32enc:t b32dec:t",
+    ),
+    (
+        't',
+        "regexFind:tt regexReplaceAll:ttt regexReplaceAllLiteral:ttt regexQuoteMeta:t abbrev:it abbrevboth:iit duration:a",
+    ),
+    (
+        't',
+        "durationRound:t seq:ss print:aa println:aaa html:a js:a urlquery:a repeat:st get:dt",
+    ),
+    (
+        'i',
+        "len:t len:l len:d atoi:t int:a add:ii sub:aa mul:ia add1:a max:ia min:ia toDecimal:a",
+    ),
+    (
+        'f',
+        "float64:a ceil:a floor:a round:fs addf:ff subf:fa mulf:ff maxf:fa minf:fa divf:ff",
+    ),
+    (
+        'b',
+        "not:a eq:aa ne:aa eq:tt eq:ii lt:ii lt:tt le:ff gt:ii ge:tt contains:tt hasPrefix:tt hasSuffix:tt empty:a",
+    ),
+    (
+        'b',
+        "deepEqual:aa has:al hasKey:dt kindIs:ta typeIs:ta regexMatch:tt all:aa any:aa semverCompare:tt",
+    ),
+    (
+        'l',
+        "list:aaa splitList:tt append:la prepend:la rest:l initial:l reverse:l uniq:l compact:l without:laa concat:ll",
+    ),
+    (
+        'l',
+        "sortAlpha:l sortAlpha:a toStrings:l chunk:il regexFindAll:tti regexSplit:tti until:s untilStep:sss slice:li pluck:td",
+    ),
+    (
+        'd',
+        "dict:tata dict:ta set:nta unset:nt merge:nd mergeOverwrite:nd pick:dt omit:dt deepCopy:d urlParse:t",
+    ),
+    (
+        'o',
+        "split:tt splitn:tit default:aa coalesce:aa ternary:aab and:aa or:aa first:l last:l index:li index:dt fromJson:t",
+    ),
+    (
+        'o',
+        "deepCopy:a dig:ttad semver:t merge:nd div:ii mod:ii tuple:aa",
+    ),
 ];
 
 type Expressions = BTreeMap<char, BoxedStrategy<String>>;
@@ -55,10 +117,13 @@ fn format() -> impl Strategy<Value = String> {
     let flags = proptest::collection::vec(select(vec!["#", "+", "-", " ", "0"]), 0..3);
     let width = select(vec!["", "", "", "3", "12", "*", "[1]", "[2]"]);
     let precision = select(vec!["", "", "", ".0", ".3", ".*", "."]);
-    let verbs = "v v d s q x X t T f e g G c U b o O z %".split(' ').collect::<Vec<_>>();
-    let one = (flags, width, precision, select(verbs)).prop_map(|(flags, width, precision, verb)| {
-        format!("%{}{width}{precision}{verb}", flags.concat())
-    });
+    let verbs = "v v d s q x X t T f e g G c U b o O z %"
+        .split(' ')
+        .collect::<Vec<_>>();
+    let one =
+        (flags, width, precision, select(verbs)).prop_map(|(flags, width, precision, verb)| {
+            format!("%{}{width}{precision}{verb}", flags.concat())
+        });
     let text = proptest::collection::vec(one, 1..4);
     text.prop_map(|parts| format!("\"{}\"", parts.join("|")))
 }
@@ -72,25 +137,28 @@ fn with_anything(mut kinds: Expressions) -> Expressions {
 fn operands() -> Expressions {
     let mut words: BTreeMap<char, Vec<String>> = BTreeMap::new();
     for (kind, list) in OPERANDS {
-        let list = list.split(' ').map(str::to_owned);
+        let list = list.split(' ').map(|word| word.replace('~', " "));
         words.entry(*kind).or_default().extend(list);
     }
     let kinds = words.into_iter();
-    with_anything(kinds.map(|(kind, words)| (kind, select(words).boxed())).collect())
+    with_anything(
+        kinds
+            .map(|(kind, words)| (kind, select(words).boxed()))
+            .collect(),
+    )
 }
 
 /// Calls of functions on what there is, now and then with an argument of another kind, or through a pipe.
 fn calls(inner: &Expressions) -> Expressions {
     let mut kinds: BTreeMap<char, Vec<(u32, BoxedStrategy<String>)>> = BTreeMap::new();
     for (kind, operands) in inner.iter().filter(|(kind, _)| **kind != 'a') {
-        kinds.entry(*kind).or_default().push((4, operands.clone()));
+        kinds.entry(*kind).or_default().push((60, operands.clone()));
     }
     for (kind, list) in FUNCTIONS {
         for function in list.split(' ') {
             let (name, arguments) = function.split_once(':').expect("name and kinds");
-            let argument = |kind: char| {
-                prop_oneof![39 => inner[&kind].clone(), 1 => inner[&'a'].clone()]
-            };
+            let argument =
+                |kind: char| prop_oneof![39 => inner[&kind].clone(), 1 => inner[&'a'].clone()];
             let arguments: Vec<_> = arguments.chars().map(argument).collect();
             let call = (arguments, any::<bool>()).prop_map(move |(mut arguments, piped)| {
                 let last = arguments.pop().filter(|_| piped);
@@ -99,7 +167,7 @@ fn calls(inner: &Expressions) -> Expressions {
                     None => format!("({name} {})", arguments.join(" ")),
                 }
             });
-            let _ = kinds.entry(*kind).or_default().push((1, call.boxed()));
+            kinds.entry(*kind).or_default().push((1, call.boxed()));
         }
     }
     let values = proptest::collection::vec(inner[&'a'].clone(), 0..4);
@@ -107,7 +175,8 @@ fn calls(inner: &Expressions) -> Expressions {
         .prop_map(|(format, values)| format!("(printf {format} {})", values.join(" ")));
     kinds.entry('t').or_default().push((8, printf.boxed()));
     let kinds = kinds.into_iter();
-    let kinds = kinds.map(|(kind, list)| (kind, proptest::strategy::Union::new_weighted(list).boxed()));
+    let kinds =
+        kinds.map(|(kind, list)| (kind, proptest::strategy::Union::new_weighted(list).boxed()));
     with_anything(kinds.collect())
 }
 
@@ -122,11 +191,16 @@ fn template() -> impl Strategy<Value = String> {
     let set = select(vec!['t', 'i', 'l', 'o']);
     let values = ['t', 'i', 'l', 'o'].map(|kind| expression(if kind == 'o' { 'a' } else { kind }));
     let set = (set, select(vec![":=", "="]), values).prop_map(|(kind, sign, [t, i, l, o])| {
-        let value = match kind { 't' => t, 'i' => i, 'l' => l, _ => o };
+        let value = match kind {
+            't' => t,
+            'i' => i,
+            'l' => l,
+            _ => o,
+        };
         format!("{{{{ ${kind} {sign} {value} }}}}")
     });
     let leaf = prop_oneof![1 => text, 4 => action, 1 => set];
-    let node = leaf.prop_recursive(3, 8, 2, move |inner| {
+    let node = leaf.prop_recursive(2, 6, 2, move |inner| {
         let body = || proptest::collection::vec(inner.clone(), 1..3).prop_map(|parts| parts.concat());
         let range = select(vec!["", "$o := ", "$i, $o := ", "$o = "]);
         let leave = select(vec!["", "{{break}}", "{{continue}}"]);

@@ -78,16 +78,17 @@ pub(super) fn next_part(layout: &str) -> (&str, Option<Part>, &str) {
         if let Some((part, length)) = part_at(rest) {
             return (&layout[..at], Some(part), &rest[length..]);
         }
-        if rest.starts_with("_2006") {
-            return (&layout[..=at], Some(Part::LongYear), &rest[5..]);
+        if let Some(after) = rest.strip_prefix("_2006") {
+            return (&layout[..=at], Some(Part::LongYear), after);
         }
     }
     (layout, None, "")
 }
 
 fn part_at(rest: &str) -> Option<(Part, usize)> {
-    if rest.starts_with("_2") && !rest.starts_with("_2006") {
-        return Some((Part::UnderDay, 2));
+    if let Some(after) = rest.strip_prefix("_2") {
+        // `_2006` is a line before a year.
+        return (!after.starts_with("006")).then_some((Part::UnderDay, 2));
     }
     if let Some((text, part)) = TEXTS.iter().find(|(text, _)| rest.starts_with(text)) {
         return Some((*part, text.len()));

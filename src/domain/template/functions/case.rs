@@ -153,68 +153,74 @@ enum Word {
     Other,
 }
 
+/// Writes a word in lower case, if it may hold anything else.
+fn write_word(written: &mut String, kind: Word, word: &[char], connector: char) {
+    for character in word {
+        written.push(match kind {
+            Word::Upper | Word::Connector if is_connector(*character) => connector,
+            Word::Upper | Word::Connector if is_upper(*character) => lower(*character),
+            _ => *character,
+        });
+    }
+}
+
+/// A word, and what is behind it.
+type Taken<'t> = (Word, &'t [char], &'t [char]);
+
+/// Writes what belongs to a number: letters and further digits. Gives back the word behind them.
+fn write_number<'t>(written: &mut String, mut taken: Taken<'t>, connector: char) -> Taken<'t> {
+    while matches!(taken.0, Word::Letters | Word::Number) {
+        write_word(written, taken.0, taken.1, connector);
+        taken = next_word(taken.2);
+    }
+    if taken.0 != Word::None && !joins(taken.0) {
+        written.push(connector);
+    }
+    taken
+}
+
+/// Whether words need no connector beside these.
+fn joins(kind: Word) -> bool {
+    matches!(kind, Word::Connector | Word::Punctuation)
+}
+
 /// `SomeHTTPWords` as `some_http_words`.
 fn separated(text: &[char], connector: char) -> String {
     let mut written = String::new();
-    let write = |written: &mut String, kind: Word, word: &[char]| {
-        for character in word {
-            written.push(match kind {
-                Word::Upper | Word::Connector if is_connector(*character) => connector,
-                Word::Upper | Word::Connector if is_upper(*character) => lower(*character),
-                _ => *character,
-            });
+    let mut taken = next_word(text);
+    while !taken.2.is_empty() {
+        let (before, last, rest) = taken;
+        if before != Word::Connector {
+            write_word(&mut written, before, last, connector);
         }
-    };
-    let joins = |kind: Word| matches!(kind, Word::Connector | Word::Punctuation);
-    let letters_or_digits = |kind: Word| matches!(kind, Word::Letters | Word::Number);
-    let (mut kind, mut word, mut rest) = next_word(text);
-    while !rest.is_empty() {
-        if kind != Word::Connector {
-            write(&mut written, kind, word);
-        }
-        let (before, last) = (kind, word);
-        (kind, word, rest) = next_word(rest);
+        taken = next_word(rest);
         match before {
-            Word::Number => {
-                while letters_or_digits(kind) {
-                    write(&mut written, kind, word);
-                    (kind, word, rest) = next_word(rest);
-                }
-                if kind != Word::None && !joins(kind) {
-                    written.push(connector);
-                }
-            }
-            Word::Connector => write(&mut written, before, last),
+            Word::Number => taken = write_number(&mut written, taken, connector),
+            Word::Connector => write_word(&mut written, before, last, connector),
             Word::Punctuation => {}
-            _ if kind != Word::Number => {
-                if !joins(kind) {
+            _ if taken.0 != Word::Number => {
+                if !joins(taken.0) {
                     written.push(connector);
                 }
             }
-            _ if rest.is_empty() => {}
+            _ if taken.2.is_empty() => {}
             _ => {
-                let number = word;
-                (kind, word, rest) = next_word(rest);
-                if kind != Word::Letters {
-                    write(&mut written, Word::Number, number);
-                    if !joins(kind) {
+                let number = taken.1;
+                taken = next_word(taken.2);
+                if taken.0 == Word::Letters {
+                    written.push(connector);
+                    write_word(&mut written, Word::Number, number, connector);
+                    taken = write_number(&mut written, taken, connector);
+                } else {
+                    write_word(&mut written, Word::Number, number, connector);
+                    if !joins(taken.0) {
                         written.push(connector);
                     }
-                    continue;
-                }
-                written.push(connector);
-                write(&mut written, Word::Number, number);
-                while letters_or_digits(kind) {
-                    write(&mut written, kind, word);
-                    (kind, word, rest) = next_word(rest);
-                }
-                if kind != Word::None && !joins(kind) {
-                    written.push(connector);
                 }
             }
         }
     }
-    write(&mut written, kind, word);
+    write_word(&mut written, taken.0, taken.1, connector);
     written
 }
 

@@ -69,16 +69,16 @@ fn prepend(budget: &mut Budget, given: &[Item]) -> Outcome<Item> {
 
 fn chunk(budget: &mut Budget, given: &[Item]) -> Outcome<Item> {
     let items = list(budget, given, 1, "chunk")?.to_vec();
-    let size = usize::try_from(int(given, 0)).ok().filter(|size| *size > 0);
-    let size = size.ok_or("runtime error: makeslice: len out of range")?;
-    let mut chunks: Vec<Item> = items
-        .chunks(size)
-        .map(|part| Item::list(part.to_vec()))
-        .collect();
-    if items.is_empty() {
-        chunks.clear();
-    }
-    budget.items(items.len() + chunks.len())?;
+    let size = int(given, 0);
+    let chunks = match usize::try_from(size) {
+        Ok(1..) => items.chunks(size as usize).map(<[Item]>::to_vec).collect(),
+        // What the arithmetic of the library comes to.
+        Err(_) if items.len() == 1 => vec![items],
+        Err(_) if items.len() > 1 && items.len() as u64 - 1 <= size.unsigned_abs() => Vec::new(),
+        _ => return Err("runtime error: makeslice: len out of range".into()),
+    };
+    budget.items(chunks.iter().map(|chunk: &Vec<Item>| chunk.len() + 1).sum())?;
+    let chunks = chunks.into_iter().map(Item::list).collect();
     Ok(Item::List(List::new(Type::list(Type::Interface), chunks)))
 }
 
