@@ -2,15 +2,15 @@
 
 use super::super::item::{Item, List, Map};
 use super::super::run::{Budget, Fault, Outcome};
-use super::super::value::Type;
 use super::Parameter::{Any, Dict, Text as TextParameter};
 use super::merge::{merge, merge_over};
 use super::{Signature, any, dict, made_list, made_texts, printed, text};
 
+/// How deep values are copied.
+const MAX_DEPTH: usize = 100;
+
 pub(super) const FUNCTIONS: &[Signature] = &[
-    Signature::new("deepCopy", &[Any], |budget, given| {
-        copied(budget, any(given, 0), 100)
-    }),
+    Signature::new("deepCopy", &[Any], deep_copy),
     Signature::open("dict", &[], Any, new),
     Signature::open("dig", &[], Any, dig),
     Signature::new("get", &[Dict, TextParameter], |_, given| {
@@ -33,9 +33,7 @@ pub(super) const FUNCTIONS: &[Signature] = &[
     }),
     Signature::open("merge", &[Dict], Dict, merge),
     Signature::open("mergeOverwrite", &[Dict], Dict, merge_over),
-    Signature::new("mustDeepCopy", &[Any], |budget, given| {
-        copied(budget, any(given, 0), 100)
-    }),
+    Signature::new("mustDeepCopy", &[Any], deep_copy),
     Signature::open("mustMerge", &[Dict], Dict, merge),
     Signature::open("mustMergeOverwrite", &[Dict], Dict, merge_over),
     Signature::open("omit", &[Dict], TextParameter, |budget, given| {
@@ -125,6 +123,13 @@ fn dig(budget: &mut Budget, given: &[Item]) -> Outcome<Item> {
     Ok(found)
 }
 
+fn deep_copy(budget: &mut Budget, given: &[Item]) -> Outcome<Item> {
+    match any(given, 0) {
+        Item::Nil | Item::Absent => Err("reflect: call of reflect.Value.Type on zero Value".into()),
+        item => copied(budget, item, MAX_DEPTH),
+    }
+}
+
 /// A value whose lists and maps nobody else holds.
 fn copied(budget: &mut Budget, item: &Item, depth: usize) -> Outcome<Item> {
     let too_deep = || Fault::Limit("the value is nested too deeply".to_owned());
@@ -147,7 +152,6 @@ fn copied(budget: &mut Budget, item: &Item, depth: usize) -> Outcome<Item> {
             }
             Ok(Item::Map(copy))
         }
-        Item::List(list) if *list.of() == Type::Interface => Ok(item.clone()),
         other => Ok(other.clone()),
     }
 }

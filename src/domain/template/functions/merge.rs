@@ -2,8 +2,8 @@
 
 use super::super::item::{Item, List, Map};
 use super::super::run::{Budget, Fault, Outcome};
+use super::dict;
 use super::general::is_empty;
-use super::{any, dict};
 
 /// How deep maps are merged.
 const MAX_DEPTH: usize = 100;
@@ -19,11 +19,15 @@ pub(super) fn merge_over(budget: &mut Budget, given: &[Item]) -> Outcome<Item> {
 }
 
 fn merge_all(budget: &mut Budget, given: &[Item], over: bool) -> Outcome<Item> {
+    let mut result = dict(given, 0)?.clone();
     for index in 1..given.len() {
-        let (into, from) = (dict(given, 0)?, dict(given, index)?);
-        merge_one(budget, into, from, over, MAX_DEPTH)?;
+        let from = dict(given, index)?;
+        if result.is_nil && !from.is_nil {
+            result = Map::dict();
+        }
+        merge_one(budget, &result, from, over, MAX_DEPTH)?;
     }
-    Ok(any(given, 0).clone())
+    Ok(Item::Map(result))
 }
 
 fn merge_one(budget: &mut Budget, into: &Map, from: &Map, over: bool, depth: usize) -> Outcome<()> {
