@@ -1,6 +1,8 @@
+mod bounds;
+mod notes;
+
 use super::*;
 use crate::domain::tree::MapTree;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const CONFIG: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n";
@@ -282,50 +284,6 @@ metadata: {name: noted, annotations: {a: $(NAME), b: $(WHOLE), c: $\u{e9} $(NAME
 }
 
 #[test]
-fn vars_that_multiply_are_stopped() {
-    let long = "x".repeat(100_000);
-    let many = "$(A)".repeat(100);
-    let noted = format!(
-        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: noted, annotations: {{a: {many}, b: {many}, c: {many}, d: {many}}}}}\ndata: {{long: {long}}}\n"
-    );
-    let file = "resources: [a.yaml]
-vars:
-- name: A
-  objref: {apiVersion: v1, kind: ConfigMap, name: noted}
-  fieldref: {fieldPath: data.long}
-";
-    let files = [("kustomization.yaml", file), ("a.yaml", noted.as_str())];
-    let error = objects(&files, &Options::flux()).expect_err("it is refused");
-    assert_eq!(
-        error,
-        "more than 32000000 bytes of texts with vars in them, which is more than is built at once"
-    );
-}
-
-#[test]
-fn configurations_without_end_are_stopped() {
-    let fields: String = (0..3_000)
-        .map(|index| format!("- path: spec/{index}\n"))
-        .collect();
-    let fields = format!("images:\n{fields}");
-    let files = [
-        (
-            "kustomization.yaml",
-            "resources: [a.yaml]\nconfigurations: [fields.yaml]\n",
-        ),
-        ("a.yaml", CONFIG),
-        ("fields.yaml", fields.as_str()),
-    ];
-    assert_eq!(
-        objects(&files, &Options::flux()),
-        Err(
-            "kustomization.yaml:2: `configurations[0]`: fields.yaml: more than 2500 fields"
-                .to_owned()
-        )
-    );
-}
-
-#[test]
 fn fields_are_found_without_regard_to_case_as_kustomize_finds_them() {
     let file = "Resources: [a.yaml]\nNameSpace: shop\n";
     let object = only(
@@ -355,67 +313,6 @@ fn the_order_is_flux_or_kubectls() {
 }
 
 #[test]
-fn a_long_chain_of_directories_ends() {
-    let files: Vec<(String, String)> = (0..200)
-        .map(|level| {
-            let text = format!("resources: [../d{}]\n", level + 1);
-            (format!("d{level}/kustomization.yaml"), text)
-        })
-        .collect();
-    let tree = MapTree::from_texts(
-        files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str())),
-    );
-    let error = build(&tree, "d0", &Options::flux()).expect_err("it is too deep");
-    assert!(matches!(error, BuildError::TooLarge { .. }), "{error}");
-}
-
-#[test]
-fn directories_that_multiply_are_stopped() {
-    // Each of 30 levels names the next one many times: 10^30 loads if nobody counted.
-    let mut files: Vec<(String, String)> = (0..30)
-        .map(|level| {
-            let again = format!("- ../d{}\n", level + 1).repeat(10);
-            (
-                format!("d{level}/kustomization.yaml"),
-                format!("resources:\n{again}"),
-            )
-        })
-        .collect();
-    files.push((
-        "d30/kustomization.yaml".to_owned(),
-        "resources: []\n".to_owned(),
-    ));
-    let tree = MapTree::from_texts(
-        files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str())),
-    );
-    let error = build(&tree, "d0", &Options::flux()).expect_err("it is too much");
-    assert!(
-        error.to_string().contains("more than 10000 kustomizations"),
-        "{error}"
-    );
-}
-
-#[test]
-fn a_list_too_long_to_match_is_refused() {
-    let many: String = (0..10_001)
-        .map(|item| format!("{{name: e{item}}},"))
-        .collect();
-    let pod = format!(
-        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec: {{containers: [{{name: a, env: [{many}]}}]}}\n"
-    );
-    let file = "resources: [a.yaml]\npatches:\n- patch: |\n    {apiVersion: v1, kind: Pod, metadata: {name: web}, spec: {containers: [{name: a, env: [{name: x}]}]}}\n";
-    let error = objects(
-        &[("kustomization.yaml", file), ("a.yaml", &pod)],
-        &Options::flux(),
-    );
-    assert!(error.is_err_and(|error| error.contains("steps of work")));
-}
-
-#[test]
 fn an_error_in_a_patch_file_names_the_file() {
     let file = "resources: [a.yaml]\npatches:\n- path: broken.yaml\n";
     let files = [
@@ -429,144 +326,4 @@ fn an_error_in_a_patch_file_names_the_file() {
         "{error}"
     );
     assert!(error.contains("broken.yaml"), "{error}");
-}
-
-#[test]
-fn a_value_that_is_copied_into_itself_ends() {
-    let entry = |target: &str| {
-        format!(
-            "- source: {{kind: Pod, fieldPath: spec}}\n  targets: [{{select: {{kind: Pod}}, fieldPaths: [{target}], options: {{create: true}}}}]\n"
-        )
-    };
-    let twice: String = (0..60)
-        .map(|index| entry(&format!("spec.a{index}")))
-        .collect();
-    let deep = entry("spec.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a").repeat(60);
-    for (entries, words) in [(twice, "bytes of generated data"), (deep, "levels deep")] {
-        let file = format!("resources: [a.yaml]\nreplacements:\n{entries}");
-        let files = [("kustomization.yaml", file.as_str()), ("a.yaml", POD)];
-        let error = objects(&files, &Options::flux()).expect_err("it is too much");
-        assert!(error.contains(words), "{error}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_kustomization_file_makes_the_build_panic(
-        text in "(resources|patches|images|labels|namespace|sortOptions|kind|components|replicas|replacements|configMapGenerator|secretGenerator|namePrefix): [a-z.\\[\\]{}:, \n\"'&*<-]{0,60}",
-        object in "[a-zA-Z/.\\[\\]{}:, \n\"'&*<-]{0,60}",
-    ) {
-        let files = [("kustomization.yaml", text.as_str()), ("a.yaml", object.as_str())];
-        let _ = build(&tree(&files), "", &Options::flux());
-        let _ = build(&tree(&files[1..]), "", &Options::flux());
-    }
-
-    #[test]
-    fn no_patch_makes_the_build_panic(
-        patch in "[a-z$/.\\[\\]{}:, \n\"'-]{1,60}",
-        target in proptest::option::of("[a-z|()*.+?\\[\\]^$]{0,8}"),
-    ) {
-        let options = Options {
-            patches: vec![Patch {
-                patch,
-                target: target.map(|name| PatchTarget { name, ..PatchTarget::default() }),
-                ..Patch::default()
-            }],
-            ..Options::flux()
-        };
-        let _ = build(&tree(&[("a.yaml", POD)]), "", &options);
-    }
-}
-
-fn notes(object: &Value) -> Value {
-    object["metadata"]["annotations"].clone()
-}
-
-#[test]
-fn flux_notes_origins_where_a_file_lists_no_resources() {
-    let generator = "configMapGenerator:\n- name: made\n  options: {disableNameSuffixHash: true}\n";
-    let origin = |by: &str| json!({"config.kubernetes.io/origin": by});
-    let made = "configuredIn: kustomization.yaml\nconfiguredBy:\n  apiVersion: builtin\n  kind: ConfigMapGenerator\n";
-    let asks = format!("{generator}buildMetadata: [managedByLabel]\n");
-    for file in [generator, &asks] {
-        let object = only(&[("kustomization.yaml", file)], &Options::flux());
-        assert_eq!(notes(&object), origin(made), "{file}");
-        assert_eq!(object["metadata"]["labels"], Value::Null, "{file}");
-        let object = only(&[("kustomization.yaml", file)], &Options::kubectl());
-        assert_eq!(notes(&object), Value::Null, "{file}");
-    }
-    let base = [
-        ("apps/kustomization.yaml", "bases: [../base]\n"),
-        ("base/kustomization.yaml", "resources: [a.yaml]\n"),
-        ("base/a.yaml", CONFIG),
-    ];
-    let built = build(&tree(&base), "apps", &Options::flux()).expect("it builds");
-    assert_eq!(
-        notes(&built.manifests[0].object),
-        origin("path: ../base/a.yaml\n")
-    );
-    for listed in [
-        &[
-            ("kustomization.yaml", "resources: [a.yaml]\n"),
-            ("a.yaml", CONFIG),
-        ][..],
-        &[("a.yaml", CONFIG)],
-    ] {
-        assert_eq!(notes(&only(listed, &Options::flux())), Value::Null);
-    }
-}
-
-#[test]
-fn what_the_object_wants_noted_replaces_what_the_file_wants() {
-    let options = Options {
-        build_metadata: vec![
-            "originAnnotations".to_owned(),
-            "transformerAnnotations".to_owned(),
-        ],
-        target_namespace: Some("shop".to_owned()),
-        ..Options::flux()
-    };
-    let step = "- configuredIn: kustomization.yaml\n  configuredBy:\n    apiVersion: builtin\n    kind: NamespaceTransformer\n";
-    let expected = json!({
-        "config.kubernetes.io/origin": "path: a/b.yaml\n",
-        "alpha.config.kubernetes.io/transformations": step,
-    });
-    let file = "resources: [a/b.yaml]\nbuildMetadata: [managedByLabel]\n";
-    for files in [
-        &[("kustomization.yaml", file), ("a/b.yaml", CONFIG)][..],
-        &[("a/b.yaml", CONFIG)],
-    ] {
-        let object = only(files, &options);
-        assert_eq!(notes(&object), expected);
-        assert_eq!(object["metadata"]["labels"], Value::Null);
-    }
-}
-
-#[test]
-fn what_the_object_wants_on_every_object_is_seen_by_no_step_and_noted_by_none() {
-    let options = Options {
-        build_metadata: vec!["transformerAnnotations".to_owned()],
-        common_annotations: [("config.kubernetes.io/origin".to_owned(), "mine".to_owned())].into(),
-        ..Options::flux()
-    };
-    let files = [("a.yaml", CONFIG)];
-    assert_eq!(
-        notes(&only(&files, &options)),
-        json!({"config.kubernetes.io/origin": "mine"})
-    );
-}
-
-#[test]
-fn notes_that_multiply_are_stopped() {
-    let images = "- name: x\n".repeat(3000);
-    let file = format!("resources: [a.yaml]\nbuildMetadata: [x]\nimages:\n{images}");
-    let many: String = (0..200)
-        .map(|index| format!("---\n{}", CONFIG.replace("settings", &format!("c{index}"))))
-        .collect();
-    let files = [("kustomization.yaml", file.as_str()), ("a.yaml", &many)];
-    let error = objects(&files, &Options::flux()).expect_err("it is too much");
-    assert!(
-        error.contains("notes, which is more than is built at once"),
-        "{error}"
-    );
 }
