@@ -4,9 +4,9 @@
 //! string without line breaks. What is absent: where the string stands.
 
 use crate::domain::manifest::{Rules, ScalarKind, classify};
+use crate::domain::yaml::escape::push_escape;
 use crate::domain::yaml::scalar::fits_plain;
 use regex::Regex;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 /// A string: plain where that reads back as the string, in single quotes where only its characters
@@ -48,27 +48,11 @@ fn needs_escape(character: char) -> bool {
 fn double_quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for character in text.chars() {
-        let code = u32::from(character);
-        let written = match character {
-            '"' | '\\' => write!(out, "\\{character}"),
-            '\0' => write!(out, "\\0"),
-            '\u{7}' => write!(out, "\\a"),
-            '\u{8}' => write!(out, "\\b"),
-            '\t' => write!(out, "\\t"),
-            '\n' => write!(out, "\\n"),
-            '\u{b}' => write!(out, "\\v"),
-            '\u{c}' => write!(out, "\\f"),
-            '\r' => write!(out, "\\r"),
-            '\u{1b}' => write!(out, "\\e"),
-            '\u{85}' => write!(out, "\\N"),
-            '\u{2028}' => write!(out, "\\L"),
-            '\u{2029}' => write!(out, "\\P"),
-            _ if !needs_escape(character) => write!(out, "{character}"),
-            _ if code <= 0xff => write!(out, "\\x{code:02X}"),
-            _ if code <= 0xffff => write!(out, "\\u{code:04X}"),
-            _ => write!(out, "\\U{code:08X}"),
-        };
-        debug_assert!(written.is_ok(), "writing to a string does not fail");
+        match character {
+            '"' | '\\' => push_escape(&mut out, character),
+            _ if needs_escape(character) => push_escape(&mut out, character),
+            _ => out.push(character),
+        }
     }
     out.push('"');
     out

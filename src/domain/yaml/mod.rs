@@ -4,6 +4,7 @@
 //! What is absent: YAML as values (see [`crate::domain::manifest`]) and what markers mean (see [`crate::domain::rewrite`]).
 
 pub mod documents;
+pub mod escape;
 pub mod scalar;
 pub mod template;
 pub mod transcript;

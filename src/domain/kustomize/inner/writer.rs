@@ -4,7 +4,7 @@
 //! library that kustomize v5.8.1 prints with. What is absent: nodes.
 
 use super::scalar::{is_break, is_printable};
-use std::fmt::Write as _;
+use crate::domain::yaml::escape::push_escape;
 
 /// What is printed so far.
 pub(super) struct Printer {
@@ -209,7 +209,7 @@ impl Printer {
                 || matches!(character, '"' | '\\' | '\u{feff}');
             if escaped {
                 let mut text = String::new();
-                escape(&mut text, character);
+                push_escape(&mut text, character);
                 self.put(&text);
             } else {
                 self.put_or_break(character);
@@ -257,35 +257,4 @@ impl Printer {
             }
         }
     }
-}
-
-fn escape(out: &mut String, character: char) {
-    out.push('\\');
-    let short = match character {
-        '\0' => '0',
-        '\u{7}' => 'a',
-        '\u{8}' => 'b',
-        '\t' => 't',
-        '\n' => 'n',
-        '\u{b}' => 'v',
-        '\u{c}' => 'f',
-        '\r' => 'r',
-        '\u{1b}' => 'e',
-        '"' => '"',
-        '\\' => '\\',
-        '\u{85}' => 'N',
-        '\u{a0}' => '_',
-        '\u{2028}' => 'L',
-        '\u{2029}' => 'P',
-        _ => {
-            let code = u32::from(character);
-            let _ = match code {
-                0..=0xff => write!(out, "x{code:02X}"),
-                0x100..=0xffff => write!(out, "u{code:04X}"),
-                _ => write!(out, "U{code:08X}"),
-            };
-            return;
-        }
-    };
-    out.push(short);
 }

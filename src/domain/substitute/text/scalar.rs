@@ -2,8 +2,8 @@
 
 use super::Printer;
 use crate::domain::manifest::{Rules, ScalarKind, classify};
+use crate::domain::yaml::escape::push_escape;
 use regex::Regex;
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 /// The column after which a line is folded at the next space.
@@ -126,31 +126,8 @@ impl Printer {
     }
 
     fn escape(&mut self, character: char) {
-        let mut escaped = String::from("\\");
-        let code = u32::from(character);
-        let short = match character {
-            '\0' => '0',
-            '\u{7}' => 'a',
-            '\u{8}' => 'b',
-            '\t' => 't',
-            '\n' => 'n',
-            '\u{b}' => 'v',
-            '\u{c}' => 'f',
-            '\r' => 'r',
-            '\u{1b}' => 'e',
-            '"' | '\\' => character,
-            '\u{85}' => 'N',
-            '\u{a0}' => '_',
-            '\u{2028}' => 'L',
-            '\u{2029}' => 'P',
-            _ => ' ',
-        };
-        let _ = match (short, code) {
-            (' ', ..=0xff) => write!(escaped, "x{code:02X}"),
-            (' ', ..=0xffff) => write!(escaped, "u{code:04X}"),
-            (' ', _) => write!(escaped, "U{code:08X}"),
-            (short, _) => write!(escaped, "{short}"),
-        };
+        let mut escaped = String::new();
+        push_escape(&mut escaped, character);
         for character in escaped.chars() {
             self.put(character);
         }
