@@ -2,7 +2,7 @@
 //!
 //! A program that can lie anywhere has some 47,000 pointers adjusted and 200 pages of memory copied before `main`, which takes
 //! longer than a small build. Go's programs are linked at a fixed address too. `HIGHWATER_PIE=1` keeps it movable, for who
-//! wants its own code among what the system places at random, and pays 0.6 ms for each start.
+//! wants its own code among what the system places at random, and pays half a millisecond for each start.
 
 use std::env::var;
 use std::io::{Result, Write, stdout};
