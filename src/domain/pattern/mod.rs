@@ -123,7 +123,9 @@ impl Pattern {
 
     /// Whether it matches anywhere in `text`.
     pub fn matches(&self, text: &str) -> bool {
-        self.regex.is_match(text)
+        // Not `is_match`, which stops at the first end it sees: when that is an empty match inside a
+        // character, it passes over the longer match that began before it (`\B|\W` on `_ſb`).
+        self.regex.find(text).is_some()
     }
 }
 

@@ -156,3 +156,10 @@ fn huge_patterns_are_refused() {
 fn a_script_name_with_an_underscore_works() {
     assert!(Pattern::new(r"^\p{Old_Italic}$").unwrap().matches("𐌀"));
 }
+
+/// The answer is Go's: the empty match of `\B` lies inside the character, so the class matches all of it.
+#[test]
+fn an_empty_match_inside_a_character_hides_no_longer_one() {
+    assert!(Pattern::new(r"\B|\W").unwrap().matches("_ſb"));
+    assert_eq!(expand(r"\B|\W", "<$0>", "_ſb").as_deref(), Some("<ſ>"));
+}
