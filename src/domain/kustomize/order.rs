@@ -145,7 +145,15 @@ impl KindKey {
 impl Ord for KindKey {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_rank = self.rank.cmp(&other.rank);
-        by_rank.then_with(|| self.bytes().cmp(other.bytes()))
+        by_rank.then_with(|| match (&self.parts, &other.parts) {
+            // The texts begin alike, as nearly all do: the kinds decide.
+            ([group, version, kind], [other_group, other_version, other_kind])
+                if group == other_group && version == other_version =>
+            {
+                or(kind, "~K").cmp(or(other_kind, "~K"))
+            }
+            _ => self.bytes().cmp(other.bytes()),
+        })
     }
 }
 

@@ -81,18 +81,16 @@ impl FieldTables {
     pub(super) fn sort(&mut self) {
         for (_, specs) in self.steps_mut() {
             specs.sort_by_cached_key(|spec| {
-                let FieldSpec {
-                    group,
-                    version,
-                    kind,
-                    ..
-                } = spec.clone();
-                KindKey::new(group, version, kind)
+                KindKey::new(spec.group.clone(), spec.version.clone(), spec.kind.clone())
             });
         }
         self.name_references.sort_by_cached_key(|reference| {
-            let target = reference.target.clone();
-            KindKey::new(target.group, target.version, target.kind)
+            let target = &reference.target;
+            KindKey::new(
+                target.group.clone(),
+                target.version.clone(),
+                target.kind.clone(),
+            )
         });
     }
 
