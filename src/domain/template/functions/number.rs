@@ -205,7 +205,9 @@ fn round(_: &mut Budget, given: &[Item]) -> Outcome<Item> {
         Some(Item::Float(limit)) => *limit,
         _ => 0.5,
     };
-    let power = 10f64.powf(int(given, 1) as f64);
+    // As Go's `math.Pow` does with whole exponents: by squaring, exact to 10²².
+    let places = int(given, 1).clamp(-1000, 1000);
+    let power = 10f64.powi(i32::try_from(places).unwrap_or_default());
     let shifted = power * to_float(any(given, 0));
     let rounded = if shifted.fract() >= limit {
         shifted.ceil()
