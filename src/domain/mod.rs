@@ -22,6 +22,7 @@ pub mod kustomize;
 pub mod manifest;
 pub mod marker;
 pub mod message;
+pub mod nearest;
 pub mod object;
 pub mod outcome;
 pub mod pace;
