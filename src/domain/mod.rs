@@ -29,6 +29,7 @@ pub mod pace;
 pub mod pattern;
 pub mod policy;
 pub mod redact;
+pub mod registry_settings;
 pub mod rewrite;
 pub mod scan;
 pub mod stage;
