@@ -170,6 +170,56 @@ pub struct ImageRepositoryStatus {
     /// The value of the reconcile request that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// What the last scan cost, also one that failed. Flux has no such field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent: Option<ScanCost>,
+}
+
+/// What a scan asked of its registry, and what the registry said of its limits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ScanCost {
+    /// How many requests went to the registry and its token server.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default)]
+    pub requests: i64,
+    /// How many pages of the tag list were read, or found unchanged.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default)]
+    pub pages: i64,
+    /// How many of them were found unchanged.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub not_modified: i64,
+    /// How many tags the registry sent, those that are left out too.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default)]
+    pub tags: i64,
+    /// How many bytes of tag lists were read.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default)]
+    pub bytes: i64,
+    /// Whether the tags are those of another object's scan.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shared: bool,
+    /// The page at which a scan that broke off was taken up.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resumed_at_page: i64,
+    /// What the registry says is left of its limit.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_remaining: Option<i64>,
+    /// What its whole limit is.
+    #[schemars(schema_with = "schema::integer")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+    /// Until when the registry wants to be left alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Time>,
+    /// When the next scan is due, after one that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_scan_time: Option<Time>,
 }
 
 /// What a scan found.

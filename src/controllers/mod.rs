@@ -22,10 +22,10 @@ pub mod triggers;
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::watch::{Cache, Change, Watched};
 use crate::adapters::git::{GitCache, RemoteBases};
-use crate::adapters::registry::{Budget, RegistryClient};
 use crate::adapters::tag_store::TagStore;
 use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
+use crate::domain::registry_settings::RegistrySettings;
 use crate::domain::stage::CustomKinds;
 use driver::{Driver, Shared};
 use futures::FutureExt;
@@ -67,7 +67,7 @@ pub struct Settings {
     /// Where tags outlive the process.
     pub tags_folder: PathBuf,
     /// How much each registry is asked.
-    pub registry_budget: Budget,
+    pub registries: RegistrySettings,
     /// The only namespace that is watched; all when `None`.
     pub namespace: Option<String>,
     /// The labels that watched objects have.
@@ -268,7 +268,10 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
 /// The loops of ImageRepository and ImagePolicy, which share the tags.
 fn reflector(world: &World) -> [Task; 3] {
     let (registry, tags) = (
-        Arc::new(RegistryClient::new().with_budget(world.settings.registry_budget)),
+        Arc::new(registry_access::client(
+            world.settings.registries.clone(),
+            &world.shared.metrics,
+        )),
         Arc::new(TagStore::in_folder(world.settings.tags_folder.clone())),
     );
     let (caches, queues) = (&world.caches, &world.queues);

@@ -5,13 +5,36 @@
 
 use super::secrets::{SecretError, certificates, proxy};
 use crate::adapters::cluster::objects::{SecretData, image_pull_secrets, secret};
-use crate::adapters::registry::{Access, ClientCertificate, Proxy, Tls};
+use crate::adapters::metrics::Metrics;
+use crate::adapters::registry::{
+    Access, ClientCertificate, Occurrence, Proxy, RegistryClient, Tls,
+};
 use crate::api::image_repository::{ImageRepositorySpec, RegistryProvider};
 use crate::domain::docker_config::{Credentials, DockerConfig};
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
+use crate::domain::registry_settings::RegistrySettings;
 use kube::Client;
+use std::sync::Arc;
 use std::time::Duration;
+
+/// The client of every registry, whose requests are counted.
+pub fn client(settings: RegistrySettings, metrics: &Arc<Metrics>) -> RegistryClient {
+    let metrics = Arc::clone(metrics);
+    let count = move |occurrence: Occurrence<'_>| match occurrence {
+        Occurrence::Answer { host, kind, status } => {
+            metrics.registry_answered(host, kind, Some(status));
+        }
+        Occurrence::NoAnswer { host, kind } => metrics.registry_answered(host, kind, None),
+        Occurrence::HeldBack { host, kind } => metrics.registry_held_back(host, kind),
+        Occurrence::Pause { host, wait } => metrics.registry_paused(host, wait),
+        Occurrence::Received { host, kind, bytes } => metrics.registry_received(host, kind, bytes),
+        Occurrence::Shared { host } => metrics.registry_shared(host),
+    };
+    RegistryClient::new()
+        .with_settings(settings)
+        .with_observer(Arc::new(count))
+}
 
 /// Reads everything `spec` refers to in `namespace`.
 ///

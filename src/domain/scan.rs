@@ -49,6 +49,14 @@ pub enum Why {
     Interval,
 }
 
+impl Why {
+    /// How old a list may be that another object's scan has read: a quarter of the interval, so that every interval still brings
+    /// news. `None` when it has to be read now, because a person asks for it.
+    pub fn may_be_old(self, interval: Duration) -> Option<Duration> {
+        (self != Self::Requested).then_some(interval / 4)
+    }
+}
+
 impl std::fmt::Display for Why {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(match self {
@@ -195,6 +203,19 @@ mod tests {
             due(&known, MINUTE, at(1_010)),
             Due::After(Duration::from_secs(50))
         );
+    }
+
+    #[test]
+    fn only_a_person_who_asks_gets_the_present_state() {
+        let quarter = Some(Duration::from_secs(15));
+        for (why, old) in [
+            (Why::Requested, None),
+            (Why::First, quarter),
+            (Why::NoTags, quarter),
+            (Why::Interval, quarter),
+        ] {
+            assert_eq!(why.may_be_old(MINUTE), old, "{why:?}");
+        }
     }
 
     #[test]

@@ -63,6 +63,12 @@ impl Exclusions {
         self.matching(tag).is_some()
     }
 
+    /// The patterns as they were given.
+    pub fn texts(&self) -> Vec<String> {
+        let texts = self.patterns.iter().map(Pattern::text);
+        texts.map(str::to_owned).collect()
+    }
+
     /// The first pattern that matches the tag.
     pub fn matching(&self, tag: &str) -> Option<&str> {
         let found = self.patterns.iter().find(|pattern| pattern.matches(tag));
@@ -76,6 +82,13 @@ pub struct TagSetBuilder {
     text: Vec<u8>,
     /// Where each tag ends in `text`.
     ends: Vec<u32>,
+    dropped: usize,
+}
+
+/// A place in what a [`TagSetBuilder`] was given.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    tags: usize,
     dropped: usize,
 }
 
@@ -100,6 +113,32 @@ impl TagSetBuilder {
     /// How many texts were dropped because they are no tags.
     pub fn dropped(&self) -> usize {
         self.dropped
+    }
+
+    /// How many tags were added, a tag that was added twice counted twice.
+    pub fn added(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// How far it has come, to come back to with [`Self::rewind`].
+    pub fn mark(&self) -> Mark {
+        Mark {
+            tags: self.ends.len(),
+            dropped: self.dropped,
+        }
+    }
+
+    /// Forgets what was added since the mark.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.ends.truncate(mark.tags);
+        let text = self.ends.last().map_or(0, |end| *end as usize);
+        self.text.truncate(text);
+        self.dropped = self.dropped.min(mark.dropped);
+    }
+
+    /// The bytes of heap it holds.
+    pub fn heap_bytes(&self) -> usize {
+        self.text.capacity() + self.ends.capacity() * size_of::<u32>()
     }
 
     /// Sorts and deduplicates what was added.
@@ -303,6 +342,25 @@ mod tests {
             builder.finish().iter().collect::<Vec<_>>(),
             [longest.as_str(), "ok"]
         );
+    }
+
+    #[test]
+    fn a_builder_goes_back_to_its_mark() {
+        let mut builder = TagSetBuilder::new();
+        let start = builder.mark();
+        ["1.0", "a b", "1.1"]
+            .iter()
+            .for_each(|tag| builder.push(tag));
+        let mark = builder.mark();
+        ["2.0", "", "1.0"].iter().for_each(|tag| builder.push(tag));
+        assert_eq!((builder.added(), builder.dropped()), (4, 2));
+        builder.rewind(mark);
+        assert_eq!((builder.added(), builder.dropped()), (2, 1));
+        builder.push("3.0");
+        let all: TagSet = ["1.0", "1.1", "3.0"].into_iter().collect();
+        assert_eq!(builder.clone().finish(), all);
+        builder.rewind(start);
+        assert!(builder.finish().is_empty());
     }
 
     #[test]

@@ -1,54 +1,99 @@
-//! How long it takes to list the tags of many repositories, and how much memory the lists keep.
+//! What scans cost: time, memory and requests.
 //!
-//! `cargo bench --bench scan`. Budget: 1,000 repositories of 400 tags in under 5 s on 2 cores. A registry in the
-//! same process answers on loopback, over real connections, behind tokens; so the times hold the
-//! server's work too. Every row is a process of its own, and "kept" is what the scan added to the
-//! resident memory of the idle process with its server.
+//! `cargo bench --bench scan`. Budgets: 1,000 repositories of 400 tags ready in under 5 s on 2 cores, and one repository of 1,000,000
+//! tags in under 120 MB. Four parts: many repositories by the client alone, behind tokens, with the registry in the same process, whose
+//! work the times hold too; one huge repository, with the registry in another process; an hour of 5-minute intervals, as twelve rounds
+//! back to back in which nothing is shared, because the rounds of a real hour are farther apart than anything is shared or a token
+//! of 5 minutes lives; and `highwater run`, the release build, with a real API server. Every row is a process of its own.
 #![allow(
     clippy::print_stdout,
+    dead_code,
     missing_docs,
-    reason = "a benchmark prints its table"
+    reason = "a benchmark prints its table, and uses a part of what tests stand on"
 )]
+
+#[path = "../it/support"]
+mod support {
+    pub mod build;
+    pub mod control_plane;
+    pub mod fake_registry;
+    pub mod fleet;
+    pub mod git_http;
+    pub mod highwater;
+    pub mod process;
+    pub mod programs;
+    pub mod registry_server;
+}
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt};
-use highwater::adapters::registry::{Access, RegistryClient};
+use highwater::adapters::registry::{Access, Freshness, RegistryClient};
 use highwater::domain::image::ImageName;
-use highwater::domain::tags::TagSet;
+use highwater::domain::tags::{Exclusions, TagSet};
+use serde_json::{Value, json};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+use support::control_plane::{ControlPlane, control_plane};
+use support::fleet::Fleet;
 
 /// Tags of each repository, as the project's budgets have it.
 const TAGS: usize = 400;
-
 /// Repositories of each run.
 const SIZES: [usize; 3] = [100, 1_000, 5_000];
-
 /// Scans under way at once.
 const CONCURRENCY: [usize; 2] = [4, 32];
+/// Tags of the huge repository.
+const MANY_TAGS: usize = 1_000_000;
+/// Repositories of the hour, and of the controllers' row.
+const REPOSITORIES: usize = 1_000;
+/// 5-minute intervals of an hour.
+const ROUNDS: usize = 12;
+
+/// What a registry does besides answering with its tags.
+#[derive(Clone, Copy, Default)]
+struct Manner {
+    /// It wants a token.
+    tokens: bool,
+    /// Its tokens are good for no more than one scan.
+    short_tokens: bool,
+    /// It gives an `ETag`.
+    etags: bool,
+}
 
 /// What every repository's list holds, and how often the registry was asked for anything.
 struct Registry {
     tags: String,
+    manner: Manner,
     requests: AtomicUsize,
+    bytes: AtomicUsize,
 }
 
 fn main() {
-    let arguments: Vec<usize> = std::env::args()
-        .filter_map(|argument| argument.parse().ok())
-        .collect();
-    if let [repositories, concurrency] = arguments[..] {
-        return tokio::runtime::Builder::new_multi_thread()
-            .enable_all()
-            .build()
-            .expect("a runtime")
-            .block_on(run(repositories, concurrency));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse().expect("a number");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    match words[..] {
+        ["many", repositories, concurrency] => {
+            runtime.block_on(many(number(repositories), number(concurrency)));
+        }
+        ["huge", address] => runtime.block_on(huge(address)),
+        ["hour", tokens, etags] => runtime.block_on(hour(tokens == "yes", etags == "yes")),
+        ["ready"] => runtime.block_on(ready()),
+        _ => runtime.block_on(all()),
     }
+}
+
+async fn all() {
     println!(
         "{:>12} {:>11} {:>8} {:>8} {:>9} {:>9} {:>9} {:>9}",
         "repositories",
@@ -62,38 +107,52 @@ fn main() {
     );
     for repositories in SIZES {
         for concurrency in CONCURRENCY {
-            row(repositories, concurrency);
+            row(&["many", &repositories.to_string(), &concurrency.to_string()]).await;
         }
     }
+    let (address, _) = serve(Manner::default()).await;
+    row(&["huge", &address.to_string()]).await;
+    for [tokens, etags] in [["no", "no"], ["yes", "no"], ["no", "yes"]] {
+        row(&["hour", tokens, etags]).await;
+    }
+    row(&["ready"]).await;
 }
 
 /// Measures in a new process, whose memory no earlier run has touched.
-fn row(repositories: usize, concurrency: usize) {
+async fn row(arguments: &[&str]) {
     let program = std::env::current_exe().expect("the path of this program");
-    let status = std::process::Command::new(program)
-        .args([repositories.to_string(), concurrency.to_string()])
+    let status = tokio::process::Command::new(program)
+        .args(arguments)
         .status()
+        .await
         .expect("this program can be started again");
     assert!(status.success(), "the run ended with {status}");
 }
 
-async fn run(repositories: usize, concurrency: usize) {
-    let (address, registry) = serve().await;
-    let images: Vec<_> = (0..repositories)
+fn images(address: &str, count: usize) -> Vec<ImageName> {
+    (0..count)
         .map(|number| format!("{address}/team-{}/app-{number}", number % 50))
         .map(|name| ImageName::parse(&name).expect("a name"))
-        .collect();
+        .collect()
+}
+
+async fn many(repositories: usize, concurrency: usize) {
+    let manner = Manner {
+        tokens: true,
+        ..Manner::default()
+    };
+    let (address, registry) = serve(manner).await;
+    let images = images(&address.to_string(), repositories);
     let client = RegistryClient::new();
-    let access = Access::anonymous(Duration::from_secs(60));
-    let before = resident();
+    let before = memory("VmRSS:");
     let start = Instant::now();
     let sets: Vec<TagSet> = stream::iter(&images)
-        .map(|image| scan(&client, image, &access))
+        .map(|image| scan(&client, image))
         .buffer_unordered(concurrency)
         .collect()
         .await;
     let took = start.elapsed().as_secs_f64();
-    let after = resident();
+    let after = memory("VmRSS:");
     assert!(sets.iter().all(|set| set.len() == TAGS));
     let packed: usize = sets.iter().map(TagSet::heap_bytes).sum();
     println!(
@@ -105,18 +164,152 @@ async fn run(repositories: usize, concurrency: usize) {
     );
 }
 
-async fn scan(client: &RegistryClient, image: &ImageName, access: &Access) -> TagSet {
-    let listing = client.list_tags(image, access, &|_| true).await;
-    listing.expect("the registry answers").tags
+async fn huge(address: &str) {
+    let image = ImageName::parse(&format!("{address}/huge/app")).expect("a name");
+    let client = RegistryClient::new();
+    let exclusions = Exclusions::new(&[]).expect("no patterns");
+    let access = Access::anonymous(Duration::from_secs(600));
+    let start = Instant::now();
+    let scan = client
+        .scan(&image, &access, &exclusions, Freshness::Now)
+        .await;
+    let took = start.elapsed().as_secs_f64();
+    let listing = scan.outcome.expect("the registry answers");
+    assert_eq!(listing.tags.len(), MANY_TAGS);
+    println!(
+        "one repository of {MANY_TAGS} tags: {took:.2} s, {} requests, {:.0} MB read, {:.0} MB at the peak, {:.0} MB of tags",
+        scan.spent.requests,
+        scan.spent.bytes as f64 / 1e6,
+        memory("VmHWM:") * 1024.0 * 1024.0 / 1e6,
+        listing.tags.heap_bytes() as f64 / 1e6,
+    );
 }
 
-async fn serve() -> (SocketAddr, Arc<Registry>) {
+async fn hour(tokens: bool, etags: bool) {
+    let manner = Manner {
+        tokens,
+        short_tokens: true,
+        etags,
+    };
+    let (address, registry) = serve(manner).await;
+    let images = images(&address.to_string(), REPOSITORIES);
+    let client = RegistryClient::new();
+    for _ in 0..ROUNDS {
+        let sets: Vec<TagSet> = stream::iter(&images)
+            .map(|image| scan(&client, image))
+            .buffer_unordered(CONCURRENCY[0])
+            .collect()
+            .await;
+        assert!(sets.iter().all(|set| set.len() == TAGS));
+    }
+    let word = |yes: bool, what: &str| format!("{} {what}", if yes { "with" } else { "without" });
+    println!(
+        "{REPOSITORIES} repositories every 5 minutes, {}, {}: {} requests and {:.0} MB an hour",
+        word(tokens, "tokens of 5 minutes"),
+        word(etags, "ETags"),
+        registry.requests.load(Ordering::Relaxed),
+        registry.bytes.load(Ordering::Relaxed) as f64 / 1e6,
+    );
+}
+
+async fn scan(client: &RegistryClient, image: &ImageName) -> TagSet {
+    let exclusions = Exclusions::new(&[]).expect("no patterns");
+    let access = Access::anonymous(Duration::from_secs(60));
+    let scan = client
+        .scan(image, &access, &exclusions, Freshness::Now)
+        .await;
+    scan.outcome.expect("the registry answers").tags
+}
+
+/// `highwater run` from its start until every ImageRepository is ready.
+async fn ready() {
+    let plane = control_plane();
+    install(plane);
+    let mut fleet = Fleet::new(plane, "scan").await;
+    let (address, registry) = serve(Manner::default()).await;
+    let names: Vec<String> = (0..REPOSITORIES)
+        .map(|number| format!("app-{number}"))
+        .collect();
+    stream::iter(&names)
+        .for_each_concurrent(8, |name| {
+            let image = format!("{address}/team/{name}");
+            let object = json!({"spec": {"image": image, "interval": "1h", "insecure": true}});
+            fleet.apply("ImageRepository", name, object)
+        })
+        .await;
+    let start = Instant::now();
+    fleet.start(&["--controllers=image-reflector"]);
+    loop {
+        let objects = fleet.list("ImageRepository").await;
+        if objects.iter().filter(|object| is_ready(object)).count() == REPOSITORIES {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let took = start.elapsed().as_secs_f64();
+    let process = process_of(&fleet);
+    println!(
+        "highwater run until {REPOSITORIES} repositories of {TAGS} tags are ready: {took:.1} s, {} requests, {:.0} MB at the peak, {:.1} s of CPU",
+        registry.requests.load(Ordering::Relaxed),
+        memory_of(&process, "VmHWM:") * 1024.0 * 1024.0 / 1e6,
+        cpu_seconds(&process),
+    );
+}
+
+fn is_ready(object: &Value) -> bool {
+    let conditions = object["status"]["conditions"].as_array();
+    let mut conditions = conditions.into_iter().flatten();
+    conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+}
+
+fn install(plane: &ControlPlane) {
+    plane.apply(&highwater::api::crds_yaml());
+    let wait = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "crd",
+        "--all",
+    ];
+    plane.kubectl_ok(&wait);
+}
+
+/// The folder below `/proc` of the program that works in the fleet's storage folder: a child of a child of this process.
+fn process_of(fleet: &Fleet) -> std::path::PathBuf {
+    let program = Path::new(env!("CARGO_BIN_EXE_highwater"));
+    let storage = format!("--storage-path={}", fleet.storage().display());
+    let all = std::fs::read_dir("/proc").expect("a system with /proc");
+    all.flatten()
+        .map(|entry| entry.path())
+        .find(|path| {
+            let arguments = std::fs::read(path.join("cmdline")).unwrap_or_default();
+            let is_ours = std::fs::read_link(path.join("exe")).is_ok_and(|exe| exe == program);
+            is_ours
+                && arguments
+                    .split(|byte| *byte == 0)
+                    .any(|argument| argument == storage.as_bytes())
+        })
+        .expect("the program runs")
+}
+
+/// User and system time of a process, at the usual 100 ticks a second.
+fn cpu_seconds(process: &Path) -> f64 {
+    let stat = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
+    let behind_name = stat.rsplit(')').next().unwrap_or_default();
+    let fields = behind_name.split_whitespace().skip(11).take(2);
+    let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / 100.0
+}
+
+async fn serve(manner: Manner) -> (SocketAddr, Arc<Registry>) {
     let tags: Vec<_> = (0..TAGS)
         .map(|number| format!("\"v1.{}.{}-build.{number}\"", number / 20, number % 20))
         .collect();
     let registry = Arc::new(Registry {
         tags: tags.join(","),
+        manner,
         requests: AtomicUsize::new(0),
+        bytes: AtomicUsize::new(0),
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
@@ -130,34 +323,74 @@ async fn serve() -> (SocketAddr, Arc<Registry>) {
 }
 
 async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Response {
-    registry.requests.fetch_add(1, Ordering::Relaxed);
     let path = request.uri().path();
-    if path == "/token" {
-        return r#"{"token":"good","expires_in":300}"#.into_response();
+    if path == "/v2/" {
+        // How the scheme is found, once for each registry.
+        return StatusCode::OK.into_response();
     }
-    if !request.headers().contains_key("authorization") {
-        let host = request
-            .headers()
-            .get("host")
-            .and_then(|host| host.to_str().ok());
-        let realm = format!(
-            "Bearer realm=\"http://{}/token\",service=\"bench\"",
-            host.unwrap_or_default()
-        );
+    registry.requests.fetch_add(1, Ordering::Relaxed);
+    let manner = registry.manner;
+    let lifetime = if manner.short_tokens { 0 } else { 300 };
+    if path == "/token" {
+        return format!(r#"{{"token":"good","expires_in":{lifetime}}}"#).into_response();
+    }
+    let field = |name: &str| {
+        let value = request.headers().get(name)?;
+        value.to_str().ok()
+    };
+    if manner.tokens && field("authorization").is_none() {
+        let host = field("host").unwrap_or_default();
+        let realm = format!("Bearer realm=\"http://{host}/token\",service=\"bench\"");
         return (StatusCode::UNAUTHORIZED, [("www-authenticate", realm)]).into_response();
+    }
+    if manner.etags && field("if-none-match") == Some("\"same\"") {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
+    if path.starts_with("/v2/huge/") {
+        return page(request.uri().query().unwrap_or_default()).into_response();
     }
     let name = path
         .trim_start_matches("/v2/")
         .trim_end_matches("/tags/list");
-    format!(r#"{{"name":"{name}","tags":[{}]}}"#, registry.tags).into_response()
+    let body = format!(r#"{{"name":"{name}","tags":[{}]}}"#, registry.tags);
+    registry.bytes.fetch_add(body.len(), Ordering::Relaxed);
+    match manner.etags {
+        true => ([("etag", "\"same\"")], body).into_response(),
+        false => body.into_response(),
+    }
 }
 
-/// Resident memory of this process in MiB; 0 where there is no `/proc`.
-fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// A page of the huge repository.
+fn page(query: &str) -> Response {
+    let parameter = |name: &str| {
+        let mut parameters = url::form_urlencoded::parse(query.as_bytes());
+        let found = parameters.find(|(key, _)| key == name)?;
+        found.1.parse::<usize>().ok()
+    };
+    let size = parameter("n").unwrap_or(MANY_TAGS);
+    let first = parameter("last").unwrap_or(0);
+    let end = (first + size).min(MANY_TAGS);
+    let tags: Vec<_> = (first..end)
+        .map(|number| format!("\"build-{number:07}\""))
+        .collect();
+    let body = format!(r#"{{"name":"huge/app","tags":[{}]}}"#, tags.join(","));
+    if end == MANY_TAGS {
+        return body.into_response();
+    }
+    let link = format!("</v2/huge/app/tags/list?n={size}&last={end}>; rel=\"next\"");
+    ([("link", link)], body).into_response()
+}
+
+/// A line of this process's status in MiB; 0 where there is no `/proc`.
+fn memory(line: &str) -> f64 {
+    memory_of(Path::new("/proc/self"), line)
+}
+
+fn memory_of(process: &Path, line: &str) -> f64 {
+    let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
     status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok())
+        .find_map(|found| found.strip_prefix(line))
+        .and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok())
         .map_or(0.0, |kibibytes| kibibytes / 1024.0)
 }

@@ -49,7 +49,21 @@ const ADDITIONS: [(&str, &[&str]); 2] = [
     ),
     (
         "imagerepository",
-        &["annotation kustomize.toolkit.fluxcd.io/substitute=disabled"],
+        &[
+            "annotation kustomize.toolkit.fluxcd.io/substitute=disabled",
+            ".status.spent object",
+            ".status.spent.bytes integer default=0",
+            ".status.spent.limit integer",
+            ".status.spent.limitRemaining integer",
+            ".status.spent.nextScanTime string format=\"date-time\"",
+            ".status.spent.notModified integer",
+            ".status.spent.pages integer default=0",
+            ".status.spent.pausedUntil string format=\"date-time\"",
+            ".status.spent.requests integer default=0",
+            ".status.spent.resumedAtPage integer",
+            ".status.spent.shared boolean",
+            ".status.spent.tags integer default=0",
+        ],
     ),
 ];
 

@@ -6,8 +6,9 @@
 
 use super::access::Fingerprint;
 use super::error::{RegistryError, Words};
-use crate::domain::http_field::{parse_rate_limit, parse_retry_after};
-use crate::domain::pace::{Pace, Rate};
+use crate::domain::http_field::{RateLimit, parse_rate_limit, parse_retry_after};
+use crate::domain::pace::Pace;
+use crate::domain::registry_settings::RegistrySettings;
 use jiff::Timestamp;
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Response, StatusCode};
@@ -23,24 +24,6 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// Most registries and logins remembered. It is a cache: when it is full it starts anew.
 const MOST_PACES: usize = 4096;
 
-/// How much one registry is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget {
-    /// Most requests in progress at once.
-    pub at_once: usize,
-    /// Most requests a second, with a second's worth of burst; `None` for no bound.
-    pub rate: Option<Rate>,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self {
-            at_once: 16,
-            rate: None,
-        }
-    }
-}
-
 /// What a request asks for; registries count the kinds apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
@@ -50,9 +33,27 @@ pub(super) enum Kind {
     Manifest,
 }
 
+impl Kind {
+    /// How metrics name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tags => "tags",
+            Self::Manifest => "manifest",
+        }
+    }
+}
+
+/// What an answer said of limits.
+pub(super) struct Learned {
+    /// What is left.
+    pub(super) limit: Option<RateLimit>,
+    /// The pause that it asks for.
+    pub(super) pause: Option<Duration>,
+}
+
 /// The budgets of all registries.
 pub(super) struct Budgets {
-    budget: Budget,
+    settings: RegistrySettings,
     started: Instant,
     doors: Mutex<HashMap<String, Arc<Door>>>,
     paces: Mutex<HashMap<(String, Fingerprint, Kind), Pace>>,
@@ -74,19 +75,24 @@ pub(super) struct Turn<'a> {
 
 impl Default for Budgets {
     fn default() -> Self {
-        Self::new(Budget::default())
+        Self::new(RegistrySettings::default())
     }
 }
 
 impl Budgets {
     /// Nothing is spent yet.
-    pub(super) fn new(budget: Budget) -> Self {
+    pub(super) fn new(settings: RegistrySettings) -> Self {
         Self {
-            budget,
+            settings,
             started: Instant::now(),
             doors: Mutex::default(),
             paces: Mutex::default(),
         }
+    }
+
+    /// How much each registry is asked.
+    pub(super) fn settings(&self) -> &RegistrySettings {
+        &self.settings
     }
 
     fn now(&self) -> Duration {
@@ -100,11 +106,11 @@ impl Budgets {
             doors.clear();
         }
         let door = doors.entry(host.to_owned()).or_insert_with(|| {
+            let limits = self.settings.of(host);
+            let at_once = limits.at_once.clamp(1, Semaphore::MAX_PERMITS);
             Arc::new(Door {
-                permits: Arc::new(Semaphore::new(
-                    self.budget.at_once.clamp(1, Semaphore::MAX_PERMITS),
-                )),
-                pace: Mutex::new(Pace::new(self.budget.rate)),
+                permits: Arc::new(Semaphore::new(at_once)),
+                pace: Mutex::new(Pace::new(limits.rate)),
             })
         });
         Arc::clone(door)
@@ -138,7 +144,7 @@ impl Budgets {
     }
 
     /// Takes note of what an answer says of limits.
-    pub(super) fn learn(&self, turn: Turn<'_>, response: &Response) {
+    pub(super) fn learn(&self, turn: Turn<'_>, response: &Response) -> Learned {
         let field = |name: &str| response.headers().get(name)?.to_str().ok();
         let clock = Timestamp::now();
         let limit = parse_rate_limit(field, clock);
@@ -148,17 +154,17 @@ impl Budgets {
             StatusCode::SERVICE_UNAVAILABLE => asked,
             _ => None,
         };
-        if limit.is_none() && pause.is_none() {
-            return;
+        if limit.is_some() || pause.is_some() {
+            self.with_pace(turn, |pace, now| {
+                if let Some(limit) = &limit {
+                    pace.learn(now, limit);
+                }
+                if let Some(pause) = pause {
+                    pace.pause(now, pause);
+                }
+            });
         }
-        self.with_pace(turn, |pace, now| {
-            if let Some(limit) = &limit {
-                pace.learn(now, limit);
-            }
-            if let Some(pause) = pause {
-                pace.pause(now, pause);
-            }
-        });
+        Learned { limit, pause }
     }
 
     fn with_pace<T>(&self, turn: Turn<'_>, act: impl FnOnce(&mut Pace, Duration) -> T) -> T {

@@ -1,11 +1,11 @@
 //! The digest a tag points to.
 //!
 //! Invariant: what comes back is a well-formed digest, and of an index the index's own, because all four
-//! kinds of manifest are accepted. What is absent: reading manifests for what they say.
+//! kinds of manifest are accepted; no manifest is read unless the registry's settings say so, because that counts as a pull. What is absent: reading manifests for what they say.
 
 use super::body;
 use super::budget::Kind;
-use super::error::{AnswerProblem, ErrorClass, RegistryError};
+use super::error::{AnswerProblem, RegistryError};
 use super::session::{Request, Session};
 use crate::domain::image::{ImageName, is_digest};
 use crate::domain::tags::is_tag;
@@ -22,7 +22,7 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
 /// Largest manifest, in bytes: what the distribution specification asks registries to allow.
 const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
 
-/// Asks with HEAD, and reads the manifest where that gives no digest.
+/// Asks with HEAD, and reads the manifest only where that gives no digest and the registry's settings allow it.
 pub(super) async fn resolve(
     session: &mut Session<'_>,
     image: &ImageName,
@@ -53,8 +53,11 @@ pub(super) async fn resolve(
             }
         }
         // Registries that know no HEAD: 405 and the like.
-        Err(error) if error.class() == ErrorClass::Invalid => {}
+        Err(RegistryError::UnexpectedStatus { .. }) => {}
         Err(error) => return Err(error),
+    }
+    if !session.reads_manifests() {
+        return Err(session.problem(AnswerProblem::NoDigest));
     }
     let get = Request {
         method: &Method::GET,
@@ -63,6 +66,7 @@ pub(super) async fn resolve(
     let response = session.send(get).await?;
     let field = digest_field(&response).map_err(|problem| session.problem(problem))?;
     let manifest = body::read(response, session.host(), LARGEST_MANIFEST).await?;
+    session.meter().received(Kind::Manifest, manifest.len());
     if manifest.is_empty() {
         return Err(session.problem(AnswerProblem::Empty));
     }

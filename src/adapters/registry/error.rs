@@ -162,7 +162,10 @@ pub enum AnswerProblem {
         limit: usize,
     },
     /// More tags than are read.
-    #[error("the tag list has more than {limit} tags")]
+    #[error(
+        "the tag list has more than {limit} tags, and a part of it is never taken for the whole\n\
+        hint: leave tags out with `spec.exclusionList`, or raise `maxTags` in the file of `--registry-config`"
+    )]
     TooManyTags {
         /// The bound.
         limit: usize,
@@ -176,12 +179,22 @@ pub enum AnswerProblem {
     /// The next page was read already.
     #[error("its next page is one that was read before")]
     LinkLoop,
+    /// Another page holds what one before it held: the registry passes over the place to go on at.
+    #[error("it has the tags of a page that was read before")]
+    RepeatedPage,
     /// More redirects than are followed, or one that leads nowhere.
     #[error("it redirects {0}")]
     Redirect(&'static str),
     /// `Docker-Content-Digest` is not a digest.
     #[error("it has an invalid digest")]
     Digest,
+    /// No `Docker-Content-Digest`, or no answer to HEAD at all.
+    #[error(
+        "it gives no digest for HEAD\n\
+        hint: `readManifests: true` for this registry in the file of `--registry-config` reads the manifest instead, \
+        which many registries count as a pull"
+    )]
+    NoDigest,
     /// A token answer without a token, or with one that no header can carry.
     #[error("it holds no token")]
     NoToken,
@@ -214,6 +227,37 @@ impl RegistryError {
             Self::RateLimited { retry_after, .. } => *retry_after,
             _ => None,
         }
+    }
+
+    /// The status code it came with, where it came with one.
+    pub fn status(&self) -> Option<u16> {
+        match self {
+            Self::Unauthorized { .. } => Some(401),
+            Self::Forbidden { .. } => Some(403),
+            Self::NotFound { .. } => Some(404),
+            Self::RateLimited { .. } => Some(429),
+            Self::Unavailable { status, .. } | Self::UnexpectedStatus { status, .. } => {
+                Some(*status)
+            }
+            Self::Answer { .. } => Some(200),
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::UnsafeTokenServer { .. }
+            | Self::Settings { .. } => None,
+        }
+    }
+
+    /// Whether the list is longer than what is read of one: asking again soon changes nothing and costs much.
+    pub fn is_too_long(&self) -> bool {
+        let too_long = |problem: &AnswerProblem| {
+            matches!(
+                problem,
+                AnswerProblem::TooManyTags { .. }
+                    | AnswerProblem::TooManyPages { .. }
+                    | AnswerProblem::TooLarge { .. }
+            )
+        };
+        matches!(self, Self::Answer { problem, .. } if too_long(problem))
     }
 
     /// Whether what is remembered of the registry (scheme, challenge) may be out of date.

@@ -16,25 +16,37 @@ mod credential_helper;
 mod digest;
 mod endpoint;
 mod error;
+mod flights;
 mod listing;
 mod origin;
+mod progress;
+mod scan;
 mod session;
+mod spent;
 mod tag_page;
 mod token;
 mod token_cache;
 
 pub use access::{Access, ClientCertificate, Proxy, Tls};
-pub use budget::Budget;
 pub use credential_helper::{CredentialHelper, CredentialHelperError};
 pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
+pub use flights::{Freshness, LONGEST_SHARED};
 pub use listing::{Limits, Listing};
+pub use scan::Scan;
+pub use spent::{Observer, Occurrence, Spent};
 
 use crate::domain::image::ImageName;
+use crate::domain::registry_settings::RegistrySettings;
 use budget::Budgets;
 use connection::Connections;
 use endpoint::Endpoints;
+use flights::Flights;
+use listing::Wanted;
+use progress::{Bounds, Progress};
 use session::{Session, Shared};
+use spent::Meter;
 use std::future::Future;
+use std::time::Instant;
 use token_cache::TokenCache;
 
 /// The client of every registry. Share one per process: it holds connections and tokens.
@@ -44,7 +56,9 @@ pub struct RegistryClient {
     endpoints: Endpoints,
     tokens: TokenCache,
     budgets: Budgets,
+    flights: Flights,
     limits: Limits,
+    observer: Option<Observer>,
 }
 
 impl RegistryClient {
@@ -62,11 +76,20 @@ impl RegistryClient {
         }
     }
 
-    /// The same client, that asks each registry no more than the budget allows.
+    /// The same client, that asks each registry no more than the settings allow.
     #[must_use]
-    pub fn with_budget(self, budget: Budget) -> Self {
+    pub fn with_settings(self, settings: RegistrySettings) -> Self {
         Self {
-            budgets: Budgets::new(budget),
+            budgets: Budgets::new(settings),
+            ..self
+        }
+    }
+
+    /// The same client, that tells somebody of everything that happens.
+    #[must_use]
+    pub fn with_observer(self, observer: Observer) -> Self {
+        Self {
+            observer: Some(observer),
             ..self
         }
     }
@@ -84,16 +107,20 @@ impl RegistryClient {
         access: &Access,
         keep: &(dyn Fn(&str) -> bool + Send + Sync),
     ) -> Result<Listing, RegistryError> {
-        self.within(image, access, async |session| {
-            listing::list(session, image, &self.limits, keep).await
+        let meter = Meter::new(image.registry(), self.observer.as_ref());
+        self.within(image, access, &meter, async |session| {
+            let wanted = self.wanted(image, keep);
+            let mut progress = Progress::new(Instant::now());
+            listing::list(session, wanted, &mut progress, None).await?;
+            Ok(progress.finish().0)
         })
         .await
     }
 
     /// The digest a tag points to now, `sha256:<hex>`; of an index, the index's own.
     ///
-    /// It asks with HEAD, which registries do not count as a pull, and reads the manifest only where
-    /// the answer lacks the digest.
+    /// It asks with HEAD, which registries do not count as a pull. Where that gives no digest, the manifest is read only if the
+    /// settings of the registry say so.
     ///
     /// # Errors
     /// [`RegistryError`], with [`ErrorClass::NotFound`] when the tag is gone.
@@ -103,10 +130,26 @@ impl RegistryClient {
         tag: &str,
         access: &Access,
     ) -> Result<String, RegistryError> {
-        self.within(image, access, async |session| {
+        let meter = Meter::new(image.registry(), self.observer.as_ref());
+        self.within(image, access, &meter, async |session| {
             digest::resolve(session, image, tag).await
         })
         .await
+    }
+
+    /// What is read of an image's list.
+    fn wanted<'a>(&'a self, image: &'a ImageName, keep: progress::Keep<'a>) -> Wanted<'a> {
+        let settings = self.budgets.settings().of(image.registry());
+        let bounds = Bounds {
+            limits: &self.limits,
+            tags: settings.tags,
+            page_size: settings.page_size,
+        };
+        Wanted {
+            image,
+            bounds,
+            keep,
+        }
     }
 
     /// Runs one operation against the registry of an image, all of it within the timeout.
@@ -114,25 +157,44 @@ impl RegistryClient {
         &self,
         image: &ImageName,
         access: &Access,
+        meter: &Meter<'_>,
+        operation: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let untimed = self.untimed(image, access, meter, operation);
+        let outcome = timed(access, image.registry(), untimed).await;
+        self.doubt(access, image.registry(), &outcome);
+        outcome
+    }
+
+    /// Forgets what is known of a registry after an error that casts doubt on it.
+    fn doubt<T>(&self, access: &Access, registry: &str, outcome: &Result<T, RegistryError>) {
+        if !outcome.as_ref().is_err_and(RegistryError::doubts_endpoint) {
+            return;
+        }
+        if let Ok((key, _)) = self.connections.get(access, registry) {
+            self.endpoints.forget(key, registry);
+        }
+    }
+
+    /// The same without the timeout.
+    async fn untimed<T>(
+        &self,
+        image: &ImageName,
+        access: &Access,
+        meter: &Meter<'_>,
         operation: impl AsyncFnOnce(&mut Session<'_>) -> Result<T, RegistryError>,
     ) -> Result<T, RegistryError> {
         let registry = image.registry();
         let (key, client) = self.connections.get(access, registry)?;
         let endpoint = self.endpoints.get(key, registry);
-        let whole = async {
-            let base = endpoint.base(&client, registry, access.insecure).await?;
-            let shared = Shared {
-                tokens: &self.tokens,
-                budgets: &self.budgets,
-            };
-            let mut session = Session::new(client, key, &endpoint, base, image, access, shared);
-            operation(&mut session).await
+        let base = endpoint.base(&client, registry, access.insecure).await?;
+        let shared = Shared {
+            tokens: &self.tokens,
+            budgets: &self.budgets,
+            meter,
         };
-        let outcome = timed(access, registry, whole).await;
-        if outcome.as_ref().is_err_and(RegistryError::doubts_endpoint) {
-            self.endpoints.forget(key, registry);
-        }
-        outcome
+        let mut session = Session::new(client, key, &endpoint, base, image, access, shared);
+        operation(&mut session).await
     }
 }
 

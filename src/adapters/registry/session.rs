@@ -10,12 +10,15 @@ use super::budget::{Budgets, Door, Kind, Turn};
 use super::endpoint::Endpoint;
 use super::error::{AnswerProblem, RegistryError};
 use super::origin::token_server;
+use super::spent::Meter;
 use super::token::{TokenRequest, basic, bearer};
 use super::token_cache::{TokenCache, TokenKey};
 use crate::domain::docker_config::Credentials;
 use crate::domain::http_field::{Challenge, parse_challenges};
 use crate::domain::image::ImageName;
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, HeaderValue, IF_NONE_MATCH, LOCATION, WWW_AUTHENTICATE,
+};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use std::sync::Arc;
 
@@ -32,6 +35,7 @@ pub(super) struct Session<'a> {
     access: &'a Access,
     tokens: &'a TokenCache,
     budgets: &'a Budgets,
+    meter: &'a Meter<'a>,
     door: Arc<Door>,
     login: Fingerprint,
     /// What the last request was authorized with. It outlives the cache's own idea of how long a
@@ -61,6 +65,8 @@ pub(super) struct Shared<'a> {
     pub(super) tokens: &'a TokenCache,
     /// How much registries are asked.
     pub(super) budgets: &'a Budgets,
+    /// What this operation costs.
+    pub(super) meter: &'a Meter<'a>,
 }
 
 impl<'a> Session<'a> {
@@ -83,6 +89,7 @@ impl<'a> Session<'a> {
             access,
             tokens: shared.tokens,
             budgets: shared.budgets,
+            meter: shared.meter,
             door: shared.budgets.door(image.registry()),
             login: Fingerprint::of_credentials(&access.credentials),
             held: None,
@@ -97,6 +104,16 @@ impl<'a> Session<'a> {
     /// The registry's name, for messages.
     pub(super) fn host(&self) -> &'a str {
         self.image.registry()
+    }
+
+    /// What this operation costs.
+    pub(super) fn meter(&self) -> &'a Meter<'a> {
+        self.meter
+    }
+
+    /// Whether this registry's manifests may be read where HEAD tells no digest.
+    pub(super) fn reads_manifests(&self) -> bool {
+        self.budgets.settings().of(self.host()).read_manifests
     }
 
     /// `/v2/<repository>/<rest>` on the registry.
@@ -116,33 +133,65 @@ impl<'a> Session<'a> {
 
     /// Sends a request and gives its successful answer.
     pub(super) async fn send(&mut self, request: Request<'_>) -> Result<Response, RegistryError> {
-        let question = Question {
-            host: self.host(),
-            what: request.what,
-            credentials: &self.access.credentials,
-        };
+        self.send_with(request, None).await
+    }
+
+    /// The same for what need not be sent when it is still what `etag` stands for: then the answer is 304 without a body.
+    pub(super) async fn send_unless(
+        &mut self,
+        request: Request<'_>,
+        etag: &str,
+    ) -> Result<Response, RegistryError> {
+        self.send_with(request, HeaderValue::from_str(etag).ok())
+            .await
+    }
+
+    async fn send_with(
+        &mut self,
+        request: Request<'_>,
+        known: Option<HeaderValue>,
+    ) -> Result<Response, RegistryError> {
+        let known = known.as_ref();
         if self.held.is_none() {
             self.held = match self.endpoint.challenge() {
                 Some(challenge) => self.authorization(&challenge, None).await?,
                 None => None,
             };
         }
-        let (response, own) = self.follow(request).await?;
+        let (response, own) = self.follow(request, known).await?;
         if response.status() != StatusCode::UNAUTHORIZED || !own {
-            return success(response, question).await;
+            return self.judged(response, request, known).await;
         }
         let Some(challenge) = chosen_challenge(&response) else {
-            return success(response, question).await;
+            return self.judged(response, request, known).await;
         };
         let stale = self.held.take();
         self.held = self.authorization(&challenge, stale.as_ref()).await?;
         self.endpoint.set_challenge(challenge);
         if self.held.is_none() || self.held == stale {
             // There is nothing else to say than what was refused.
-            return success(response, question).await;
+            return self.judged(response, request, known).await;
         }
         drop(response);
-        let (response, _) = self.follow(request).await?;
+        let (response, _) = self.follow(request, known).await?;
+        self.judged(response, request, known).await
+    }
+
+    /// Lets a success through, and 304 where it was asked for.
+    async fn judged(
+        &self,
+        response: Response,
+        request: Request<'_>,
+        known: Option<&HeaderValue>,
+    ) -> Result<Response, RegistryError> {
+        if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
+        let question = Question {
+            host: self.host(),
+            what: request.what,
+            credentials: &self.access.credentials,
+        };
         success(response, question).await
     }
 
@@ -186,11 +235,23 @@ impl<'a> Session<'a> {
             repository: self.image.repository(),
             credentials: &self.access.credentials,
         };
-        self.tokens.get(key, stale, request.send()).await
+        let asked = async {
+            let granted = request.send().await;
+            let status = granted
+                .as_ref()
+                .map_or_else(RegistryError::status, |_| Some(200));
+            self.meter.sent("token", status);
+            granted
+        };
+        self.tokens.get(key, stale, asked).await
     }
 
     /// Sends a request and follows its redirects. Also says whether the answer is the registry's own.
-    async fn follow(&self, request: Request<'_>) -> Result<(Response, bool), RegistryError> {
+    async fn follow(
+        &self,
+        request: Request<'_>,
+        known: Option<&HeaderValue>,
+    ) -> Result<(Response, bool), RegistryError> {
         let mut url = request.url.clone();
         for _ in 0..=MOST_REDIRECTS {
             let own = url.origin() == self.base.origin();
@@ -198,12 +259,15 @@ impl<'a> Session<'a> {
                 .client
                 .request(request.method.clone(), url.clone())
                 .header(ACCEPT, request.accept);
+            if let Some(known) = known {
+                built = built.header(IF_NONE_MATCH, known.clone());
+            }
             if let (true, Some(held)) = (own, &self.held) {
                 built = built.header(AUTHORIZATION, held.clone());
             }
             let response = match own {
                 true => self.in_turn(request.kind, built).await?,
-                false => self.at_once(&url, built).await?,
+                false => self.at_once(request.kind, &url, built).await?,
             };
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED
             {
@@ -221,14 +285,25 @@ impl<'a> Session<'a> {
             login: self.login,
             kind,
         };
-        let _permit = self.budgets.enter(&self.door, turn).await?;
-        let response = self.at_once(&self.base, built).await?;
-        self.budgets.learn(turn, &response);
+        let entered = self.budgets.enter(&self.door, turn).await;
+        let _permit = entered.inspect_err(|_| self.meter.held_back(kind))?;
+        let response = self.at_once(kind, &self.base, built).await?;
+        self.meter.learned(&self.budgets.learn(turn, &response));
         Ok(response)
     }
 
-    async fn at_once(&self, url: &Url, built: RequestBuilder) -> Result<Response, RegistryError> {
+    async fn at_once(
+        &self,
+        kind: Kind,
+        url: &Url,
+        built: RequestBuilder,
+    ) -> Result<Response, RegistryError> {
         let sent = built.send().await;
+        let status = sent
+            .as_ref()
+            .ok()
+            .map(|response| response.status().as_u16());
+        self.meter.sent(kind.name(), status);
         sent.map_err(|error| unreachable(url.host_str().unwrap_or_else(|| self.host()), error))
     }
 

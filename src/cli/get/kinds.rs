@@ -19,6 +19,15 @@ pub(super) struct Kind {
     pub(super) headings: &'static [&'static str],
     /// The cells after the name.
     pub(super) cells: fn(&DynamicObject) -> Vec<String>,
+    /// The headings that `-o wide` adds.
+    pub(super) wide_headings: &'static [&'static str],
+    /// Their cells.
+    pub(super) wide_cells: fn(&DynamicObject) -> Vec<String>,
+}
+
+/// A kind without more to show.
+fn nothing(_: &DynamicObject) -> Vec<String> {
+    Vec::new()
 }
 
 /// ImageRepository.
@@ -30,6 +39,20 @@ pub(super) const IMAGE_REPOSITORY: Kind = Kind {
         let [ready, message] = condition(object);
         let last_scan = text(object, "/status/lastScanResult/scanTime");
         vec![last_scan, suspended(object), ready, message]
+    },
+    wide_headings: &["REQUESTS", "PAGES", "TAGS", "LIMIT", "NEXT SCAN"],
+    wide_cells: |object| {
+        let number = |field: &str| number(object, &format!("/status/spent/{field}"));
+        let limit = match (number("limitRemaining"), number("limit")) {
+            (remaining, limit) if limit.is_empty() => remaining,
+            (remaining, limit) => format!("{remaining}/{limit}"),
+        };
+        let next = match text(object, "/status/spent/pausedUntil") {
+            paused if paused.is_empty() => text(object, "/status/spent/nextScanTime"),
+            paused => format!("paused until {paused}"),
+        };
+        let [requests, pages, tags] = ["requests", "pages", "tags"].map(number);
+        vec![requests, pages, tags, limit, next]
     },
 };
 
@@ -44,6 +67,8 @@ pub(super) const IMAGE_POLICY: Kind = Kind {
         let tag = text(object, "/status/latestRef/tag");
         vec![image, tag, ready, message]
     },
+    wide_headings: &[],
+    wide_cells: nothing,
 };
 
 /// ImageUpdateAutomation.
@@ -56,6 +81,8 @@ pub(super) const IMAGE_UPDATE: Kind = Kind {
         let last_run = text(object, "/status/lastAutomationRunTime");
         vec![last_run, suspended(object), ready, message]
     },
+    wide_headings: &[],
+    wide_cells: nothing,
 };
 
 /// GitRepository.
@@ -64,6 +91,8 @@ pub(super) const GIT_REPOSITORY: Kind = Kind {
     resource: || ApiResource::erase::<GitRepository>(&()),
     headings: &["REVISION", "SUSPENDED", "READY", "MESSAGE"],
     cells: |object| revision_cells(object, "/status/artifact/revision"),
+    wide_headings: &[],
+    wide_cells: nothing,
 };
 
 /// Kustomization.
@@ -72,6 +101,8 @@ pub(super) const KUSTOMIZATION: Kind = Kind {
     resource: || ApiResource::erase::<Kustomization>(&()),
     headings: &["REVISION", "SUSPENDED", "READY", "MESSAGE"],
     cells: |object| revision_cells(object, "/status/lastAppliedRevision"),
+    wide_headings: &[],
+    wide_cells: nothing,
 };
 
 fn revision_cells(object: &DynamicObject, path: &str) -> Vec<String> {
@@ -84,6 +115,12 @@ fn revision_cells(object: &DynamicObject, path: &str) -> Vec<String> {
 pub(super) fn text(object: &DynamicObject, path: &str) -> String {
     let value = object.data.pointer(path).and_then(Value::as_str);
     value.unwrap_or_default().to_owned()
+}
+
+/// The number at a JSON pointer; empty when there is none.
+fn number(object: &DynamicObject, path: &str) -> String {
+    let value = object.data.pointer(path).and_then(Value::as_i64);
+    value.map(|number| number.to_string()).unwrap_or_default()
 }
 
 fn suspended(object: &DynamicObject) -> String {

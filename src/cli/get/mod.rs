@@ -10,9 +10,9 @@ mod show;
 
 use super::configuration;
 use super::failure::Failure;
-use super::output::{Format, Printer};
+use super::output::Printer;
 use crate::adapters::cluster;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use kinds::{GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE, KUSTOMIZATION, Kind};
 use kube::Client;
 use kube::core::DynamicObject;
@@ -59,7 +59,19 @@ pub struct Flags {
         default_value = "text",
         value_name = "FORMAT"
     )]
-    output: Format,
+    output: Output,
+}
+
+/// How objects are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    /// A table with the columns of Flux.
+    #[default]
+    Text,
+    /// The same with more columns behind them.
+    Wide,
+    /// The objects.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -183,8 +195,8 @@ pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
         }
     }
     match flags.output {
-        Format::Text => print_tables(&found, &question, flags, printer)?,
-        Format::Json => printer.data(&as_json(&found))?,
+        Output::Text | Output::Wide => print_tables(&found, &question, flags, printer)?,
+        Output::Json => printer.data(&as_json(&found))?,
     }
     match failed {
         true => Err(Failure::new("not every kind could be listed")),
@@ -229,6 +241,7 @@ fn print_tables(
         namespaces: flags.all_namespaces,
         kinds: question.mixed,
         source: question.show_source,
+        wide: flags.output == Output::Wide,
         headings: !flags.no_header,
     };
     for (kind, objects) in found {

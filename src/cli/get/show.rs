@@ -103,6 +103,8 @@ pub(super) struct Layout {
     pub(super) kinds: bool,
     /// The source of a Kustomization.
     pub(super) source: bool,
+    /// What Flux does not show, last.
+    pub(super) wide: bool,
     /// The headings.
     pub(super) headings: bool,
 }
@@ -130,11 +132,13 @@ impl Layout {
         let namespace = self.namespaces.then_some("NAMESPACE");
         let source = self.source.then_some("SOURCE");
         let own = kind.headings.iter().copied();
+        let wide = if self.wide { kind.wide_headings } else { &[] };
         namespace
             .into_iter()
             .chain(["NAME"])
             .chain(source)
             .chain(own)
+            .chain(wide.iter().copied())
             .collect()
     }
 
@@ -153,6 +157,9 @@ impl Layout {
             cells.push(source(object));
         }
         cells.extend((kind.cells)(object));
+        if self.wide {
+            cells.extend((kind.wide_cells)(object));
+        }
         lines(&cells)
     }
 }
@@ -208,6 +215,7 @@ mod tests {
         namespaces: false,
         kinds: false,
         source: false,
+        wide: false,
         headings: true,
     };
 
@@ -233,6 +241,41 @@ mod tests {
             table.starts_with("apps\tgitrepository/podinfo\tmain@sha1:696f056d\tFalse\tTrue\t"),
             "{table}"
         );
+    }
+
+    #[test]
+    fn wide_tables_go_on_behind_the_columns_of_flux() {
+        let wide = Layout {
+            wide: true,
+            headings: false,
+            ..PLAIN
+        };
+        let spent = json!({"requests": 3, "pages": 2, "tags": 1500, "limitRemaining": 76, "limit": 100,
+            "nextScanTime": "2026-01-02T03:09:05Z"});
+        let mut paused = spent.clone();
+        paused["pausedUntil"] = json!("2026-01-02T04:00:00Z");
+        let cells = |spent: Value| {
+            let status = json!({"conditions": ready("True", "ok"), "spent": spent});
+            let object = object(json!({"metadata": {"name": "app"}, "status": status}));
+            let table = wide.table(&IMAGE_REPOSITORY, &[object]);
+            let cells = table.lines().next().unwrap_or_default().split('\t').skip(5);
+            let mut cells: Vec<_> = cells.map(|cell| cell.trim().to_owned()).collect();
+            // A table has no blanks at the end of a line.
+            cells.resize(5, String::new());
+            cells
+        };
+        let next = "2026-01-02T03:09:05Z";
+        assert_eq!(cells(spent), ["3", "2", "1500", "76/100", next]);
+        let until = "paused until 2026-01-02T04:00:00Z";
+        assert_eq!(cells(paused), ["3", "2", "1500", "76/100", until]);
+        assert_eq!(cells(json!({"limitRemaining": 7})), ["", "", "", "7", ""]);
+        assert_eq!(cells(json!("nonsense")), ["", "", "", "", ""]);
+        let headings = Layout {
+            headings: true,
+            ..wide
+        }
+        .table(&KUSTOMIZATION, &[]);
+        assert!(headings.trim_end().ends_with("MESSAGE"), "{headings}");
     }
 
     #[test]

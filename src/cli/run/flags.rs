@@ -69,6 +69,9 @@ pub struct Flags {
     /// how many requests a second one registry gets at most; 0 for as many as it takes
     #[arg(long, value_name = "NUMBER", default_value_t = 0.0)]
     pub registry_qps: f64,
+    /// say more of single registries in this file
+    #[arg(long, value_name = "FILE")]
+    pub registry_config: Option<PathBuf>,
     /// how far intervals are spread, in percent either way
     #[arg(long, value_name = "PERCENT", default_value_t = 0)]
     pub interval_jitter_percentage: u8,

@@ -4,6 +4,7 @@
 //! What is absent: what the controllers do.
 
 mod flags;
+mod registries;
 
 use super::configuration;
 use super::failure::Failure;
@@ -13,13 +14,11 @@ use crate::adapters::cluster::{self, lease};
 use crate::adapters::git::GitCache;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::notify::Notifier;
-use crate::adapters::registry::Budget;
 use crate::adapters::{probe, telemetry};
 use crate::controllers::driver::Shared;
 use crate::controllers::{Controllers, Settings, start};
 use crate::domain::backoff::Backoff;
 use crate::domain::object::ObjectKey;
-use crate::domain::pace::Rate;
 pub use flags::{Flags, Group};
 use kube::Client;
 use std::path::Path;
@@ -218,10 +217,7 @@ async fn controllers(
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         strict_substitution: flags.substitutes_strictly(),
         tags_folder: flags.storage_path.join("tags"),
-        registry_budget: Budget {
-            at_once: flags.registry_max_requests,
-            rate: Rate::per_second(flags.registry_qps),
-        },
+        registries: registries::settings(flags)?,
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
     };

@@ -1,10 +1,10 @@
 //! The scan itself; the command line calls it too.
 
-use crate::adapters::registry::{Access, RegistryClient, RegistryError};
+use crate::adapters::registry::{Access, Freshness, LONGEST_SHARED, RegistryClient, RegistryError};
 use crate::domain::image::ImageName;
 use crate::domain::tags::{Exclusions, TagSet};
 
-/// Lists all tags of `image` but the excluded ones.
+/// Lists all tags of `image` but the excluded ones, for a process that scans once.
 ///
 /// # Errors
 /// [`RegistryError`] when the registry did not give the whole list.
@@ -14,6 +14,7 @@ pub async fn scan(
     access: &Access,
     exclusions: &Exclusions,
 ) -> Result<TagSet, RegistryError> {
-    let keep = |tag: &str| !exclusions.matches(tag);
-    Ok(registry.list_tags(image, access, &keep).await?.tags)
+    let freshness = Freshness::Within(LONGEST_SHARED);
+    let scan = registry.scan(image, access, exclusions, freshness).await;
+    Ok(scan.outcome?.tags)
 }

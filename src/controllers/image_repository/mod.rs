@@ -10,10 +10,11 @@ use super::driver::{Controller, Run, Shared};
 use super::known_tags;
 use super::report::Report;
 use super::triggers::{Caches, Queues, scanned};
-use crate::adapters::registry::RegistryClient;
+use crate::adapters::registry::{Freshness, RegistryClient};
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
+use crate::domain::backoff::spread;
 use crate::domain::object::ObjectKey;
 use std::sync::Arc;
 
@@ -42,10 +43,11 @@ impl Controller for ImageRepositories {
         object: Arc<ImageRepository>,
         run: Run,
     ) -> Report<ImageRepositoryStatus> {
-        let target = match plan::target(&object.spec) {
+        let mut target = match plan::target(&object.spec) {
             Ok(target) => target,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
+        target.due_after = spread(target.interval, self.shared.jitter_percent, &run.key);
         // An access that cannot work is told at once, also when no scan is due: as Flux does.
         let access = match fetch::access(&self.shared.client, &object, &target).await {
             Ok(access) => access,
@@ -63,22 +65,27 @@ impl Controller for ImageRepositories {
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
         tracing::debug!(object = %run.key, "scanning: {why}");
-        let scanned_tags = scan(&self.registry, &target.image, &access, &target.exclusions).await;
-        self.shared.metrics.scanned(if scanned_tags.is_ok() {
-            "success"
-        } else {
-            "error"
+        let freshness = why
+            .may_be_old(target.interval)
+            .map_or(Freshness::Now, Freshness::Within);
+        let scan = self
+            .registry
+            .scan(&target.image, &access, &target.exclusions, freshness)
+            .await;
+        self.shared.metrics.scanned(match &scan.outcome {
+            Ok(_) => "success",
+            Err(_) => "error",
         });
-        match scanned_tags {
-            Ok(tags) => {
-                let report = plan::scanned(&object, &target, &tags, run.now);
-                known_tags::keep(&self.tags, &run.key, tags).await;
+        match &scan.outcome {
+            Ok(listing) => {
+                let report = plan::scanned(&object, &target, listing, &scan, run.now);
+                known_tags::keep(&self.tags, &run.key, listing.tags.clone()).await;
                 if !had_tags {
                     scanned(&self.caches, &self.queues, &run.key);
                 }
                 report
             }
-            Err(error) => Report::new(object.status.clone(), plan::failed(&error)),
+            Err(error) => plan::failed(&object, &target, error, &scan, run.now),
         }
     }
 

@@ -1,16 +1,18 @@
 //! What to do about an ImageRepository, and what to say of it. Pure.
 
-use crate::adapters::registry::{ErrorClass, RegistryError};
+use crate::adapters::registry::{ErrorClass, Listing, RegistryError, Scan};
 use crate::api::ImageRepository;
 use crate::api::common::Time;
-use crate::api::image_repository::{ImageRepositorySpec, ImageRepositoryStatus, ScanResult};
+use crate::api::image_repository::{
+    ImageRepositorySpec, ImageRepositoryStatus, ScanCost, ScanResult,
+};
 use crate::controllers::driver::Run;
 use crate::controllers::report::Report;
 use crate::domain::conditions::READY;
 use crate::domain::image::ImageName;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::scan::{self, Due, Known, Why};
-use crate::domain::tags::{Exclusions, TagSet};
+use crate::domain::tags::Exclusions;
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ pub(super) struct Target {
     pub(super) image: ImageName,
     pub(super) exclusions: Exclusions,
     pub(super) interval: Duration,
+    /// The interval as it is spread for this object.
+    pub(super) due_after: Duration,
     pub(super) timeout: Duration,
 }
 
@@ -42,6 +46,7 @@ pub(super) fn target(spec: &ImageRepositorySpec) -> Result<Target, Outcome> {
         image,
         exclusions,
         interval,
+        due_after: interval,
         timeout,
     })
 }
@@ -72,7 +77,7 @@ pub(super) fn due(
             .iter()
             .any(|condition| condition.type_ == READY && condition.status == "True"),
     };
-    match scan::due(&known, target.interval, run.now) {
+    match scan::due(&known, target.due_after, run.now) {
         Due::Now(why) => Ok(why),
         Due::After(left) => Err(Outcome::Ready {
             reason: reason::SUCCEEDED,
@@ -82,24 +87,34 @@ pub(super) fn due(
     }
 }
 
-/// The report of a scan that found `tags`.
+/// The report of a scan that found the whole list.
 pub(super) fn scanned(
     object: &ImageRepository,
     target: &Target,
-    tags: &TagSet,
+    listing: &Listing,
+    scan: &Scan,
     now: Timestamp,
 ) -> Report<ImageRepositoryStatus> {
+    // A list that another object asked for is as old as that: both are due together from now on.
+    let age = Duration::from_secs(scan.age.as_secs());
+    let scan_time = now.checked_sub(age).unwrap_or(now);
+    let tags = &listing.tags;
     let result = ScanResult {
         revision: Some(tags.revision().to_owned()),
-        tag_count: i64::try_from(tags.len()).unwrap_or(i64::MAX),
-        scan_time: Some(Time(now)),
+        tag_count: count(tags.len()),
+        scan_time: Some(Time(scan_time)),
         latest_tags: tags.latest(SHOWN_TAGS),
     };
     let message = message(&result);
+    let cost = ScanCost {
+        next_scan_time: later(scan_time, target.due_after),
+        ..cost(scan)
+    };
     let status = ImageRepositoryStatus {
         canonical_image_name: Some(target.image.canonical().to_owned()),
         observed_exclusion_list: object.spec.exclusion_list.clone(),
         last_scan_result: Some(result),
+        spent: Some(cost),
         ..object.status.clone()
     };
     Report::new(
@@ -107,22 +122,69 @@ pub(super) fn scanned(
         Outcome::Ready {
             reason: reason::SUCCEEDED,
             message,
-            next: Some(target.interval),
+            next: Some(target.interval.saturating_sub(age)),
         },
     )
 }
 
-/// What to say of a scan that failed.
-pub(super) fn failed(error: &RegistryError) -> Outcome {
+/// The report of a scan that failed. What the last good one found stays.
+pub(super) fn failed(
+    object: &ImageRepository,
+    target: &Target,
+    error: &RegistryError,
+    scan: &Scan,
+    now: Timestamp,
+) -> Report<ImageRepositoryStatus> {
     let reason = match error.class() {
         ErrorClass::Authentication => reason::AUTHENTICATION_FAILED,
         _ => reason::READ_OPERATION_FAILED,
     };
-    Outcome::Failed {
-        reason,
-        message: format!("scan failed: {error}"),
-        next: error.retry_after(),
+    let cost = ScanCost {
+        paused_until: error.retry_after().and_then(|wait| later(now, wait)),
+        ..cost(scan)
+    };
+    let status = ImageRepositoryStatus {
+        spent: Some(cost),
+        ..object.status.clone()
+    };
+    // A list that is too long is as long a moment later, and costs thousands of requests each time.
+    let pause = error.is_too_long().then_some(target.interval);
+    Report::new(
+        status,
+        Outcome::Failed {
+            reason,
+            message: format!("scan failed: {error}"),
+            next: error.retry_after().or(pause),
+        },
+    )
+}
+
+fn cost(scan: &Scan) -> ScanCost {
+    let spent = &scan.spent;
+    let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    ScanCost {
+        requests: number(spent.requests),
+        pages: number(spent.pages),
+        not_modified: number(spent.not_modified),
+        tags: number(spent.tags),
+        bytes: number(spent.bytes),
+        shared: scan.shared,
+        resumed_at_page: number(spent.resumed_at.unwrap_or_default()),
+        limit_remaining: spent.limit.map(|limit| number(limit.remaining)),
+        limit: spent.limit.and_then(|limit| limit.limit).map(number),
+        paused_until: None,
+        next_scan_time: None,
     }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A time in whole seconds, as statuses have it.
+fn later(now: Timestamp, wait: Duration) -> Option<Time> {
+    let wait = Duration::from_secs(wait.as_secs());
+    now.checked_add(wait).ok().map(Time)
 }
 
 fn message(scan: &ScanResult) -> String {
@@ -136,9 +198,10 @@ fn message(scan: &ScanResult) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::adapters::registry::{AnswerProblem, Spent, Words};
     use crate::api::common::Condition;
+    use crate::domain::http_field::RateLimit;
     use crate::domain::object::ObjectKey;
-    use crate::domain::tags::TagSetBuilder;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).expect("a small number is a time")
@@ -175,10 +238,43 @@ mod tests {
         }
     }
 
-    fn tags(names: &[&str]) -> TagSet {
-        let mut builder = TagSetBuilder::new();
-        names.iter().for_each(|name| builder.push(name));
-        builder.finish()
+    fn listing(names: &[&str]) -> Listing {
+        Listing {
+            tags: names.iter().copied().collect(),
+            sent: names.len(),
+            malformed: 0,
+            pages: 1,
+        }
+    }
+
+    fn scan(outcome: Result<Listing, RegistryError>) -> Scan {
+        let spent = Spent {
+            requests: 3,
+            pages: 1,
+            tags: 9,
+            limit: Some(RateLimit {
+                remaining: 7,
+                limit: Some(100),
+                horizon: None,
+            }),
+            ..Spent::default()
+        };
+        Scan {
+            outcome,
+            spent,
+            shared: false,
+            age: Duration::ZERO,
+        }
+    }
+
+    fn found(
+        object: &ImageRepository,
+        target: &Target,
+        names: &[&str],
+        now: Timestamp,
+    ) -> Report<ImageRepositoryStatus> {
+        let listing = listing(names);
+        scanned(object, target, &listing, &scan(Ok(listing.clone())), now)
     }
 
     #[test]
@@ -207,13 +303,13 @@ mod tests {
     fn a_scan_is_reported_in_the_words_of_flux() {
         let object = object();
         let target = target(&object.spec).expect("the specification is whole");
-        let found = tags(&["1.0.0", "1.1.0"]);
-        let report = scanned(&object, &target, &found, at(1_000));
+        let names = ["1.0.0", "1.1.0"];
+        let report = found(&object, &target, &names, at(1_000));
         assert_eq!(
             report.outcome.message(),
             format!(
                 "successful scan: found 2 tags with checksum {}",
-                found.revision()
+                listing(&names).tags.revision()
             )
         );
         let result = report.status.last_scan_result.expect("there was a scan");
@@ -232,7 +328,7 @@ mod tests {
         let mut object = object();
         let target = target(&object.spec).expect("the specification is whole");
         assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::First));
-        object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
+        object.status = found(&object, &target, &["1.0.0"], at(990)).status;
         object.status.conditions = vec![ready("True")];
         let Err(Outcome::Ready { message, next, .. }) = due(&object, &target, true, &run(None))
         else {
@@ -254,10 +350,80 @@ mod tests {
     fn after_a_failure_the_last_success_is_not_told_again() {
         let mut object = object();
         let target = target(&object.spec).expect("the specification is whole");
-        object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
+        object.status = found(&object, &target, &["1.0.0"], at(990)).status;
         for status in ["False", "Unknown"] {
             object.status.conditions = vec![ready(status)];
             assert_eq!(due(&object, &target, true, &run(None)), Ok(Why::Unsettled));
+        }
+    }
+
+    #[test]
+    fn a_list_that_another_object_asked_for_is_due_together_with_it() {
+        let object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        let listing = listing(&["1.0.0"]);
+        let shared = Scan {
+            shared: true,
+            age: Duration::from_millis(8_700),
+            ..scan(Ok(listing.clone()))
+        };
+        let report = scanned(&object, &target, &listing, &shared, at(1_000));
+        let Outcome::Ready { next, .. } = report.outcome else {
+            panic!("it is ready");
+        };
+        assert_eq!(next, Some(Duration::from_secs(52)));
+        let result = report.status.last_scan_result.expect("there was a scan");
+        assert_eq!(result.scan_time, Some(Time(at(992))));
+        let cost = report.status.spent.expect("it is told");
+        assert!(cost.shared);
+        assert_eq!(cost.next_scan_time, Some(Time(at(1_052))));
+    }
+
+    #[test]
+    fn a_spread_interval_is_when_the_next_scan_is_due() {
+        let mut object = object();
+        let mut target = target(&object.spec).expect("the specification is whole");
+        target.due_after = Duration::from_secs(54);
+        object.status = found(&object, &target, &["1.0.0"], at(945)).status;
+        object.status.conditions = vec![ready("True")];
+        let cost = object.status.spent.clone().expect("it is told");
+        assert_eq!(cost.next_scan_time, Some(Time(at(999))));
+        assert_eq!(due(&object, &target, true, &run(None)), Ok(Why::Interval));
+    }
+
+    #[test]
+    fn a_failure_tells_what_it_cost_and_keeps_what_was_found() {
+        let mut object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        object.status = found(&object, &target, &["1.0.0"], at(900)).status;
+        let host = || "r.example".to_owned();
+        let limited = RegistryError::RateLimited {
+            host: host(),
+            retry_after: Some(Duration::from_secs(77)),
+            words: Words::default(),
+        };
+        let too_long = RegistryError::Answer {
+            host: host(),
+            problem: AnswerProblem::TooManyTags { limit: 5 },
+        };
+        for (error, pause, until) in [(limited, 77, Some(Time(at(1_077)))), (too_long, 60, None)] {
+            let scan = scan(Err(error.clone()));
+            let report = failed(&object, &target, &error, &scan, at(1_000));
+            assert_eq!(
+                report.status.last_scan_result,
+                object.status.last_scan_result
+            );
+            let cost = report.status.spent.expect("it is told");
+            assert_eq!(
+                (cost.requests, cost.tags, cost.limit_remaining),
+                (3, 9, Some(7))
+            );
+            assert_eq!(cost.paused_until, until);
+            let Outcome::Failed { message, next, .. } = report.outcome else {
+                panic!("it failed");
+            };
+            assert!(message.starts_with("scan failed: "), "{message}");
+            assert_eq!(next, Some(Duration::from_secs(pause)));
         }
     }
 }

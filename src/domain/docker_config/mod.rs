@@ -17,6 +17,28 @@ use thiserror::Error;
 
 pub use parse::LARGEST;
 
+/// Names registries: a host with an optional port, with globs as the kubelet matches them, or `*` for every registry.
+#[derive(Clone, Debug)]
+pub struct HostPattern(Option<ServerPattern>);
+
+impl HostPattern {
+    /// Reads one; `None` when it has a path or no host.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.trim() == "*" {
+            return Some(Self(None));
+        }
+        let pattern = ServerPattern::parse(text).ok()?;
+        (!text.contains('/')).then_some(Self(Some(pattern)))
+    }
+
+    /// Whether a registry, `host` or `host:port`, is meant.
+    pub fn matches(&self, registry: &str) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|pattern| pattern.matches(registry))
+    }
+}
+
 /// What a registry or its token server is convinced with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Credentials {

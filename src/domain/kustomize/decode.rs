@@ -6,6 +6,7 @@
 
 use super::error::BuildError;
 use crate::domain::manifest::{Mapping, Node, ScalarKind};
+use crate::domain::nearest::nearest;
 use std::collections::BTreeMap;
 
 /// A mapping of a kustomization file with the path that leads to it.
@@ -259,30 +260,4 @@ fn join(path: &str, name: &str) -> String {
     } else {
         format!("{path}.{name}")
     }
-}
-
-/// The known name that takes the fewest edits, if that is few.
-pub(super) fn nearest(name: &str, known: &[&str]) -> Option<String> {
-    let name = name.to_ascii_lowercase();
-    known
-        .iter()
-        .map(|candidate| (distance(&name, &candidate.to_ascii_lowercase()), *candidate))
-        .min()
-        .filter(|(edits, candidate)| *edits <= (candidate.len() / 3).max(2))
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().take(64).collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, character) in left.chars().take(64).enumerate() {
-        let mut diagonal = row[0];
-        row[0] = index + 1;
-        for (column, other) in right.iter().enumerate() {
-            let substitute = diagonal + usize::from(character != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = substitute.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[right.len()]
 }

@@ -11,6 +11,7 @@ mod crashes;
 mod election;
 mod health;
 mod high_water;
+mod kindness;
 mod lifecycle;
 mod main_job;
 mod messages;

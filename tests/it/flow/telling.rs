@@ -44,7 +44,7 @@ impl Received {
 }
 
 /// The address at which the program serves `metrics` or `health`, as it says itself.
-fn address(fleet: &mut Fleet, what: &str) -> String {
+pub(super) fn address(fleet: &mut Fleet, what: &str) -> String {
     let line = fleet
         .process()
         .wait_for_line(&format!("serving {what}"), PATIENCE);
@@ -53,7 +53,7 @@ fn address(fleet: &mut Fleet, what: &str) -> String {
     address.expect("the line tells the address").to_owned()
 }
 
-async fn get(address: &str, path: &str) -> (u16, String) {
+pub(super) async fn get(address: &str, path: &str) -> (u16, String) {
     let client = reqwest::Client::builder().no_proxy().build();
     let answer = client
         .expect("a plain client")

@@ -2,9 +2,10 @@
 
 use super::{anonymous, login};
 use crate::support::fake_registry::{FakeRegistry, Reply};
-use highwater::adapters::registry::{Budget, ErrorClass, RegistryClient};
+use highwater::adapters::registry::{ErrorClass, RegistryClient};
 use highwater::domain::image::ImageName;
 use highwater::domain::pace::Rate;
+use highwater::domain::registry_settings::{RegistryLimits, RegistrySettings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -76,11 +77,11 @@ async fn no_more_requests_are_in_progress_than_the_budget_allows() {
         Reply::tags("app", &["1"])
     })
     .await;
-    let budget = Budget {
+    let settings = RegistrySettings::new(RegistryLimits {
         at_once: 2,
-        rate: None,
-    };
-    let client = Arc::new(RegistryClient::new().with_budget(budget));
+        ..RegistryLimits::default()
+    });
+    let client = Arc::new(RegistryClient::new().with_settings(settings));
     let image = registry.image("app");
     // The first finds out which scheme the registry speaks, which is no part of the budget.
     let first = client.list_tags(&image, &anonymous(), &|_| true).await;
@@ -99,11 +100,11 @@ async fn no_more_requests_are_in_progress_than_the_budget_allows() {
 #[tokio::test]
 async fn a_wait_for_the_rate_that_would_be_long_is_told_at_once() {
     let registry = FakeRegistry::start(|_| Reply::tags("app", &["1"])).await;
-    let budget = Budget {
+    let settings = RegistrySettings::new(RegistryLimits {
         rate: Rate::per_second(0.01),
-        ..Budget::default()
-    };
-    let client = RegistryClient::new().with_budget(budget);
+        ..RegistryLimits::default()
+    });
+    let client = RegistryClient::new().with_settings(settings);
     let list = async || {
         client
             .list_tags(&registry.image("app"), &anonymous(), &|_| true)
@@ -117,4 +118,149 @@ async fn a_wait_for_the_rate_that_would_be_long_is_told_at_once() {
         "{wait:?}"
     );
     assert_eq!(registry.seen("/v2/app/").len(), 1);
+}
+
+/// A registry whose answers say what is left of a limit.
+async fn limited(fields: &'static [(&'static str, &'static str)]) -> FakeRegistry {
+    FakeRegistry::start(move |seen| {
+        let name = seen.target.split('/').nth(2).unwrap_or_default();
+        fields
+            .iter()
+            .fold(Reply::tags(name, &["1"]), |reply, (name, value)| {
+                reply.header(name, *value)
+            })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_limit_is_spread_over_its_window_in_every_form() {
+    // Each wait is the window divided by one more than what is left.
+    for (fields, seconds) in [
+        (
+            // Docker Hub's.
+            &[
+                ("ratelimit-limit", "100;w=21600"),
+                ("ratelimit-remaining", "11;w=21600"),
+            ][..],
+            1800,
+        ),
+        (
+            &[
+                ("ratelimit-limit", "60, 60;w=60"),
+                ("ratelimit-remaining", "0"),
+                ("ratelimit-reset", "40"),
+            ],
+            40,
+        ),
+        (
+            // The examples of draft-ietf-httpapi-ratelimit-headers, with less left.
+            &[
+                ("ratelimit", "\"default\";r=1;t=30"),
+                ("ratelimit-policy", "\"default\";q=100;w=60"),
+            ],
+            15,
+        ),
+        (
+            &[
+                ("x-ratelimit-limit", "60"),
+                ("x-ratelimit-remaining", "3"),
+                ("x-ratelimit-reset", "200"),
+            ],
+            50,
+        ),
+    ] {
+        let registry = limited(fields).await;
+        let client = RegistryClient::new();
+        let list = async |name: &str| {
+            client
+                .list_tags(&registry.image(name), &anonymous(), &|_| true)
+                .await
+        };
+        list("one").await.expect("the first is not held up");
+        let error = list("two").await.expect_err("it would have to wait");
+        let wait = error.retry_after().expect("the wait is known");
+        let expected = Duration::from_secs(seconds);
+        assert!(
+            wait <= expected && wait + Duration::from_secs(10) > expected,
+            "{fields:?}: {wait:?}"
+        );
+        assert!(registry.seen("/v2/two/").is_empty(), "{fields:?}");
+    }
+}
+
+#[tokio::test]
+async fn plenty_that_is_left_holds_up_nobody() {
+    let registry = limited(&[
+        ("ratelimit-limit", "100;w=21600"),
+        ("ratelimit-remaining", "76;w=21600"),
+    ])
+    .await;
+    let client = RegistryClient::new();
+    for name in ["one", "two", "three"] {
+        let image = registry.image(name);
+        let listing = client.list_tags(&image, &anonymous(), &|_| true).await;
+        assert!(listing.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn both_forms_of_retry_after_hold_up_the_next_request() {
+    for field in ["120", "Sat, 06 Nov 2094 08:49:37 GMT"] {
+        let registry =
+            FakeRegistry::start(move |_| Reply::new(429, "").header("retry-after", field)).await;
+        let client = RegistryClient::new();
+        for _ in 0..3 {
+            let error = client
+                .list_tags(&registry.image("app"), &anonymous(), &|_| true)
+                .await
+                .expect_err("it wants a pause");
+            let wait = error.retry_after().expect("the pause is known");
+            assert!(wait > Duration::from_secs(60), "{field}: {wait:?}");
+        }
+        assert_eq!(registry.seen("/v2/app/").len(), 1, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_in_the_file_has_limits_of_its_own() {
+    let tags = |seen: &crate::support::fake_registry::Seen| {
+        Reply::tags("app", &[seen.query("n"), "a".to_owned(), "b".to_owned()])
+    };
+    let (named, other) = (
+        FakeRegistry::start(tags).await,
+        FakeRegistry::start(tags).await,
+    );
+    let file = format!(
+        "registries:\n- host: '{}'\n  pageSize: 50\n  maxTags: 2\n",
+        named.address()
+    );
+    let limits = RegistryLimits::default();
+    let settings = RegistrySettings::parse("r.yaml", file.as_bytes(), limits).expect("a file");
+    let client = RegistryClient::new().with_settings(settings);
+    let list = async |image: ImageName| client.list_tags(&image, &anonymous(), &|_| true).await;
+    let listing = list(other.image("app")).await.expect("a list");
+    assert!(listing.tags.contains("1000"));
+    let error = list(named.image("app")).await.expect_err("it is too long");
+    assert!(error.is_too_long());
+    assert!(
+        error.to_string().contains("more than 2 tags")
+            && error.to_string().contains("hint: leave tags out"),
+        "{error}"
+    );
+    assert_eq!(named.seen("/v2/app/tags/list?n=50").len(), 1);
+}
+
+#[test]
+fn the_example_of_the_file_says_what_its_comments_say() {
+    let text = include_bytes!("../../../examples/registry-limits/registries.yaml");
+    let limits = RegistryLimits::default();
+    let settings = RegistrySettings::parse("registries.yaml", text, limits).expect("it is read");
+    let hub = settings.of("index.docker.io");
+    assert_eq!((hub.at_once, hub.page_size), (2, 100));
+    assert_eq!(hub.rate, Rate::per_second(5.0));
+    assert_eq!(settings.of("team.azurecr.io").tags, 50_000);
+    assert!(settings.of("harbor.example.com:8443").read_manifests);
+    assert_eq!(settings.of("ghcr.io"), limits);
+    assert_eq!((limits.page_size, limits.tags), (1000, 5_000_000));
 }

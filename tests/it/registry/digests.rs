@@ -3,6 +3,7 @@
 use super::{anonymous, list};
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use highwater::adapters::registry::{AnswerProblem, ErrorClass, RegistryClient, RegistryError};
+use highwater::domain::registry_settings::{RegistryLimits, RegistrySettings};
 
 /// SHA-256 of `abc`, FIPS 180-2.
 const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -10,8 +11,22 @@ const ABC: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff
 async fn resolve(
     answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
 ) -> (Result<String, RegistryError>, Vec<Seen>) {
+    resolve_by(RegistryClient::new(), answer).await
+}
+
+/// A client that may read manifests.
+fn reader() -> RegistryClient {
+    RegistryClient::new().with_settings(RegistrySettings::new(RegistryLimits {
+        read_manifests: true,
+        ..RegistryLimits::default()
+    }))
+}
+
+async fn resolve_by(
+    client: RegistryClient,
+    answer: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
+) -> (Result<String, RegistryError>, Vec<Seen>) {
     let registry = FakeRegistry::start(answer).await;
-    let client = RegistryClient::new();
     let digest = client
         .resolve_digest(&registry.image("team/app"), "1.0", &anonymous())
         .await;
@@ -39,9 +54,27 @@ async fn head_is_enough_and_accepts_every_kind_of_manifest() {
 }
 
 #[tokio::test]
-async fn without_the_field_or_without_head_the_manifest_is_hashed() {
-    for status in [200, 405, 501, 400] {
+async fn a_manifest_is_never_read_unless_the_settings_say_so() {
+    for status in [200, 405, 400] {
         let (digest, seen) = resolve(move |seen| match seen.method.as_str() {
+            "HEAD" => Reply::new(status, ""),
+            _ => Reply::new(200, "abc"),
+        })
+        .await;
+        let error = digest.expect_err("there is no digest");
+        assert!(
+            error.to_string().contains("`readManifests: true`"),
+            "{error}"
+        );
+        let methods: Vec<_> = seen.iter().map(|seen| seen.method.as_str()).collect();
+        assert_eq!(methods, ["HEAD"], "{status}");
+    }
+}
+
+#[tokio::test]
+async fn without_the_field_or_without_head_the_manifest_is_hashed_where_that_is_allowed() {
+    for status in [200, 405, 501, 400] {
+        let (digest, seen) = resolve_by(reader(), move |seen| match seen.method.as_str() {
             "HEAD" => Reply::new(status, ""),
             _ => Reply::new(200, "abc"),
         })
@@ -71,7 +104,7 @@ async fn digests_that_are_none_are_errors() {
             matches!(digest, Err(RegistryError::Answer { problem: found, .. }) if found == problem)
         );
     }
-    let (digest, _) = resolve(|seen| match seen.method.as_str() {
+    let (digest, _) = resolve_by(reader(), |seen| match seen.method.as_str() {
         "HEAD" => Reply::new(200, ""),
         _ => Reply::endless(b'x'),
     })

@@ -5,6 +5,7 @@ use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use highwater::adapters::registry::{
     AnswerProblem, ErrorClass, Limits, Listing, RegistryClient, RegistryError,
 };
+use highwater::domain::registry_settings::{RegistryLimits, RegistrySettings};
 use std::time::Duration;
 
 /// Three pages behind cursors that mean nothing to a client. `link` writes the field for a cursor.
@@ -131,6 +132,54 @@ async fn a_list_whose_third_page_fails_is_no_list() {
 }
 
 #[tokio::test]
+async fn a_registry_that_passes_over_its_own_cursors_is_found_out() {
+    // `last=` is ignored: the same page for ever. The cursor is the last tag, or something new each time.
+    for invents in [false, true] {
+        let registry = FakeRegistry::start(move |seen| {
+            let page: usize = seen.query("page").parse().unwrap_or(0);
+            let link = match invents {
+                true => format!("</v2/app/tags/list?n=2&last=2&page={}>; rel=next", page + 1),
+                false => "</v2/app/tags/list?n=2&last=2>; rel=next".to_owned(),
+            };
+            Reply::tags("app", &["1", "2"]).header("link", link)
+        })
+        .await;
+        let error = list(&registry.image("app"), &anonymous())
+            .await
+            .expect_err("no list");
+        let problem = AnswerProblem::RepeatedPage;
+        let host = registry.address();
+        assert_eq!(error, RegistryError::Answer { host, problem });
+        assert_eq!(registry.seen("/v2/app/").len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn empty_pages_on_the_way_are_no_end() {
+    let registry = FakeRegistry::start(|seen| match seen.query("last").as_str() {
+        "" => Reply::tags("app", &["1"]).header("link", "<?last=1>; rel=next"),
+        "1" => Reply::tags::<&str>("app", &[]).header("link", "<?last=2>; rel=next"),
+        "2" => Reply::tags::<&str>("app", &[]).header("link", "<?last=3>; rel=next"),
+        _ => Reply::tags("app", &["4"]),
+    })
+    .await;
+    let listing = list(&registry.image("app"), &anonymous()).await;
+    assert_eq!(shown(&listing.expect("a list")), "4 1");
+}
+
+#[tokio::test]
+async fn a_list_counts_whatever_type_it_says_it_has() {
+    for kind in ["text/plain", "text/html; charset=utf-8", "nonsense", ""] {
+        let registry = FakeRegistry::start(move |_| {
+            Reply::new(200, r#"{"name":"app","tags":["1"]}"#).header("content-type", kind)
+        })
+        .await;
+        let listing = list(&registry.image("app"), &anonymous()).await;
+        assert_eq!(shown(&listing.expect("a list")), "1", "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_registry_without_tags_has_an_empty_list() {
     for body in [
         r#"{"name":"app","tags":null}"#,
@@ -179,10 +228,11 @@ async fn a_hundred_thousand_tags_are_listed() {
 #[tokio::test]
 async fn bounds_are_errors_that_name_themselves() {
     let registry = FakeRegistry::start(|seen| {
-        // A registry that invents one cursor after the other.
+        // A registry that invents one tag after the other.
         let page: usize = seen.query("last").parse().unwrap_or(0);
         let link = format!("</v2/app/tags/list?last={}>; rel=\"next\"", page + 1);
-        Reply::tags("app", &["a", "b", "c"]).header("link", link)
+        let tags = ["a", "b", "c"].map(|tag| format!("{tag}{page}"));
+        Reply::tags("app", &tags).header("link", link)
     })
     .await;
     for (limits, problem, words) in [
@@ -195,10 +245,7 @@ async fn bounds_are_errors_that_name_themselves() {
             "the tag list has more than 5 pages",
         ),
         (
-            Limits {
-                tags: 10,
-                ..Limits::default()
-            },
+            Limits::default(),
             AnswerProblem::TooManyTags { limit: 10 },
             "the tag list has more than 10 tags",
         ),
@@ -211,7 +258,14 @@ async fn bounds_are_errors_that_name_themselves() {
             "it is larger than 20 bytes",
         ),
     ] {
-        let client = RegistryClient::with_limits(limits);
+        let most = RegistrySettings::new(RegistryLimits {
+            tags: match problem {
+                AnswerProblem::TooManyTags { limit } => limit,
+                _ => usize::MAX,
+            },
+            ..RegistryLimits::default()
+        });
+        let client = RegistryClient::with_limits(limits).with_settings(most);
         let error = client
             .list_tags(&registry.image("app"), &anonymous(), &|_| true)
             .await

@@ -11,7 +11,9 @@ mod hostile;
 mod listing;
 mod logins;
 mod real;
+mod scans;
 mod tls;
+mod validators;
 
 use highwater::adapters::registry::{Access, Listing, RegistryClient, RegistryError};
 use highwater::domain::docker_config::Credentials;

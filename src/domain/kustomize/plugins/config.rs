@@ -8,7 +8,7 @@
 use super::super::accumulate::{Accumulated, objects};
 use super::super::build_metadata;
 use super::super::context::Context;
-use super::super::decode::{At, Fields, Located, nearest};
+use super::super::decode::{At, Fields, Located};
 use super::super::error::BuildError;
 use super::super::file::CHARTS;
 use super::super::loose::{self, Bits};
@@ -16,6 +16,7 @@ use super::super::origin::Origin;
 use super::super::resource::{Resource, check_unique};
 use super::{generators, transformers};
 use crate::domain::manifest::{Mapping, Node};
+use crate::domain::nearest::nearest;
 
 /// What marks a config of a function.
 const FUNCTIONS: [&str; 2] = ["config.kubernetes.io/function", "config.k8s.io/function"];

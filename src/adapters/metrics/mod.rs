@@ -3,6 +3,8 @@
 //! Invariant: labels have few values; names of objects appear only where Flux has them, and go when
 //! the object goes. What is absent: the server; `probe` is it.
 
+mod registry;
+
 use crate::domain::object::ObjectKey;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -10,6 +12,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use registry::RegistryMetrics;
 use std::time::Duration;
 
 /// The labels of Flux's reconcile histogram.
@@ -43,6 +46,7 @@ pub struct Metrics {
     updates: Family<OutcomeLabels, Counter>,
     pushes: Family<OutcomeLabels, Counter>,
     applied: Family<OutcomeLabels, Counter>,
+    registries: RegistryMetrics,
 }
 
 /// Flux's ten exponential buckets, 0.01 to 1800 seconds.
@@ -62,6 +66,7 @@ impl Default for Metrics {
             updates: Family::default(),
             pushes: Family::default(),
             applied: Family::default(),
+            registries: RegistryMetrics::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -94,6 +99,7 @@ impl Default for Metrics {
             "Objects applied or pruned, by action",
             metrics.applied.clone(),
         );
+        metrics.registries.register(&mut registry);
         Self {
             registry,
             ..metrics
@@ -144,6 +150,31 @@ impl Metrics {
         self.applied
             .get_or_create(&OutcomeLabels { result: action })
             .inc_by(count);
+    }
+
+    /// A registry was asked for `tags`, a `manifest` or a `token`, and answered with a status code, or not at all.
+    pub fn registry_answered(&self, host: &str, kind: &'static str, status: Option<u16>) {
+        self.registries.answered(host, kind, status);
+    }
+
+    /// A request to a registry was not sent, because of a pause or a spent budget.
+    pub fn registry_held_back(&self, host: &str, kind: &'static str) {
+        self.registries.held_back(host, kind);
+    }
+
+    /// A registry asked for a pause.
+    pub fn registry_paused(&self, host: &str, wait: Duration) {
+        self.registries.paused(host, wait);
+    }
+
+    /// A registry's answer was read.
+    pub fn registry_received(&self, host: &str, kind: &'static str, bytes: u64) {
+        self.registries.received(host, kind, bytes);
+    }
+
+    /// A scan was answered by another object's.
+    pub fn registry_shared(&self, host: &str) {
+        self.registries.shared(host);
     }
 
     /// All of it, in the text format of OpenMetrics.
