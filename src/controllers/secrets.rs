@@ -103,6 +103,24 @@ pub struct Proxy {
     pub password: Option<Secret>,
 }
 
+impl Proxy {
+    /// The address with the login in it, as clients take it that know of no other place.
+    pub fn with_login(&self) -> SafeUrl {
+        let mut url = self.address.as_url().clone();
+        if let Some(user) = &self.username {
+            let password = self
+                .password
+                .as_ref()
+                .map(|password| password.expose().as_str());
+            // Addresses of http, https and socks5 have a place for both.
+            let _ = url
+                .set_username(user)
+                .and_then(|()| url.set_password(password));
+        }
+        SafeUrl::parse(url.as_str()).unwrap_or_else(|_| self.address.clone())
+    }
+}
+
 /// The longest proxy address Flux accepts.
 const LONGEST_ADDRESS: usize = 2048;
 
@@ -168,6 +186,21 @@ mod tests {
         let newer = certificates(&key(), &data(&[("ca.crt", "new"), ("caFile", "old")]))
             .expect("the secret is whole");
         assert_eq!(newer.authorities, Some(b"new".to_vec()));
+    }
+
+    #[test]
+    fn a_proxys_login_stands_in_its_address_and_is_not_printed() {
+        let proxy = Proxy {
+            address: SafeUrl::parse("http://proxy.example.com:3128").expect("a URL"),
+            username: Some("us:er".to_owned()),
+            password: Some(Secret::new("planted@secret".to_owned())),
+        };
+        let whole = proxy.with_login();
+        assert_eq!(
+            whole.as_url().as_str(),
+            "http://us%3Aer:planted%40secret@proxy.example.com:3128/"
+        );
+        assert_eq!(whole.to_string(), "http://proxy.example.com:3128/");
     }
 
     #[test]

@@ -6,11 +6,11 @@
 
 use super::Fresh;
 use super::error::CloudError;
+use crate::domain::cloud::LoginCounts;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::future::Future;
-use std::ops::Add;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,35 +22,6 @@ pub struct CacheLimits {
     pub most: usize,
     /// Longest time that one is kept.
     pub longest: Duration,
-}
-
-/// What a cache holds and did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CacheCounts {
-    /// Logins held.
-    pub items: u64,
-    /// Answers out of the cache.
-    pub hits: u64,
-    /// Requests that gave a login.
-    pub granted: u64,
-    /// Requests that failed.
-    pub failed: u64,
-    /// Logins that had to go for others.
-    pub evicted: u64,
-}
-
-impl Add for CacheCounts {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self {
-            items: self.items + other.items,
-            hits: self.hits + other.hits,
-            granted: self.granted + other.granted,
-            failed: self.failed + other.failed,
-            evicted: self.evicted + other.evicted,
-        }
-    }
 }
 
 /// What a login depends on. Proxies hold passwords, so only a digest is kept.
@@ -146,9 +117,9 @@ impl<T: Clone> Cache<T> {
         outcome
     }
 
-    pub(super) fn counts(&self) -> CacheCounts {
+    pub(super) fn counts(&self) -> LoginCounts {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CacheCounts {
+        LoginCounts {
             items: self.lock().len() as u64,
             hits: count(&self.hits),
             granted: count(&self.granted),

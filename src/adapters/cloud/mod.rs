@@ -14,13 +14,13 @@ mod error;
 mod gcp;
 mod http;
 
-pub use cache::{CacheCounts, CacheLimits};
+pub use cache::CacheLimits;
 pub use environment::Environment;
 pub use error::CloudError;
 
 use crate::domain::cloud::lifetime::Expiry;
 use crate::domain::cloud::signature::AccessKeys;
-use crate::domain::cloud::{CloudRegistry, Identity, Provider};
+use crate::domain::cloud::{CloudRegistry, Identity, LoginCounts, Provider};
 use crate::domain::docker_config::Credentials;
 use crate::domain::object::ObjectKey;
 use crate::domain::redact::{SafeUrl, Secret};
@@ -124,7 +124,7 @@ impl CloudLogins {
     }
 
     /// What the caches hold and did.
-    pub fn counts(&self) -> CacheCounts {
+    pub fn counts(&self) -> LoginCounts {
         self.keys.counts() + self.tokens.counts() + self.logins.counts()
     }
 

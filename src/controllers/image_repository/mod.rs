@@ -9,12 +9,13 @@ mod plan;
 use super::driver::{Controller, Run, Shared};
 use super::report::Report;
 use super::triggers::{Caches, Queues, scanned};
-use crate::adapters::registry::RegistryClient;
+use crate::adapters::registry::{Fingerprint, RegistryClient};
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::domain::object::ObjectKey;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use execute::scan;
 
@@ -30,6 +31,23 @@ pub struct ImageRepositories {
     pub queues: Arc<Queues>,
     /// Where to find them.
     pub caches: Arc<Caches>,
+    /// How each registry was reached in the last scan that succeeded.
+    pub reached: Reached,
+}
+
+/// How registries were reached, by ImageRepository.
+#[derive(Debug, Default)]
+pub struct Reached(Mutex<HashMap<ObjectKey, Fingerprint>>);
+
+impl Reached {
+    /// Whether `now` is another way than the last that is known.
+    fn is_other(&self, key: &ObjectKey, now: Fingerprint) -> bool {
+        self.lock().get(key).is_some_and(|known| *known != now)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Fingerprint>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Controller for ImageRepositories {
@@ -46,12 +64,14 @@ impl Controller for ImageRepositories {
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
         // An access that cannot work is told at once, also when no scan is due: as Flux does.
-        let access = match fetch::access(&self.shared.client, &object, &target).await {
+        let access = match fetch::access(&self.shared, &object, &target).await {
             Ok(access) => access,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
         let had_tags = self.tags.get(&run.key).is_some();
-        let why = match plan::due(&object, &target, had_tags, &run) {
+        let way = fetch::fingerprint(&object, &access);
+        let new_access = self.reached.is_other(&run.key, way);
+        let why = match plan::due(&object, &target, had_tags, new_access, &run) {
             Ok(why) => why,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
@@ -66,6 +86,7 @@ impl Controller for ImageRepositories {
             Ok(tags) => {
                 let report = plan::scanned(&object, &target, &tags, run.now);
                 self.tags.put(run.key.clone(), tags);
+                self.reached.lock().insert(run.key.clone(), way);
                 if !had_tags {
                     scanned(&self.caches, &self.queues, &run.key);
                 }
@@ -78,10 +99,9 @@ impl Controller for ImageRepositories {
     async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
         let metadata = &object.metadata;
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-        self.tags.remove(&ObjectKey::new(
-            namespace.unwrap_or_default(),
-            name.unwrap_or_default(),
-        ));
+        let key = ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default());
+        self.tags.remove(&key);
+        self.reached.lock().remove(&key);
         Ok(())
     }
 }

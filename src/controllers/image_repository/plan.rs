@@ -51,6 +51,7 @@ pub(super) fn due(
     object: &ImageRepository,
     target: &Target,
     has_tags: bool,
+    new_access: bool,
     run: &Run,
 ) -> Result<Why, Outcome> {
     let status = &object.status;
@@ -67,6 +68,7 @@ pub(super) fn due(
         observed_exclusions: &status.observed_exclusion_list,
         // A repository that is truly empty is not scanned for ever: its empty set is at hand.
         has_tags,
+        new_access,
         unsettled: !status
             .conditions
             .iter()
@@ -231,10 +233,14 @@ mod tests {
     fn a_scan_is_due_once_and_then_after_the_interval() {
         let mut object = object();
         let target = target(&object.spec).expect("the specification is whole");
-        assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::First));
+        assert_eq!(
+            due(&object, &target, false, false, &run(None)),
+            Ok(Why::First)
+        );
         object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
         object.status.conditions = vec![ready("True")];
-        let Err(Outcome::Ready { message, next, .. }) = due(&object, &target, true, &run(None))
+        let Err(Outcome::Ready { message, next, .. }) =
+            due(&object, &target, true, false, &run(None))
         else {
             panic!("no scan is due");
         };
@@ -244,10 +250,13 @@ mod tests {
         );
         assert_eq!(next, Some(Duration::from_secs(50)));
         assert_eq!(
-            due(&object, &target, true, &run(Some("now"))),
+            due(&object, &target, true, false, &run(Some("now"))),
             Ok(Why::Requested)
         );
-        assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::NoTags));
+        assert_eq!(
+            due(&object, &target, false, false, &run(None)),
+            Ok(Why::NoTags)
+        );
     }
 
     #[test]
@@ -257,7 +266,10 @@ mod tests {
         object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
         for status in ["False", "Unknown"] {
             object.status.conditions = vec![ready(status)];
-            assert_eq!(due(&object, &target, true, &run(None)), Ok(Why::Unsettled));
+            assert_eq!(
+                due(&object, &target, true, false, &run(None)),
+                Ok(Why::Unsettled)
+            );
         }
     }
 }

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod aws;
 pub mod azure;
+pub mod counts;
 pub mod endpoint;
 pub mod gcp;
 pub mod identity;
@@ -18,6 +19,7 @@ pub mod signature;
 use std::fmt;
 
 pub use answer::AnswerError;
+pub use counts::LoginCounts;
 pub use identity::{Identity, IdentityError};
 pub use registry::{CloudRegistry, HostError};
 

@@ -11,7 +11,7 @@ mod hostile;
 mod listing;
 mod logins;
 mod real;
-mod tls;
+pub(crate) mod tls;
 
 use highwater::adapters::registry::{Access, Listing, RegistryClient, RegistryError};
 use highwater::domain::docker_config::Credentials;
