@@ -4,7 +4,7 @@
 //! gives the login, Secrets are not asked. What is absent: keeping any of it.
 
 use super::cloud_access::{CloudAccess, login};
-use super::secrets::{SecretError, certificates, proxy};
+use super::secrets::{SecretError, proxy, required_certificates};
 use crate::adapters::cloud::CloudError;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::objects::{SecretData, image_pull_secrets, secret};
@@ -18,12 +18,23 @@ use kube::Client;
 use std::time::Duration;
 use thiserror::Error;
 
+/// The keys of Secrets that hold logins.
+const DOCKER_KEYS: [&str; 2] = [".dockerconfigjson", ".dockercfg"];
+
 /// Why a registry cannot be reached as the specification says. Where Flux has words, they are Flux's.
 #[derive(Debug, Error)]
 pub enum AccessError {
     /// A Secret, or a service account with image pull secrets, is of no use.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// One of the image pull secrets of a service account is of no use.
+    #[error("failed to get image pull secret for serviceaccount '{account}': {reason}")]
+    PullSecret {
+        /// Its namespace and name.
+        account: ObjectKey,
+        /// Why.
+        reason: SecretError,
+    },
     /// A service account would have to ask the cloud, and that is switched off.
     #[error(
         "to use spec.serviceAccountName for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller"
@@ -88,7 +99,7 @@ pub async fn access(
     }
     if let Some(reference) = &spec.cert_secret_ref {
         let key = named(&reference.name);
-        let read = certificates(&key, &read(client, &key).await?)?;
+        let read = required_certificates(&key, &read(client, &key).await?)?;
         let client = read
             .client
             .map(|(certificate_pem, key_pem)| ClientCertificate {
@@ -120,7 +131,10 @@ pub async fn access(
 }
 
 /// The cloud that gives the login; `None` where Secrets do.
-fn provider(spec: &ImageRepositorySpec) -> Result<Option<Provider>, SecretError> {
+///
+/// # Errors
+/// [`SecretError::Unsupported`] for a provider that nobody knows.
+pub fn provider(spec: &ImageRepositorySpec) -> Result<Option<Provider>, SecretError> {
     match &spec.provider {
         RegistryProvider::Generic => Ok(None),
         RegistryProvider::Aws => Ok(Some(Provider::Aws)),
@@ -142,21 +156,37 @@ async fn credentials(
     namespace: &str,
     spec: &ImageRepositorySpec,
     image: &ImageName,
-) -> Result<Credentials, SecretError> {
-    let mut names: Vec<String> = spec
-        .secret_ref
-        .iter()
-        .map(|reference| reference.name.clone())
-        .collect();
-    if let Some(account) = &spec.service_account_name {
-        names.extend(image_pull_secrets(client, &ObjectKey::new(namespace, account)).await?);
-    }
+) -> Result<Credentials, AccessError> {
     let mut logins = DockerConfig::default();
-    for name in names {
-        let key = ObjectKey::new(namespace, name);
+    if let Some(reference) = &spec.secret_ref {
+        let key = ObjectKey::new(namespace, &reference.name);
         logins.merge(docker_config(&key, &read(client, &key).await?)?);
     }
+    if let Some(name) = &spec.service_account_name {
+        let account = ObjectKey::new(namespace, name);
+        for name in image_pull_secrets(client, &account)
+            .await
+            .map_err(SecretError::from)?
+        {
+            let key = ObjectKey::new(namespace, name);
+            let pull = pull_secret(client, &key).await;
+            logins.merge(pull.map_err(|reason| AccessError::PullSecret {
+                account: account.clone(),
+                reason,
+            })?);
+        }
+    }
     Ok(logins.credentials_for(&format!("{}/{}", image.registry(), image.repository())))
+}
+
+/// The logins in a Secret that a service account names. One that holds none is passed over, as the
+/// kubelet does: accounts have Secrets for other things too.
+async fn pull_secret(client: &Client, key: &ObjectKey) -> Result<DockerConfig, SecretError> {
+    let data = read(client, key).await?;
+    match data.keys().any(|name| DOCKER_KEYS.contains(&name)) {
+        true => docker_config(key, &data),
+        false => Ok(DockerConfig::default()),
+    }
 }
 
 /// The logins in a Secret of either type that the kubelet knows.

@@ -65,6 +65,12 @@ impl CloudLogins {
         self.logins
             .get(place, request)
             .await
+            .inspect_err(|error| {
+                // They may have been taken back before their time.
+                if error.is_refused() {
+                    self.tokens.forget(&token);
+                }
+            })
             .map_err(CloudError::of_login)
     }
 

@@ -117,6 +117,22 @@ impl<T: Clone> Cache<T> {
         outcome
     }
 
+    /// Drops a login that turned out to be worth nothing.
+    pub(super) fn forget(&self, login: &T)
+    where
+        T: PartialEq,
+    {
+        self.lock().retain(|_, held| {
+            let Ok(last) = held.slot.last.try_lock() else {
+                return true;
+            };
+            let held = last
+                .as_ref()
+                .and_then(|flight| flight.outcome.as_ref().ok());
+            held != Some(login)
+        });
+    }
+
     pub(super) fn counts(&self) -> LoginCounts {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         LoginCounts {
@@ -261,6 +277,21 @@ mod tests {
         );
         let counts = cache.counts();
         assert_eq!((counts.hits, counts.granted, counts.failed), (1, 3, 1));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_is_worth_nothing_is_asked_for_anew() {
+        let cache = cache(10);
+        let get = async |name: &'static str, value: u64| {
+            cache
+                .get(key(name), async move { Ok((value, Expiry::Never)) })
+                .await
+        };
+        for (name, value) in [("a", 1), ("b", 2)] {
+            assert_eq!(get(name, value).await, Ok(value));
+        }
+        cache.forget(&1);
+        assert_eq!((get("a", 3).await, get("b", 4).await), (Ok(3), Ok(2)));
     }
 
     #[tokio::test]

@@ -88,6 +88,11 @@ fn after_colon(words: &str) -> String {
 }
 
 impl CloudError {
+    /// Whether a place said no to who asked, rather than being in trouble itself.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self, Self::Refused { status, .. } if matches!(status, 400 | 401 | 403))
+    }
+
     /// The same, said of an identity.
     pub(super) fn of(self, who: impl ToString) -> Self {
         match self {

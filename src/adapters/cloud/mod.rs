@@ -123,6 +123,15 @@ impl CloudLogins {
         }
     }
 
+    /// Drops a login that a registry refused, so that the next who wants it gets another.
+    pub fn refused(&self, login: &Credentials) {
+        self.logins.forget(login);
+        if let Credentials::Basic { password, .. } = login {
+            // Google's logins are tokens.
+            self.tokens.forget(password);
+        }
+    }
+
     /// What the caches hold and did.
     pub fn counts(&self) -> LoginCounts {
         self.keys.counts() + self.tokens.counts() + self.logins.counts()

@@ -68,19 +68,29 @@ pub async fn follow_versions<K: Watched>(
     let events = watcher(api, config).default_backoff();
     pin_mut!(events);
     let mut versions = Versions::default();
+    let mut told = false;
     while let Some(event) = events.next().await {
         let other = match event {
             Ok(watcher::Event::Init) => versions.begin(),
             Ok(watcher::Event::InitApply(object)) => {
                 versions.list(key_of(&object), object.resource_version())
             }
-            Ok(watcher::Event::InitDone) => versions.finish(),
+            Ok(watcher::Event::InitDone) => {
+                told = false;
+                versions.finish()
+            }
             Ok(watcher::Event::Apply(object)) => {
                 versions.apply(key_of(&object), object.resource_version())
             }
             Ok(watcher::Event::Delete(object)) => versions.remove(&key_of(&object)),
             Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), error = with_causes(&error), "the watch of labelled objects broke off and starts again");
+                let (kind, error) = (K::kind(&()), with_causes(&error));
+                // Whoever does not give the right wants it so, and need not read of it again and again.
+                if std::mem::replace(&mut told, true) {
+                    tracing::debug!(%kind, error, "labelled objects cannot be watched");
+                } else {
+                    tracing::warn!(%kind, error, "labelled objects cannot be watched: what changes in them counts at the next interval");
+                }
                 Vec::new()
             }
         };

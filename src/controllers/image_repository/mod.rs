@@ -9,7 +9,7 @@ mod plan;
 use super::driver::{Controller, Run, Shared};
 use super::report::Report;
 use super::triggers::{Caches, Queues, scanned};
-use crate::adapters::registry::{Fingerprint, RegistryClient};
+use crate::adapters::registry::{ErrorClass, Fingerprint, RegistryClient};
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
@@ -92,7 +92,12 @@ impl Controller for ImageRepositories {
                 }
                 report
             }
-            Err(error) => Report::new(object.status.clone(), plan::failed(&error)),
+            Err(error) => {
+                if error.class() == ErrorClass::Authentication {
+                    self.shared.cloud.logins.refused(&access.credentials);
+                }
+                Report::new(object.status.clone(), plan::failed(&error))
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use highwater::domain::redact::{SafeUrl, Secret};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const HOST: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 const ROLE: (&str, &str) = (
@@ -355,6 +356,33 @@ async fn a_refused_login_and_a_useless_answer_name_the_registrys_service() {
         );
         assert!(!words.contains("planted"), "{words}");
     }
+}
+
+#[tokio::test]
+async fn keys_that_were_taken_back_before_their_time_are_asked_for_anew() {
+    let answered = AtomicUsize::new(0);
+    let fake = FakeRegistry::start(move |seen| match seen.header("x-amz-target") {
+        "" => role_answer(),
+        _ if answered.fetch_add(1, Ordering::Relaxed) == 0 => {
+            reply(r#"{"__type":"ExpiredTokenException","message":"taken back"}"#).status(400)
+        }
+        _ => login_answer(false),
+    })
+    .await;
+    let logins = asking(&fake, &[]);
+    let (login, _) = as_account(&logins, Provider::Aws, HOST, &[ROLE]).await;
+    let words = login.expect_err("the keys are worth nothing").to_string();
+    assert!(
+        words.contains("ExpiredTokenException: taken back"),
+        "{words}"
+    );
+    let (login, _) = as_account(&logins, Provider::Aws, HOST, &[ROLE]).await;
+    let login = login.expect("the new keys are good");
+    assert_eq!(fake.seen("/").len(), 4);
+    // And a login that the registry itself refuses is no longer given.
+    logins.refused(&login);
+    let (again, _) = as_account(&logins, Provider::Aws, HOST, &[ROLE]).await;
+    assert_eq!((again, fake.seen("/").len()), (Ok(login), 5));
 }
 
 #[tokio::test]

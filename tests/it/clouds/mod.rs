@@ -4,8 +4,10 @@
 //! fields and body of every request, and the signatures, which are computed anew from what arrived.
 //! `keys/` holds an RSA key made with openssl for these tests, and its public half.
 
+mod answers;
 mod aws;
 mod azure;
+mod command;
 mod google;
 
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
