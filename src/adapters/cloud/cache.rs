@@ -1,8 +1,8 @@
 //! Logins in use, and one request at a time for each.
 //!
 //! Invariant: what differs in its key is never shared; many who want the same cause one request and share
-//! its outcome, also a failure; a failure is not kept; there are never more logins than the limit, the
-//! one that was not used for longest goes first. What is absent: the request.
+//! its outcome, also a failure; a failure is not kept; beyond the limit the login that was not used for
+//! longest goes, but for those that are being asked for. What is absent: the request.
 
 use super::Fresh;
 use super::error::CloudError;

@@ -9,13 +9,14 @@ use std::fmt;
 use tokio::io::AsyncReadExt;
 
 /// Beginnings of the variables that are read.
-const PREFIXES: [&str; 6] = [
+const PREFIXES: [&str; 7] = [
     "AWS_",
     "AZURE_",
     "GOOGLE_",
     "GCE_",
     "CLOUDSDK_",
     "HIGHWATER_",
+    "HOME",
 ];
 /// Largest file that a variable may name, in bytes. Tokens and keys have a few kilobytes.
 const LARGEST_FILE: u64 = 256 * 1024;

@@ -1,8 +1,8 @@
 //! Google: tokens of the process or of a service account. A token is a registry's password.
 //!
-//! Invariant: the process is whom the file of `GOOGLE_APPLICATION_CREDENTIALS` says, or else whom the
-//! metadata server knows; an answer counts as the metadata server's only when it says so itself.
-//! What is absent: the login of Google's command line.
+//! Invariant: the process is whom the file of `GOOGLE_APPLICATION_CREDENTIALS` says, or who logged in by
+//! Google's command line, or else whom the metadata server knows; an answer counts as the metadata server's only when it
+//! says so itself. What is absent: tokens from programs and URLs.
 
 use super::error::CloudError;
 use super::http::{Question, form, url};
@@ -22,6 +22,7 @@ use rustls::SignatureScheme;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
+use std::path::Path;
 
 /// The variable that names a file with credentials.
 const FILE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
@@ -105,7 +106,7 @@ impl CloudLogins {
     }
 
     async fn process_google(&self, proxy: Option<&SafeUrl>) -> Fresh<Secret> {
-        let Some(path) = self.environment.get(FILE) else {
+        let Some(path) = self.google_file() else {
             return self
                 .metadata_token()
                 .await
@@ -118,7 +119,7 @@ impl CloudLogins {
             name: FILE,
             reason: format!("`{path}`: {reason}"),
         };
-        let content = self.environment.file(FILE, path).await?;
+        let content = self.environment.file(FILE, &path).await?;
         let file = CredentialFile::parse(content.as_bytes());
         match file.map_err(|problem| unusable(problem.to_string()))? {
             CredentialFile::ServiceAccount {
@@ -147,6 +148,19 @@ impl CloudLogins {
             }
             CredentialFile::External(account) => self.external(&account, proxy).await,
         }
+    }
+
+    /// The file that says who the process is: the one that is named, or what `gcloud auth
+    /// application-default login` left behind.
+    fn google_file(&self) -> Option<String> {
+        if let Some(named) = self.environment.get(FILE) {
+            return Some(named.to_owned());
+        }
+        let own = self.environment.get("CLOUDSDK_CONFIG").map(str::to_owned);
+        let home = self.environment.get("HOME");
+        let folder = own.or_else(|| home.map(|home| format!("{home}/.config/gcloud")))?;
+        let file = format!("{folder}/application_default_credentials.json");
+        Path::new(&file).is_file().then_some(file)
     }
 
     async fn external(&self, account: &ExternalAccount, proxy: Option<&SafeUrl>) -> Fresh<Secret> {

@@ -149,6 +149,18 @@ async fn a_persons_login_and_an_external_account_are_exchanged() {
             ("refresh_token", "r"),
         ])
     );
+    // What Google's command line leaves behind is found without being named.
+    fs::rename(
+        folder.path().join("credentials.json"),
+        folder.path().join("application_default_credentials.json"),
+    )
+    .expect("the folder is ours");
+    let folder_name = folder.path().display().to_string();
+    let left = asking(&fake, &[("CLOUDSDK_CONFIG", &folder_name)]);
+    let login = as_process(&left, Provider::Gcp, HOST).await;
+    assert_eq!(login, Ok(basic("oauth2accesstoken", "google-token")));
+    assert_eq!(fake.seen("/token").len(), 2);
+
     let token = folder.path().join("token");
     fs::write(&token, CLUSTER_TOKEN).expect("the folder is ours");
     let url = format!("http://{}", fake.address());

@@ -164,6 +164,70 @@ async fn another_label_can_be_chosen_and_the_gate_of_flux_switches_the_watch_off
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_logins_of_a_secret_and_of_a_service_account_are_joined() {
+    let mut fleet = fleet("joined").await;
+    fleet.start(&PATIENT);
+    fleet.registry.push("app", "1.0.0", "1.0.0").await;
+    // Two of the account's, one of which is no login at all, and a Secret with the login of another place.
+    let other = docker_config("registry.example.com");
+    let other = json!({"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": other}});
+    fleet.apply("Secret", "other", other).await;
+    fleet
+        .apply("Secret", "no-login", json!({"stringData": {"token": "x"}}))
+        .await;
+    fleet.apply("Secret", "pull", login(&fleet, true)).await;
+    let account = json!({"imagePullSecrets": [{"name": "no-login"}, {"name": "pull"}]});
+    fleet.apply("ServiceAccount", "puller", account).await;
+    let joined = json!({"secretRef": {"name": "other"}, "serviceAccountName": "puller"});
+    repository(&fleet, "joined", joined).await;
+    fleet.ready("ImageRepository", "joined").await;
+
+    let account = json!({"imagePullSecrets": [{"name": "missing"}]});
+    fleet.apply("ServiceAccount", "puller", account).await;
+    fleet.request("ImageRepository", "joined").await;
+    let words = fleet
+        .not_ready("ImageRepository", "joined", "AuthenticationFailed")
+        .await;
+    let expected = format!(
+        "failed to configure authentication options: failed to get image pull secret for serviceaccount '{}/puller': ",
+        fleet.namespace
+    );
+    assert!(words.starts_with(&expected), "{words}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_right_to_watch_secrets_everything_else_works_and_it_is_said_once() {
+    let mut fleet = fleet("unwatched").await;
+    let rules = json!({"rules": [
+        {
+            "apiGroups": ["image.toolkit.fluxcd.io", "source.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io"],
+            "resources": ["*"], "verbs": ["get", "list", "watch", "patch"],
+        },
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": ["events"], "verbs": ["create", "patch"]},
+    ]});
+    fleet.apply("Role", "unwatched", rules).await;
+    let binding = json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "unwatched"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "reader"}],
+    });
+    fleet.apply("RoleBinding", "unwatched", binding).await;
+    fleet.registry.push("app", "1.0.0", "1.0.0").await;
+    let path = crate::crds::installed().reader_kubeconfig_path();
+    let kubeconfig = format!("--kubeconfig={}", path.display());
+    fleet.start(&[&PATIENT[..], &[&kubeconfig]].concat());
+    let said = "labelled objects cannot be watched";
+    fleet
+        .until("it is said", || fleet.log().matches(said).count() == 2)
+        .await;
+    repository(&fleet, "app", json!({"secretRef": {"name": "registry"}})).await;
+    fleet.ready("ImageRepository", "app").await;
+    // Of Secrets and of ConfigMaps, each once.
+    assert_eq!(fleet.log().matches(said).count(), 2, "{}", fleet.log());
+    fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_secret_can_hold_the_login_and_the_certificates() {
     let mut fleet = fleet("one-secret").await;
     fleet.start(&PATIENT);
