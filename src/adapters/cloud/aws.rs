@@ -1,8 +1,8 @@
 //! Amazon: keys of the process or of a role, and logins of its registries.
 //!
 //! Invariant: places for keys are tried in the order of Amazon's own libraries: variables, a web identity
-//! (IRSA), the container's endpoint (EKS Pod Identity, ECS), the instance's metadata (IMDSv2 only).
-//! What is absent: profiles in files, which belong to people's machines.
+//! (IRSA), a profile in a file, the container's endpoint (EKS Pod Identity, ECS), the instance's metadata
+//! (IMDSv2 only). What is absent: profiles that name other profiles, programs or single sign-on.
 
 use super::error::CloudError;
 use super::http::{Question, form, url};
@@ -12,6 +12,7 @@ use crate::domain::cloud::aws::{
 };
 use crate::domain::cloud::endpoint::{self, Variant};
 use crate::domain::cloud::lifetime::Expiry;
+use crate::domain::cloud::profile::{Profile, profile};
 use crate::domain::cloud::signature::{AccessKeys, Scope, SignedRequest, signed_headers};
 use crate::domain::cloud::{CloudRegistry, Identity, Provider};
 use crate::domain::docker_config::Credentials;
@@ -22,6 +23,8 @@ use reqwest::{Method, RequestBuilder, Url};
 
 /// What requests to the registries' API say of themselves.
 const JSON: &str = "application/x-amz-json-1.1";
+/// The name of the process's sessions when none is given.
+const SESSION: &str = "highwater";
 /// How a process without keys gets some.
 const HINT: &str = "give the Pod an identity (EKS Pod Identity, IRSA), the node a role that its Pods may use, or set `AWS_ACCESS_KEY_ID`";
 /// Where a container's credentials may come from over plain http: the agents of ECS and EKS.
@@ -145,8 +148,11 @@ impl CloudLogins {
                 .file("AWS_WEB_IDENTITY_TOKEN_FILE", file)
                 .await?;
             let token = owned(token.trim());
-            let session = variable("AWS_ROLE_SESSION_NAME").unwrap_or("highwater");
+            let session = variable("AWS_ROLE_SESSION_NAME").unwrap_or(SESSION);
             return self.role(region, proxy, arn, session, &token).await;
+        }
+        if let Some(profile) = self.profile().await? {
+            return self.profile_keys(region, proxy, profile).await;
         }
         if let Some(url) = self.container_url()? {
             return self.container_keys(url).await;
@@ -157,6 +163,48 @@ impl CloudLogins {
                 last: Box::new(last),
                 hint: HINT,
             })
+    }
+
+    /// The profile that is named, or the default one if there is such a thing.
+    async fn profile(&self) -> Result<Option<Profile>, CloudError> {
+        let named = self.environment.get("AWS_PROFILE");
+        let credentials = self
+            .environment
+            .own_file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")
+            .await?;
+        let config = self
+            .environment
+            .own_file("AWS_CONFIG_FILE", ".aws/config")
+            .await?;
+        let found = profile(&credentials, &config, named.unwrap_or("default"));
+        match (found, named) {
+            (None, Some(name)) => Err(CloudError::Setting {
+                name: "AWS_PROFILE",
+                reason: format!("the profile `{name}` holds neither keys nor a web identity"),
+            }),
+            (found, _) => Ok(found),
+        }
+    }
+
+    async fn profile_keys(
+        &self,
+        region: &str,
+        proxy: Option<&SafeUrl>,
+        profile: Profile,
+    ) -> Fresh<AccessKeys> {
+        match profile {
+            Profile::Keys(keys) => Ok((keys, Expiry::Never)),
+            Profile::WebIdentity {
+                arn,
+                token_file,
+                session,
+            } => {
+                let token = self.environment.file("AWS_PROFILE", &token_file).await?;
+                let token = Secret::new(token.trim().to_owned());
+                let session = session.as_deref().unwrap_or(SESSION);
+                self.role(region, proxy, &arn, session, &token).await
+            }
+        }
     }
 
     /// The keys of a role, for a token of the cluster.

@@ -1,20 +1,25 @@
 //! Azure: tokens of the process or of an application, and logins of its registries.
 //!
 //! Invariant: the process is an application with a password, or one that a token in a file vouches for
-//! (workload identity), or else the managed identity of its node. What is absent: certificates as proof,
-//! and the logins of Azure's command line.
+//! (workload identity), or else the managed identity of its node. What is absent: the logins of Azure's
+//! command line.
 
 use super::environment::Environment;
 use super::error::CloudError;
 use super::http::{Question, form, url};
+use super::signing::{Algorithm, certificate, sign};
 use super::{CloudLogins, Fresh, Who, key};
 use crate::domain::cloud::azure::{
-    AzureCloud, AzureEnvironment, Proof, access_token, exchange_form, registry_login, token_form,
+    AzureCloud, AzureEnvironment, Proof, access_token, assertion, exchange_form, registry_login,
+    token_form,
 };
+use crate::domain::cloud::gcp::signed;
 use crate::domain::cloud::{Identity, Provider};
 use crate::domain::docker_config::Credentials;
 use crate::domain::redact::{SafeUrl, Secret};
+use jiff::Timestamp;
 use reqwest::Url;
+use sha2::{Digest, Sha256};
 
 /// How a process without identity gets one.
 const HINT: &str = "let Azure's workload identity webhook label the Pod, give the node a managed identity, or set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`";
@@ -119,6 +124,19 @@ impl CloudLogins {
                     .application(cloud, proxy, who, Proof::Password(&password))
                     .await;
             }
+            let name = "AZURE_CLIENT_CERTIFICATE_PATH";
+            if let Some(path) = variable(name) {
+                let pem = self.environment.file(name, path).await?;
+                let at = self.token_url(cloud, tenant)?;
+                let assertion =
+                    signed_by(&pem, client, at.as_str()).ok_or_else(|| CloudError::Setting {
+                        name,
+                        reason: format!("`{path}` holds no certificate with an RSA key in PEM"),
+                    })?;
+                return self
+                    .application(cloud, proxy, who, Proof::Assertion(&assertion))
+                    .await;
+            }
             let name = "AZURE_FEDERATED_TOKEN_FILE";
             if let Some(path) = variable(name) {
                 let token = self.environment.file(name, path).await?;
@@ -144,9 +162,7 @@ impl CloudLogins {
         (tenant, client): (&str, &str),
         proof: Proof<'_>,
     ) -> Fresh<Secret> {
-        let name = "AZURE_AUTHORITY_HOST";
-        let authority = url(name, self.authority(cloud))?;
-        let at = joined(name, &authority, &format!("{tenant}/oauth2/v2.0/token"))?;
+        let at = self.token_url(cloud, tenant)?;
         let place = format!("`{at}` (a token of the application `{client}`)");
         let http = self.clients.outward(&at, proxy)?;
         let (Proof::Assertion(secret) | Proof::Password(secret)) = proof;
@@ -157,6 +173,13 @@ impl CloudLogins {
         };
         access_token(&question.ask().await?)
             .map_err(|problem| CloudError::Answer { place, problem })
+    }
+
+    /// Where a directory gives tokens.
+    fn token_url(&self, cloud: &AzureCloud, tenant: &str) -> Result<Url, CloudError> {
+        let name = "AZURE_AUTHORITY_HOST";
+        let authority = url(name, self.authority(cloud))?;
+        joined(name, &authority, &format!("{tenant}/oauth2/v2.0/token"))
     }
 
     /// A token of the node's managed identity.
@@ -189,6 +212,21 @@ impl CloudLogins {
             .get("AZURE_AUTHORITY_HOST")
             .unwrap_or(cloud.authority())
     }
+}
+
+/// An assertion of a client that is signed with the key of its certificate.
+fn signed_by(pem: &str, client: &str, audience: &str) -> Option<Secret> {
+    let thumbprint = Sha256::digest(certificate(pem)?);
+    let now = Timestamp::now();
+    let unsigned = assertion(
+        client,
+        audience,
+        &thumbprint,
+        &now.as_nanosecond().to_string(),
+        now,
+    );
+    let signature = sign(pem, unsigned.as_bytes(), Algorithm::Ps256)?;
+    Some(signed(&unsigned, &signature))
 }
 
 /// A path below a base, whether or not the base ends in a slash.

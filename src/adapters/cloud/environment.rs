@@ -6,6 +6,7 @@
 use super::error::CloudError;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use tokio::io::AsyncReadExt;
 
 /// Beginnings of the variables that are read.
@@ -81,6 +82,26 @@ impl Environment {
             return Err(unusable(format!("it has more than {LARGEST_FILE} bytes")));
         }
         Ok(content)
+    }
+}
+
+impl Environment {
+    /// A file of the person or the Pod that runs us: named by a variable, or below the home folder.
+    /// Empty when it is not there.
+    pub(super) async fn own_file(
+        &self,
+        name: &'static str,
+        below_home: &str,
+    ) -> Result<String, CloudError> {
+        let home = self.get("HOME");
+        let named = self.get(name).map(str::to_owned);
+        let Some(path) = named.or_else(|| home.map(|home| format!("{home}/{below_home}"))) else {
+            return Ok(String::new());
+        };
+        match Path::new(&path).is_file() {
+            true => self.file(name, &path).await,
+            false => Ok(String::new()),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::error::CloudError;
 use super::http::{Question, form, url};
+use super::signing::{Algorithm, sign};
 use super::{Account, CloudLogins, Fresh, Who, key};
 use crate::domain::cloud::answer::AnswerError;
 use crate::domain::cloud::azure::access_token;
@@ -18,10 +19,6 @@ use crate::domain::redact::{SafeUrl, Secret};
 use jiff::Timestamp;
 use reqwest::Url;
 use reqwest::header::CONTENT_TYPE;
-use rustls::SignatureScheme;
-use rustls::crypto::ring::sign::any_supported_type;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::PemObject;
 use std::path::Path;
 
 /// The variable that names a file with credentials.
@@ -129,7 +126,7 @@ impl CloudLogins {
                 token_uri,
             } => {
                 let unsigned = assertion(&email, &key_id, &token_uri, Timestamp::now());
-                let signature = sign(&key, unsigned.as_bytes())
+                let signature = sign(key.expose(), unsigned.as_bytes(), Algorithm::Rs256)
                     .ok_or_else(|| unusable("its `private_key` is no RSA key in PEM".to_owned()))?;
                 let assertion = signed(&unsigned, &signature);
                 let at = url(FILE, &token_uri)?;
@@ -265,12 +262,4 @@ impl CloudLogins {
 
 fn below(name: &'static str, base: &str, path: &str) -> Result<Url, CloudError> {
     url(name, &format!("{}/{path}", base.trim_end_matches('/')))
-}
-
-/// RS256: RSASSA-PKCS1-v1_5 with SHA-256; `None` when the key is no RSA key.
-fn sign(key: &Secret, message: &[u8]) -> Option<Vec<u8>> {
-    let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes()).ok()?;
-    let key = any_supported_type(&key).ok()?;
-    let signer = key.choose_scheme(&[SignatureScheme::RSA_PKCS1_SHA256])?;
-    signer.sign(message).ok()
 }

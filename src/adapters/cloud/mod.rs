@@ -13,6 +13,7 @@ mod environment;
 mod error;
 mod gcp;
 mod http;
+mod signing;
 
 pub use cache::CacheLimits;
 pub use environment::Environment;

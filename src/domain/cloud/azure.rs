@@ -11,13 +11,15 @@ use crate::domain::redact::Secret;
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json as object};
 use std::time::Duration;
 
 /// The audience of the cluster's tokens that Azure takes.
 pub const AUDIENCE: &str = "api://AzureADTokenExchange";
 /// The user name that goes with a registry's refresh token.
 const REGISTRY_USER: &str = "00000000-0000-0000-0000-000000000000";
+/// How long a signed assertion is good, in seconds.
+const ASSERTION_LIFE: i64 = 600;
 /// For whom a token is that a registry takes, in every cloud of Microsoft's own.
 const REGISTRY_RESOURCE: &str = "https://containerregistry.azure.net";
 
@@ -87,6 +89,28 @@ impl AzureCloud {
     pub fn scope(&self) -> String {
         format!("{}/.default", self.resource())
     }
+}
+
+/// The part of an assertion that is signed with the key of a certificate: header and claims.
+///
+/// `thumbprint` is the SHA-256 of the certificate in DER, `id` something that differs each time.
+pub fn assertion(
+    client: &str,
+    audience: &str,
+    thumbprint: &[u8],
+    id: &str,
+    now: Timestamp,
+) -> String {
+    let header = object!({
+        "alg": "PS256", "typ": "JWT", "x5t#S256": BASE64_URL_SAFE_NO_PAD.encode(thumbprint),
+    });
+    let issued = now.as_second();
+    let claims = object!({
+        "aud": audience, "iss": client, "sub": client, "jti": id, "nbf": issued, "iat": issued,
+        "exp": issued + ASSERTION_LIFE,
+    });
+    let encode = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
+    format!("{}.{}", encode(header), encode(claims))
 }
 
 /// How an application proves that it is itself.

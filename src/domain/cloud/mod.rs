@@ -13,6 +13,7 @@ pub mod endpoint;
 pub mod gcp;
 pub mod identity;
 pub mod lifetime;
+pub mod profile;
 pub mod registry;
 pub mod signature;
 

@@ -13,6 +13,7 @@ use highwater::domain::redact::{SafeUrl, Secret};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const HOST: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
@@ -224,19 +225,39 @@ async fn the_public_gallery_has_its_own_service_and_region() {
     );
 }
 
+/// What is asked for keys before the registry's login, by a process with these variables.
+async fn asked_for_keys(fake: &FakeRegistry, variables: &[(&str, &str)]) -> String {
+    let before = fake.seen("/").len();
+    let login = as_process(&asking(fake, variables), Provider::Aws, HOST).await;
+    assert_eq!(
+        login,
+        Ok(basic("AWS", "registry-password")),
+        "{variables:?}"
+    );
+    let seen = fake.seen("/");
+    let keys = &seen[before..seen.len() - 1];
+    let keys: Vec<String> = keys
+        .iter()
+        .map(|seen| format!("{} {}", seen.method, seen.target))
+        .collect();
+    keys.join(", ")
+}
+
+/// A file in a folder, by its whole name.
+fn file(folder: &Path, name: &str, content: &str) -> String {
+    let path = folder.join(name);
+    fs::write(&path, content).expect("the folder is ours");
+    path.display().to_string()
+}
+
 #[tokio::test]
 async fn the_process_is_whom_its_variables_its_pod_or_its_node_say() {
     let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, content).expect("the folder is ours");
-        path.display().to_string()
-    };
     let fake = FakeRegistry::start(amazon).await;
-    let identity = file("identity", &format!("{CLUSTER_TOKEN}\n"));
-    let pod = file("pod", "pod-token\n");
+    let identity = file(folder.path(), "identity", &format!("{CLUSTER_TOKEN}\n"));
+    let pod = file(folder.path(), "pod", "pod-token\n");
     let container = format!("http://{}/v1/credentials", fake.address());
-    for (variables, asked) in [
+    for (variables, expected) in [
         (
             vec![
                 ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE"),
@@ -264,17 +285,36 @@ async fn the_process_is_whom_its_variables_its_pod_or_its_node_say() {
              GET /latest/meta-data/iam/security-credentials/node-role",
         ),
     ] {
-        let before = fake.seen("/").len();
-        let login = as_process(&asking(&fake, &variables), Provider::Aws, HOST).await;
-        assert_eq!(login, Ok(basic("AWS", "registry-password")), "{asked}");
-        let seen = fake.seen("/");
-        let keys = &seen[before..seen.len() - 1];
-        let keys: Vec<String> = keys
-            .iter()
-            .map(|seen| format!("{} {}", seen.method, seen.target))
-            .collect();
-        assert_eq!(keys.join(", "), asked);
+        assert_eq!(asked_for_keys(&fake, &variables).await, expected);
     }
+}
+
+#[tokio::test]
+async fn the_process_is_whom_its_profile_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fake = FakeRegistry::start(amazon).await;
+    let identity = file(folder.path(), "identity", CLUSTER_TOKEN);
+    let keys = format!("[ci]\naws_access_key_id = AKIAEXAMPLE\naws_secret_access_key = {KEY}\n");
+    let credentials = file(folder.path(), "credentials", &keys);
+    let role = format!(
+        "[default]\nrole_arn = {}\nweb_identity_token_file = {identity}\n",
+        ROLE.1
+    );
+    let config = file(folder.path(), "config", &role);
+    let named = [
+        ("AWS_SHARED_CREDENTIALS_FILE", credentials.as_str()),
+        ("AWS_PROFILE", "ci"),
+    ];
+    assert_eq!(asked_for_keys(&fake, &named).await, "");
+    let default = [("AWS_CONFIG_FILE", config.as_str())];
+    assert_eq!(asked_for_keys(&fake, &default).await, "POST /");
+    let sent = form(&fake.seen("/")[1]);
+    assert_eq!(sent["WebIdentityToken"], CLUSTER_TOKEN);
+
+    let error = as_process(&logins(&[("AWS_PROFILE", "nobody")]), Provider::Aws, HOST).await;
+    let words = error.expect_err("there is no such profile").to_string();
+    let expected = "`AWS_PROFILE`: the profile `nobody` holds neither keys nor a web identity";
+    assert!(words.ends_with(expected), "{words}");
 }
 
 #[tokio::test]

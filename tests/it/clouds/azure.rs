@@ -1,10 +1,14 @@
 //! Azure: the authority that gives tokens, the node's metadata, and the exchange at a registry.
 
-use super::{CLUSTER_TOKEN, as_account, as_process, basic, fields, form, logins, reply, serving};
+use super::{
+    CLUSTER_TOKEN, as_account, as_process, basic, fields, form, is_signed, logins, reply, serving,
+    token_parts,
+};
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use highwater::domain::cloud::Provider;
+use rustls::SignatureScheme;
 use serde_json::json;
 use std::fs;
 
@@ -132,6 +136,52 @@ async fn the_process_is_an_application_or_its_nodes_managed_identity() {
         "https://containerregistry.azure.net"
     );
     assert_eq!(asked.query("client_id"), "client-1");
+}
+
+#[tokio::test]
+async fn an_application_with_a_certificate_signs_an_assertion() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("certificate.pem");
+    let pem = [
+        include_str!("keys/certificate.pem"),
+        include_str!("keys/service-account.pem"),
+    ];
+    fs::write(&path, pem.concat()).expect("the folder is ours");
+    let path = path.display().to_string();
+    let variables = [
+        ("AZURE_TENANT_ID", "tenant-1"),
+        ("AZURE_CLIENT_ID", "client-1"),
+        ("AZURE_CLIENT_CERTIFICATE_PATH", &path),
+    ];
+    let fake = FakeRegistry::start(microsoft).await;
+    let login = as_process(&asking(&fake, &variables), Provider::Azure, HOST).await;
+    assert_eq!(login, Ok(basic(USER, &refresh_token())));
+    let sent = form(&fake.seen("/tenant-1/")[0]);
+    let (header, claims, signed, signature) = token_parts(&sent["client_assertion"]);
+    // openssl dgst -sha256 of the certificate in DER.
+    let thumbprint = "A5N2ftLOoPAGPZyW0E710ANWQKBOcookoOMIj6vcrs4";
+    assert_eq!(
+        header,
+        json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint})
+    );
+    let audience = format!("http://{}/tenant-1/oauth2/v2.0/token", fake.address());
+    assert_eq!(
+        (&claims["iss"], &claims["sub"], &claims["aud"]),
+        (&json!("client-1"), &json!("client-1"), &json!(audience))
+    );
+    assert!(is_signed(
+        SignatureScheme::RSA_PSS_SHA256,
+        &signed,
+        &signature
+    ));
+
+    fs::write(&path, "planted-secret").expect("the folder is ours");
+    let error = as_process(&asking(&fake, &variables), Provider::Azure, HOST).await;
+    let words = error.expect_err("it is no certificate").to_string();
+    assert!(
+        words.ends_with("holds no certificate with an RSA key in PEM"),
+        "{words}"
+    );
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! Google: the metadata server, keys in files, the token service and acting as a service account.
 
-use super::{CLUSTER_TOKEN, as_account, as_process, basic, fields, form, logins, reply, serving};
+use super::{
+    CLUSTER_TOKEN, as_account, as_process, basic, fields, form, is_signed, logins, reply, serving,
+    token_parts,
+};
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use highwater::adapters::cloud::CloudLogins;
 use highwater::domain::cloud::Provider;
 use rustls::SignatureScheme;
@@ -105,27 +106,15 @@ async fn a_service_accounts_key_signs_an_assertion() {
         sent["grant_type"],
         "urn:ietf:params:oauth:grant-type:jwt-bearer"
     );
-    let (signed, signature) = sent["assertion"].rsplit_once('.').expect("three parts");
-    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature).expect("base64");
-    let claims = signed.split('.').nth(1).expect("three parts");
-    let claims = BASE64_URL_SAFE_NO_PAD.decode(claims).expect("base64");
-    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    let (_, claims, signed, signature) = token_parts(&sent["assertion"]);
     assert_eq!(claims["iss"], EMAIL);
     assert_eq!(claims["aud"], *token_uri);
     assert_eq!(claims["scope"], SCOPES);
-    let mapping = rustls::crypto::ring::default_provider().signature_verification_algorithms;
-    let known = mapping
-        .mapping
-        .iter()
-        .find(|(scheme, _)| *scheme == SignatureScheme::RSA_PKCS1_SHA256)
-        .expect("ring knows RS256");
-    let public = include_bytes!("keys/service-account.der");
-    let verified = known.1.iter().any(|algorithm| {
-        algorithm
-            .verify_signature(public, signed.as_bytes(), &signature)
-            .is_ok()
-    });
-    assert!(verified, "the signature is not that of the key");
+    assert!(is_signed(
+        SignatureScheme::RSA_PKCS1_SHA256,
+        &signed,
+        &signature
+    ));
 }
 
 #[tokio::test]

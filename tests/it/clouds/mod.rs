@@ -2,7 +2,7 @@
 //!
 //! A real cloud cannot be had here, so what is tested is what goes over the wire: method, path, header
 //! fields and body of every request, and the signatures, which are computed anew from what arrived.
-//! `keys/` holds an RSA key made with openssl for these tests, and its public half.
+//! `keys/` holds an RSA key made with openssl for these tests, its public half, and a certificate of it.
 
 mod answers;
 mod aws;
@@ -11,6 +11,8 @@ mod command;
 mod google;
 
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use futures::FutureExt;
 use highwater::adapters::cloud::{
     Account, CacheLimits, CloudError, CloudLogins, Environment, TokenSource, Who,
@@ -19,6 +21,8 @@ use highwater::domain::cloud::{Identity, Provider};
 use highwater::domain::docker_config::Credentials;
 use highwater::domain::object::ObjectKey;
 use highwater::domain::redact::Secret;
+use rustls::SignatureScheme;
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -118,6 +122,35 @@ fn basic(username: &str, password: &str) -> Credentials {
         username: username.to_owned(),
         password: Secret::new(password.to_owned()),
     }
+}
+
+/// Header, claims, what is signed, and the signature of a JSON web token.
+fn token_parts(token: &str) -> (Value, Value, String, Vec<u8>) {
+    let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64");
+    let (signed, signature) = token.rsplit_once('.').expect("a token has three parts");
+    let (header, claims) = signed.split_once('.').expect("a token has three parts");
+    let json = |part| serde_json::from_slice(&decode(part)).expect("JSON");
+    (
+        json(header),
+        json(claims),
+        signed.to_owned(),
+        decode(signature),
+    )
+}
+
+/// Whether the key of these tests made a signature.
+fn is_signed(scheme: SignatureScheme, message: &str, signature: &[u8]) -> bool {
+    let provider = rustls::crypto::ring::default_provider();
+    let known = provider.signature_verification_algorithms.mapping.iter();
+    let public = include_bytes!("keys/service-account.der");
+    known
+        .filter(|(known, _)| *known == scheme)
+        .flat_map(|(_, algorithms)| algorithms.iter())
+        .any(|algorithm| {
+            algorithm
+                .verify_signature(public, message.as_bytes(), signature)
+                .is_ok()
+        })
 }
 
 /// A server that answers each path with a text, and everything else with 404.

@@ -152,15 +152,29 @@ async fn another_label_can_be_chosen_and_the_gate_of_flux_switches_the_watch_off
         content
     };
     let (wrong, right) = (chosen(false, "registry"), chosen(true, "registry"));
-    fleet.apply("Secret", "chosen", wrong).await;
+    fleet.apply("Secret", "chosen", wrong.clone()).await;
     repository(&fleet, "app", json!({"secretRef": {"name": "chosen"}})).await;
     let selector = "--watch-configs-label-selector=kind-of-login=registry";
     fleet.start(&[&PATIENT[..], &[selector]].concat());
     fleet
         .not_ready("ImageRepository", "app", "AuthenticationFailed")
         .await;
-    fleet.apply("Secret", "chosen", right).await;
+    fleet.apply("Secret", "chosen", right.clone()).await;
     fleet.ready("ImageRepository", "app").await;
+    fleet.kill();
+
+    let off = "--feature-gates=DisableConfigWatchers=true";
+    fleet.start(&[&PATIENT[..], &[selector, off]].concat());
+    fleet.apply("Secret", "chosen", wrong).await;
+    repository(&fleet, "later", json!({"secretRef": {"name": "chosen"}})).await;
+    fleet
+        .not_ready("ImageRepository", "later", "AuthenticationFailed")
+        .await;
+    fleet.apply("Secret", "chosen", right).await;
+    repository(&fleet, "last", json!({"secretRef": {"name": "chosen"}})).await;
+    fleet.ready("ImageRepository", "last").await;
+    let later = fleet.get("ImageRepository", "later").await;
+    assert!(message(&later.unwrap_or_default()).contains("401"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
