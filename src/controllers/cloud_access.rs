@@ -5,6 +5,7 @@
 
 use super::registry_access::AccessError;
 use crate::adapters::cloud::{Account, CacheLimits, CloudLogins, Environment, TokenSource, Who};
+use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::objects::{account_annotations, account_token};
 use crate::domain::cloud::{Identity, Provider};
 use crate::domain::docker_config::Credentials;
@@ -19,6 +20,8 @@ const USUAL: CacheLimits = CacheLimits {
     most: 100,
     longest: Duration::from_secs(60 * 60),
 };
+/// Flux's words for an object whose namespace lacks the account that a flag names.
+const LOCKED_DOWN: &str = "the specified default service account does not exist in the object namespace. your cluster is subject to multi-tenant workload identity lockdown, reach out to your cluster administrator for help";
 
 /// The clouds, and who may ask them.
 pub struct CloudAccess {
@@ -42,13 +45,36 @@ impl CloudAccess {
     }
 
     /// The service account that asks for an object of `namespace`; `None` for the process itself.
-    fn account(&self, namespace: &str, named: Option<&str>) -> Option<ObjectKey> {
+    fn account(&self, namespace: &str, named: Option<&str>) -> Option<Asking> {
         let default = Some(self.default_service_account.as_str());
         let default = default.filter(|name| self.object_level && !name.is_empty());
-        named
-            .filter(|name| !name.is_empty())
-            .or(default)
-            .map(|name| ObjectKey::new(namespace, name))
+        let named = named.filter(|name| !name.is_empty());
+        named.or(default).map(|name| Asking {
+            account: ObjectKey::new(namespace, name),
+            by_default: named.is_none(),
+        })
+    }
+}
+
+/// A service account that asks for an object.
+#[derive(Debug, PartialEq, Eq)]
+struct Asking {
+    account: ObjectKey,
+    /// Whether a flag chose it, and not the object.
+    by_default: bool,
+}
+
+impl Asking {
+    /// Why nothing can be read of it.
+    fn unreadable(&self, error: &ClusterError) -> AccessError {
+        let reason = match self.by_default && error.is_not_found() {
+            true => LOCKED_DOWN.to_owned(),
+            false => error.to_string(),
+        };
+        AccessError::Account {
+            account: self.account.clone(),
+            reason,
+        }
     }
 }
 
@@ -64,16 +90,13 @@ pub(super) async fn login(
     proxy: Option<&SafeUrl>,
 ) -> Result<Credentials, AccessError> {
     let registry = cloud.logins.registry(provider, host).await?;
-    let Some(key) = cloud.account(namespace, account) else {
+    let Some(asking) = cloud.account(namespace, account) else {
         return Ok(cloud.logins.login(&registry, Who::Process, proxy).await?);
     };
-    let annotations =
-        account_annotations(client, &key)
-            .await
-            .map_err(|reason| AccessError::Account {
-                account: key.clone(),
-                reason,
-            })?;
+    let key = &asking.account;
+    let annotations = account_annotations(client, key)
+        .await
+        .map_err(|error| asking.unreadable(&error))?;
     let identity = Identity::of_account(provider, &annotations);
     let identity = identity.map_err(|reason| AccessError::Identity {
         account: key.clone(),
@@ -109,9 +132,41 @@ mod tests {
         };
         assert_eq!(cloud.account("apps", None), None);
         cloud.object_level = true;
-        let account = |named| cloud.account("apps", named);
-        assert_eq!(account(None), Some(ObjectKey::new("apps", "tenant")));
-        assert_eq!(account(Some("")), Some(ObjectKey::new("apps", "tenant")));
-        assert_eq!(account(Some("own")), Some(ObjectKey::new("apps", "own")));
+        for (named, account, by_default) in [
+            (None, "tenant", true),
+            (Some(""), "tenant", true),
+            (Some("own"), "own", false),
+        ] {
+            let expected = Asking {
+                account: ObjectKey::new("apps", account),
+                by_default,
+            };
+            assert_eq!(cloud.account("apps", named), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_default_account_that_is_not_there_is_told_in_the_words_of_flux() {
+        let missing = ClusterError::NotFound {
+            kind: "ServiceAccount".to_owned(),
+            object: "apps/tenant".to_owned(),
+        };
+        for (by_default, words) in [
+            (
+                true,
+                "failed to get service account 'apps/tenant': the specified default service account does not exist in the object namespace. ",
+            ),
+            (
+                false,
+                "failed to get service account 'apps/tenant': ServiceAccount 'apps/tenant' not found",
+            ),
+        ] {
+            let asking = Asking {
+                account: ObjectKey::new("apps", "tenant"),
+                by_default,
+            };
+            let told = asking.unreadable(&missing).to_string();
+            assert!(told.starts_with(words), "{told}");
+        }
     }
 }

@@ -6,7 +6,6 @@
 use super::cloud_access::{CloudAccess, login};
 use super::secrets::{SecretError, proxy, required_certificates};
 use crate::adapters::cloud::CloudError;
-use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::objects::{SecretData, image_pull_secrets, secret};
 use crate::adapters::registry::{Access, ClientCertificate, Proxy, Tls};
 use crate::api::image_repository::{ImageRepositorySpec, RegistryProvider};
@@ -46,7 +45,7 @@ pub enum AccessError {
         /// Its namespace and name.
         account: ObjectKey,
         /// Why.
-        reason: ClusterError,
+        reason: String,
     },
     /// The service account is nobody in the cloud.
     #[error(
@@ -122,9 +121,12 @@ pub async fn access(
                 (namespace, account),
                 way.as_ref(),
             );
-            tokio::time::timeout(timeout, asking)
-                .await
-                .map_err(|_| AccessError::Timeout(timeout))??
+            let begun = tokio::time::Instant::now();
+            let login = tokio::time::timeout(timeout, asking).await;
+            // One time for all of it, as in Flux. Fractions of seconds would only make odd messages.
+            let spent = Duration::from_secs(begun.elapsed().as_secs());
+            access.timeout = timeout.saturating_sub(spent);
+            login.map_err(|_| AccessError::Timeout(timeout))??
         }
     };
     Ok(access)
