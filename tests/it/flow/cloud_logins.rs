@@ -1,14 +1,15 @@
 //! A login that a cloud gives to a service account: the built program, a real API server that signs the
-//! account's token, the real registry, and Amazon's part played by a server of the test.
+//! account's token, the real registry, and the cloud's part played by a server of the test.
 //!
-//! Everything that is Amazon's is reached through the proxy that the object names, which is that server:
-//! it answers for the security token service and for ECR's API, and hands on what is meant for the
+//! Everything that is the cloud's is reached through the proxy that the object names, which is that server:
+//! it answers for the security token service and for ECR's API, or for Azure's authority and the token server, and hands on what is meant for the
 //! registry. So the program asks the hosts that it would ask anywhere.
 
 use super::{EAGER, fleet};
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use crate::support::fleet::{Fleet, condition, message};
 use crate::support::registry_server::{PASSWORD, USER};
+use crate::support::token_server::{self, refresh_token};
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -187,5 +188,73 @@ async fn a_service_account_logs_in_to_amazons_registry_for_tags_and_digests() {
         assert!(!log.contains(secret), "{log}");
         assert!(!repository.to_string().contains(secret));
     }
+    fleet.assert_no_panic();
+}
+
+const AZURE_HOST: &str = "acme.azurecr.io";
+const AUTHORITY: &str = "http://login.microsoftonline.example";
+
+/// Azure, with a registry at `registry` that wants tokens.
+fn azure(seen: &Seen, registry: &str) -> Reply {
+    if seen.target == format!("{AUTHORITY}/tenant-1/oauth2/v2.0/token") {
+        return Reply::json(&json!({"access_token": "planted-azure-token", "expires_in": 3599}));
+    }
+    match seen.target.strip_prefix(&format!("http://{AZURE_HOST}")) {
+        Some("/oauth2/exchange") if seen.body.contains("access_token=planted-azure-token") => {
+            Reply::json(&json!({"refresh_token": refresh_token()}))
+        }
+        Some(path) if path.starts_with("/oauth2/token") => token_server::answer(seen),
+        Some(path) if path.starts_with("/v2/") => {
+            hand_on(seen, &format!("http://{registry}{path}"))
+        }
+        _ => Reply::new(502, ""),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_logs_in_to_azures_registry_and_gets_tokens_there() {
+    let mut fleet = fleet("azure").await;
+    let registry = token_server::registry(&format!("http://{AZURE_HOST}/oauth2/token"), "team/app");
+    registry.push("team/app", "1.0.0", "1.0.0").await;
+    let address = registry.address().to_owned();
+    let proxy = FakeRegistry::start(move |seen| azure(seen, &address)).await;
+    let way = json!({"stringData": {"address": format!("http://{}", proxy.address())}});
+    fleet.apply("Secret", "way", way).await;
+    let account = json!({"metadata": {"annotations": {
+        "azure.workload.identity/tenant-id": "tenant-1", "azure.workload.identity/client-id": "client-1",
+    }}});
+    fleet.apply("ServiceAccount", "reader", account).await;
+    let open = "--feature-gates=ObjectLevelWorkloadIdentity=true";
+    let exchange = format!("http://{AZURE_HOST}");
+    let variables = [
+        ("AZURE_AUTHORITY_HOST", AUTHORITY),
+        ("HIGHWATER_ACR_ENDPOINT", &exchange),
+    ];
+    fleet.start_with(&[&EAGER[..], &[open]].concat(), &variables);
+    let content = json!({"spec": {
+        "image": format!("{AZURE_HOST}/team/app"), "interval": "1h", "provider": "azure", "insecure": true,
+        "serviceAccountName": "reader", "proxySecretRef": {"name": "way"},
+    }});
+    fleet.apply("ImageRepository", "app", content).await;
+    let repository = fleet.ready("ImageRepository", "app").await;
+    let words = message(&repository);
+    assert!(
+        words.starts_with("successful scan: found 1 tags"),
+        "{words}"
+    );
+
+    let asked = proxy.seen(AUTHORITY);
+    let form: HashMap<String, String> = form_urlencoded::parse(asked[0].body.as_bytes())
+        .into_owned()
+        .collect();
+    let claims = claims(&form["client_assertion"]);
+    assert_eq!(claims["aud"], json!(["api://AzureADTokenExchange"]));
+    let subject = format!("system:serviceaccount:{}:reader", fleet.namespace);
+    assert_eq!(claims["sub"], *subject);
+    let log = fleet.log();
+    assert!(
+        !log.contains("planted") && !log.contains(&refresh_token()),
+        "{log}"
+    );
     fleet.assert_no_panic();
 }
