@@ -30,6 +30,7 @@
 //!
 //! | stage | decided by | done by | hands on |
 //! |---|---|---|---|
+//! | log in | [`domain::docker_config`], [`domain::cloud`] | [`adapters::cloud`] | [`domain::docker_config::Credentials`] |
 //! | scan | [`domain::scan`] | [`adapters::registry`] | [`domain::tags::TagSet`] |
 //! | select | [`domain::policy`] | the registry, for a digest | [`domain::image::ImageRef`] |
 //! | rewrite | [`domain::rewrite`] | [`adapters::git`] | [`domain::change::ChangeReport`] |

@@ -4,6 +4,7 @@
 //! secret. What is absent: decisions.
 
 pub mod artifacts;
+pub mod cloud;
 pub mod cluster;
 pub mod folder;
 pub mod git;

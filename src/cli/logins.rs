@@ -3,7 +3,9 @@
 //! Invariant: a helper is asked once for each registry, and one that fails costs only its own login:
 //! what is public can still be read. What is absent: Secrets, which are in the cluster.
 
+use crate::adapters::cloud::{CloudLogins, Who};
 use crate::adapters::registry::CredentialHelper;
+use crate::domain::cloud::Provider;
 use crate::domain::docker_config::{Credentials, DockerConfig, LARGEST};
 use crate::domain::image::ImageName;
 use futures::{StreamExt, stream};
@@ -109,6 +111,45 @@ impl Logins {
             Some(answer) if *answer != Credentials::Anonymous => answer.clone(),
             _ => self.config.credentials_for(image.canonical()),
         }
+    }
+}
+
+/// Logins that clouds give to whoever runs the command, for images that docker has none for.
+pub(super) struct CloudLogin {
+    logins: CloudLogins,
+    silent: Vec<Provider>,
+}
+
+impl CloudLogin {
+    /// Of whoever these clouds know.
+    pub(super) fn new(logins: CloudLogins) -> Self {
+        Self {
+            logins,
+            silent: Vec::new(),
+        }
+    }
+
+    /// The login for an image, or why there is none. A cloud that gave none is not asked again.
+    pub(super) async fn of(
+        &mut self,
+        provider: Provider,
+        image: &ImageName,
+        timeout: Duration,
+    ) -> Result<Credentials, String> {
+        if self.silent.contains(&provider) {
+            return Ok(Credentials::Anonymous);
+        }
+        let registry = self.logins.registry(provider, image.registry()).await;
+        let registry = registry.map_err(|error| error.to_string())?;
+        let asked = self.logins.login(&registry, Who::Process, None);
+        let login = match tokio::time::timeout(timeout, asked).await {
+            Ok(login) => login.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no login from {provider} within {timeout:?}")),
+        };
+        if login.is_err() {
+            self.silent.push(provider);
+        }
+        login
     }
 }
 

@@ -4,6 +4,7 @@
 //! holds up no other; what is written follows from the report alone; on the way out, work that was
 //! begun is finished. What is absent: anything of a kind.
 
+use super::cloud_access::CloudAccess;
 use super::memory::Memory;
 use super::queue::Queue;
 use super::report::{self, Report, Subject};
@@ -63,6 +64,8 @@ pub struct Shared {
     pub client: Client,
     /// The API server, as somebody else.
     pub impersonator: Impersonator,
+    /// The clouds that registries' logins come from.
+    pub cloud: CloudAccess,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Who hears of it.
@@ -362,6 +365,7 @@ impl Shared {
         Self {
             client: Client::new(service, "default"),
             impersonator: Impersonator::new(kube::Config::new(nowhere)),
+            cloud: CloudAccess::of_person(),
             metrics: Arc::default(),
             notifier: Notifier::start(""),
             instance: "test".to_owned(),

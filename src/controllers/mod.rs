@@ -3,6 +3,7 @@
 //! Invariant: work begins only when every watch has listed what there is, so that nothing is judged
 //! by half the picture. What is absent: flags; [`Settings`] are values.
 
+pub mod cloud_access;
 pub mod driver;
 mod git_remote;
 pub mod git_repository;
@@ -20,7 +21,7 @@ mod telling;
 pub mod triggers;
 
 use crate::adapters::artifacts::ArtifactStore;
-use crate::adapters::cluster::watch::{Cache, Change, Watched};
+use crate::adapters::cluster::watch::{Cache, Change, Watched, follow_versions};
 use crate::adapters::git::{GitCache, RemoteBases};
 use crate::adapters::tag_store::TagStore;
 use crate::api::CustomObject;
@@ -30,8 +31,9 @@ use crate::domain::stage::CustomKinds;
 use driver::{Driver, Shared};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
 use kube::runtime::watcher;
 use queue::Queue;
 use std::path::PathBuf;
@@ -72,6 +74,8 @@ pub struct Settings {
     pub namespace: Option<String>,
     /// The labels that watched objects have.
     pub label_selector: String,
+    /// The labels of Secrets and ConfigMaps whose changes count at once; nothing is watched when `None`.
+    pub configuration_selector: Option<String>,
 }
 
 /// Everything the controllers need.
@@ -104,6 +108,10 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
     for (watch, listed) in watches {
         tokio::spawn(watch);
         complete.push(listed);
+    }
+    // Nobody waits for these: without the right to list Secrets all else works.
+    for watch in configuration_watches(&shared, &settings, &caches, &queues) {
+        tokio::spawn(watch);
     }
     let loops = loops(
         &World {
@@ -224,6 +232,56 @@ fn watch<K: CustomObject + Watched + kube::Resource<Scope = NamespaceResourceSco
     )
 }
 
+/// The watches of labelled Secrets, and of ConfigMaps where those count.
+fn configuration_watches(
+    shared: &Shared,
+    settings: &Settings,
+    caches: &Arc<Caches>,
+    queues: &Arc<Queues>,
+) -> Vec<Task> {
+    let Some(selector) = &settings.configuration_selector else {
+        return Vec::new();
+    };
+    let mut watches = vec![configuration_watch::<Secret>(
+        shared,
+        settings,
+        selector,
+        (caches, queues),
+    )];
+    if settings.kustomize {
+        watches.push(configuration_watch::<ConfigMap>(
+            shared,
+            settings,
+            selector,
+            (caches, queues),
+        ));
+    }
+    watches
+}
+
+fn configuration_watch<K: Watched + kube::Resource<Scope = NamespaceResourceScope>>(
+    shared: &Shared,
+    settings: &Settings,
+    selector: &str,
+    (caches, queues): (&Arc<Caches>, &Arc<Queues>),
+) -> Task {
+    let api: Api<PartialObjectMeta<K>> = match &settings.namespace {
+        Some(namespace) => Api::namespaced(shared.client.clone(), namespace),
+        None => Api::all(shared.client.clone()),
+    };
+    let mut config = watcher::Config::default();
+    if !selector.is_empty() {
+        config = config.labels(selector);
+    }
+    let (caches, queues) = (Arc::clone(caches), Arc::clone(queues));
+    let kind = K::kind(&());
+    let changed = move |key: &ObjectKey| {
+        tracing::debug!(%kind, object = %key, "a labelled object changed");
+        triggers::configuration(&caches, &queues, &kind, key);
+    };
+    follow_versions(api, config, changed).boxed()
+}
+
 /// The loops of the controllers that run.
 fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
     let settings = &world.settings;
@@ -281,6 +339,7 @@ fn reflector(world: &World) -> [Task; 3] {
         tags: Arc::clone(&tags),
         queues: Arc::clone(queues),
         caches: Arc::clone(caches),
+        reached: image_repository::Reached::default(),
     };
     let (known, swept) = (Arc::clone(caches), Arc::clone(&tags));
     let is_known = move |key: &ObjectKey| known.image_repositories.get(key).is_some();

@@ -14,6 +14,8 @@
 
 use super::queue::Queue;
 use crate::adapters::cluster::watch::{Cache, Change, Watched, key_of};
+use crate::api::common::LocalObjectReference;
+use crate::api::kustomization::KustomizationSpec;
 use crate::api::{
     CustomObject, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation,
     Kustomization, accepted_tag, requested_at,
@@ -55,10 +57,10 @@ pub struct Caches {
 impl Default for Caches {
     fn default() -> Self {
         Self {
-            image_repositories: Arc::new(Cache::new(|_| Vec::new())),
+            image_repositories: Arc::new(Cache::new(repository_entries)),
             image_policies: Arc::new(Cache::new(policy_entries)),
             image_updates: Arc::new(Cache::new(update_entries)),
-            git_repositories: Arc::new(Cache::new(|repository| vec![by_url(&repository.spec.url)])),
+            git_repositories: Arc::new(Cache::new(source_entries)),
             kustomizations: Arc::new(Cache::new(kustomization_entries)),
         }
     }
@@ -79,9 +81,59 @@ pub fn dependent_on(key: &ObjectKey) -> String {
     format!("dependency {key}")
 }
 
+/// The index entry of everything that names a Secret or a ConfigMap.
+pub fn configured_by(kind: &str, key: &ObjectKey) -> String {
+    format!("configuration {kind}/{key}")
+}
+
+/// The index entry of everything in a namespace that uses the image pull secrets of a service account.
+/// Which those are is known only to the account, so that any Secret there may be one.
+pub fn with_pull_secrets(namespace: &str) -> String {
+    format!("pull secrets {namespace}")
+}
+
 /// The index entry of every source of one URL.
 pub fn by_url(url: &str) -> String {
     format!("url {url}")
+}
+
+/// Entries for the Secrets that an object of `namespace` names.
+fn secrets<'a>(
+    namespace: &str,
+    names: impl IntoIterator<Item = Option<&'a LocalObjectReference>>,
+) -> Vec<String> {
+    let named = names.into_iter().flatten();
+    named
+        .map(|reference| configured_by("Secret", &ObjectKey::new(namespace, &reference.name)))
+        .collect()
+}
+
+fn repository_entries(repository: &ImageRepository) -> Vec<String> {
+    let key = key_of(repository);
+    let spec = &repository.spec;
+    let named = [
+        &spec.secret_ref,
+        &spec.cert_secret_ref,
+        &spec.proxy_secret_ref,
+    ];
+    let mut entries = secrets(&key.namespace, named.map(Option::as_ref));
+    if spec.service_account_name.is_some() {
+        entries.push(with_pull_secrets(&key.namespace));
+    }
+    entries
+}
+
+fn source_entries(repository: &GitRepository) -> Vec<String> {
+    let spec = &repository.spec;
+    let verified = spec.verification.as_ref().map(|by| &by.secret_ref);
+    let named = [
+        spec.secret_ref.as_ref(),
+        spec.proxy_secret_ref.as_ref(),
+        verified,
+    ];
+    let mut entries = secrets(&key_of(repository).namespace, named);
+    entries.push(by_url(&spec.url));
+    entries
 }
 
 fn policy_entries(policy: &ImagePolicy) -> Vec<String> {
@@ -98,10 +150,14 @@ fn update_entries(update: &ImageUpdateAutomation) -> Vec<String> {
     let key = key_of(update);
     let reference = &update.spec.source_ref;
     let source = within(&key, reference.namespace.as_deref(), &reference.name);
-    vec![
+    let commit = update.spec.git.as_ref().map(|git| &git.commit);
+    let signing = commit.and_then(|commit| commit.signing_key.as_ref());
+    let mut entries = secrets(&key.namespace, [signing.map(|key| &key.secret_ref)]);
+    entries.extend([
         of_source("GitRepository", &source),
         in_namespace(&key.namespace),
-    ]
+    ]);
+    entries
 }
 
 fn kustomization_entries(kustomization: &Kustomization) -> Vec<String> {
@@ -113,7 +169,32 @@ fn kustomization_entries(kustomization: &Kustomization) -> Vec<String> {
         dependencies.map(|on| dependent_on(&within(&key, on.namespace.as_deref(), &on.name)));
     std::iter::once(of_source(reference.kind.as_str(), &source))
         .chain(dependencies)
+        .chain(configuration_of(&key.namespace, &kustomization.spec))
         .collect()
+}
+
+/// The Secrets and ConfigMaps that a Kustomization names: variables, keys, another cluster.
+fn configuration_of(namespace: &str, spec: &KustomizationSpec) -> Vec<String> {
+    let entry = |kind: &str, name: &str| configured_by(kind, &ObjectKey::new(namespace, name));
+    let decryption = spec
+        .decryption
+        .as_ref()
+        .and_then(|by| by.secret_ref.as_ref());
+    let cluster = spec.kube_config.as_ref();
+    let map = cluster.and_then(|cluster| cluster.config_map_ref.as_ref());
+    let mut entries = secrets(namespace, [decryption]);
+    entries.extend(
+        cluster
+            .and_then(|cluster| cluster.secret_ref.as_ref())
+            .map(|secret| entry("Secret", &secret.name)),
+    );
+    entries.extend(map.map(|map| entry("ConfigMap", &map.name)));
+    let variables = spec
+        .post_build
+        .iter()
+        .flat_map(|build| &build.substitute_from);
+    entries.extend(variables.map(|from| entry(from.kind.as_str(), &from.name)));
+    entries
 }
 
 /// The key of an object that `key` refers to, by default in its own namespace.
@@ -249,6 +330,33 @@ pub fn kustomization(caches: &Caches, queues: &Queues, change: &Change<Kustomiza
     }
 }
 
+/// Wakes whatever refers to a Secret or a ConfigMap that is new, other than before, or gone.
+pub fn configuration(caches: &Caches, queues: &Queues, kind: &str, key: &ObjectKey) {
+    let entry = configured_by(kind, key);
+    let kustomizations = caches.kustomizations.find(&entry);
+    wake_all(&queues.kustomizations, &kustomizations);
+    if kind != "Secret" {
+        return;
+    }
+    for entry in [&entry, &with_pull_secrets(&key.namespace)] {
+        for repository in caches.image_repositories.find(entry) {
+            let repository = key_of(&*repository);
+            // Its digests need the same login.
+            scanned(caches, queues, &repository);
+            queues.image_repositories.add(repository, Instant::now());
+        }
+    }
+    wake_all(&queues.image_updates, &caches.image_updates.find(&entry));
+    for source in caches.git_repositories.find(&entry) {
+        let source = key_of(&*source);
+        let pushed_to = caches
+            .image_updates
+            .find(&of_source("GitRepository", &source));
+        wake_all(&queues.image_updates, &pushed_to);
+        queues.git_repositories.add(source, Instant::now());
+    }
+}
+
 /// Wakes every GitRepository of one URL: something was pushed there.
 pub fn pushed(caches: &Caches, queues: &Queues, url: &str) {
     wake_all(
@@ -295,6 +403,76 @@ mod tests {
         repository.status.artifact =
             serde_json::from_value(artifact).expect("the artifact is whole");
         Arc::new(repository)
+    }
+
+    /// Puts one object of each kind into `caches`, each with the Secrets and ConfigMaps it can name.
+    fn put_all(caches: &Caches) {
+        let metadata = json!({"namespace": "apps", "name": "app"});
+        let read = |spec: serde_json::Value| json!({"metadata": metadata, "spec": spec});
+        let repository = read(json!({
+            "image": "r.example.com/app", "interval": "1m", "secretRef": {"name": "login"},
+            "certSecretRef": {"name": "tls"}, "proxySecretRef": {"name": "proxy"}
+        }));
+        let repository = serde_json::from_value(repository).expect("Flux takes it");
+        caches.image_repositories.put(repository);
+        let mut with_account = read(json!({
+            "image": "r.example.com/app", "interval": "1m", "serviceAccountName": "puller"
+        }));
+        with_account["metadata"]["name"] = json!("with-account");
+        let with_account = serde_json::from_value(with_account).expect("Flux takes it");
+        caches.image_repositories.put(with_account);
+        let source = read(json!({
+            "url": "https://git.example.com/fleet", "interval": "1m", "timeout": "60s",
+            "secretRef": {"name": "git"}, "proxySecretRef": {"name": "proxy"}
+        }));
+        let source = serde_json::from_value(source).expect("Flux takes it");
+        caches.git_repositories.put(source);
+        let update = read(json!({
+            "interval": "1m", "sourceRef": {"kind": "GitRepository", "name": "app"},
+            "git": {"commit": {"author": {"email": "a@b"}, "signingKey": {"secretRef": {"name": "signing"}}}}
+        }));
+        let update = serde_json::from_value(update).expect("Flux takes it");
+        caches.image_updates.put(update);
+        let applier = read(json!({
+            "interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "app"},
+            "decryption": {"provider": "sops", "secretRef": {"name": "keys"}},
+            "kubeConfig": {"secretRef": {"name": "cluster"}},
+            "postBuild": {"substituteFrom": [
+                {"kind": "Secret", "name": "values"}, {"kind": "ConfigMap", "name": "values"}
+            ]}
+        }));
+        let applier = serde_json::from_value(applier).expect("Flux takes it");
+        caches.kustomizations.put(applier);
+    }
+
+    #[tokio::test]
+    async fn a_secret_or_a_map_wakes_whatever_names_it_and_nothing_else() {
+        for (kind, namespace, name, woken) in [
+            ("Secret", "apps", "login", [2, 0, 0, 0]),
+            ("Secret", "apps", "tls", [2, 0, 0, 0]),
+            ("Secret", "apps", "proxy", [2, 1, 1, 0]),
+            ("Secret", "apps", "git", [1, 1, 1, 0]),
+            ("Secret", "apps", "signing", [1, 0, 1, 0]),
+            ("Secret", "apps", "keys", [1, 0, 0, 1]),
+            ("Secret", "apps", "cluster", [1, 0, 0, 1]),
+            ("Secret", "apps", "values", [1, 0, 0, 1]),
+            // Any Secret may be one of the account's.
+            ("Secret", "apps", "unknown", [1, 0, 0, 0]),
+            ("Secret", "other", "login", [0, 0, 0, 0]),
+            ("ConfigMap", "apps", "values", [0, 0, 0, 1]),
+            ("ConfigMap", "apps", "login", [0, 0, 0, 0]),
+        ] {
+            let (caches, queues) = (Caches::default(), Queues::default());
+            put_all(&caches);
+            configuration(&caches, &queues, kind, &ObjectKey::new(namespace, name));
+            let found = [
+                queues.image_repositories.len(),
+                queues.git_repositories.len(),
+                queues.image_updates.len(),
+                queues.kustomizations.len(),
+            ];
+            assert_eq!(found, woken, "{kind} {namespace}/{name}");
+        }
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod change;
+pub mod cloud;
 pub mod conditions;
 pub mod diff;
 pub mod docker_config;

@@ -24,6 +24,8 @@ pub struct Known<'a> {
     pub exclusions: &'a [String],
     /// The exclusion list of the last scan.
     pub observed_exclusions: &'a [String],
+    /// Whether the registry is reached in another way than in the last scan of this process.
+    pub new_access: bool,
     /// Whether the tags of the last scan are at hand. They are not after a restart.
     pub has_tags: bool,
     /// Whether something was tried since the last scan that did not succeed.
@@ -43,6 +45,8 @@ pub enum Why {
     NewExclusions,
     /// The tags are not at hand.
     NoTags,
+    /// The registry is reached in another way: another login, authority or proxy.
+    NewAccess,
     /// What was tried last did not succeed. Flux waits for the interval then, and says meanwhile that all is well.
     Unsettled,
     /// The interval has passed.
@@ -65,6 +69,7 @@ impl std::fmt::Display for Why {
             Self::NewName => "new image name",
             Self::NewExclusions => "exclusion list update",
             Self::NoTags => "no tags in database",
+            Self::NewAccess => "the access to the registry changed",
             Self::Unsettled => "the last try did not succeed",
             Self::Interval => "triggered by interval",
         })
@@ -99,6 +104,7 @@ pub fn due(known: &Known<'_>, interval: Duration, now: Timestamp) -> Due {
         )
     })
     .or_else(|| because(Why::NoTags, !known.has_tags))
+    .or_else(|| because(Why::NewAccess, known.new_access))
     .or_else(|| because(Why::Unsettled, known.unsettled))
     .unwrap_or_else(|| by_interval(last_scan, interval, now))
 }
@@ -166,8 +172,14 @@ mod tests {
             unsettled: true,
             ..scanned()
         };
+        let another = Known {
+            new_access: true,
+            unsettled: true,
+            ..scanned()
+        };
         for (known, why) in [
             (failed, Why::Unsettled),
+            (another, Why::NewAccess),
             (never, Why::First),
             (requested, Why::Requested),
             (renamed, Why::NewName),

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -67,9 +67,13 @@ fn every_manifest_of_the_folder_says_what_it_is_for() {
 
 /// What `kubectl apply -k deploy` would send, one text for each object, by kind and name.
 fn manifests() -> BTreeMap<(String, String), Value> {
+    manifests_of(&folder())
+}
+
+fn manifests_of(folder: &Path) -> BTreeMap<(String, String), Value> {
     let output = Command::new(kubectl_program())
         .arg("kustomize")
-        .arg(folder())
+        .arg(folder)
         .output()
         .unwrap();
     assert!(
@@ -195,6 +199,37 @@ fn every_flag_of_the_deployment_is_one_that_the_command_takes() {
     }
 }
 
+#[test]
+fn workload_identity_adds_its_gate_and_one_right_and_nothing_else() {
+    let overlay = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+    let text = "resources: [../deploy]\ncomponents: [../deploy/workload-identity]\n";
+    fs::write(overlay.path().join("kustomization.yaml"), text).unwrap();
+    let with = manifests_of(overlay.path());
+    let mut without = manifests();
+    let name = "highwater-workload-identity";
+    let role = find(&with, "ClusterRole", name);
+    let rules = serde_json::json!([
+        {"apiGroups": [""], "resources": ["serviceaccounts/token"], "verbs": ["create"]}
+    ]);
+    assert_eq!(role["rules"], rules);
+    let arguments = without
+        .get_mut(&("Deployment".to_owned(), "highwater".to_owned()))
+        .unwrap()
+        .pointer_mut("/spec/template/spec/containers/0/args")
+        .unwrap();
+    let gate = "--feature-gates=ObjectLevelWorkloadIdentity=true";
+    arguments.as_array_mut().unwrap().push(gate.into());
+    for kind in ["ClusterRole", "ClusterRoleBinding"] {
+        let labels = &find(&with, kind, name)["metadata"]["labels"];
+        assert_eq!(labels["app.kubernetes.io/part-of"], "highwater");
+        without.insert(
+            (kind.to_owned(), name.to_owned()),
+            find(&with, kind, name).clone(),
+        );
+    }
+    assert_eq!(with, without);
+}
+
 // ---- in a real cluster
 
 /// Asks the API server whether the controllers' account may do something.
@@ -225,7 +260,7 @@ fn rights(plane: &ControlPlane, namespace: &str) -> BTreeSet<String> {
     &list(ACCOUNT) - &stranger
 }
 
-const QUESTIONS: [(&str, &str, &str, bool); 44] = [
+const QUESTIONS: [(&str, &str, &str, bool); 46] = [
     // Its own kinds, anywhere.
     (
         "watch",
@@ -322,8 +357,11 @@ const QUESTIONS: [(&str, &str, &str, bool); 44] = [
     ("get", "configmaps", "default", true),
     ("get", "serviceaccounts", "default", true),
     ("get", "namespaces", "default", true),
-    ("list", "secrets", "default", false),
-    ("watch", "secrets", "default", false),
+    // Labelled ones are watched, by their metadata alone; RBAC knows no labels.
+    ("list", "secrets", "default", true),
+    ("watch", "secrets", "default", true),
+    ("watch", "configmaps", "default", true),
+    ("list", "serviceaccounts", "default", false),
     ("create", "secrets", "default", false),
     ("patch", "configmaps", "default", false),
     ("create", "serviceaccounts", "default", false),
@@ -369,7 +407,7 @@ const QUESTIONS: [(&str, &str, &str, bool); 44] = [
 
 /// The account's rights in any namespace, as `kubectl auth can-i --list` words them: nothing more.
 const EVERYWHERE: [&str; 12] = [
-    "configmaps [] [] [get]",
+    "configmaps [] [] [get list watch]",
     "events [] [] [create patch]",
     "gitrepositories.source.toolkit.fluxcd.io [] [] [get list watch patch]",
     "gitrepositories.source.toolkit.fluxcd.io/status [] [] [patch]",
@@ -428,7 +466,7 @@ fn assert_rights(plane: &ControlPlane) {
     everywhere.extend(
         [
             "namespaces [] [] [get]",
-            "secrets [] [] [get]",
+            "secrets [] [] [get list watch]",
             "serviceaccounts [] [] [get]",
         ]
         .map(str::to_owned),

@@ -28,7 +28,8 @@ pub fn update(folder: &Path, arguments: &[&str]) -> Ran {
     update_as(highwater(), folder, arguments)
 }
 
-fn update_as(mut command: Command, folder: &Path, arguments: &[&str]) -> Ran {
+/// The same with a command that has more variables.
+pub fn update_as(mut command: Command, folder: &Path, arguments: &[&str]) -> Ran {
     let Output {
         status,
         stdout,
@@ -58,7 +59,8 @@ impl Ran {
         self
     }
 
-    fn says(&self, words: &str) {
+    /// Asserts that words were said.
+    pub fn says(&self, words: &str) {
         assert!(
             self.stderr.contains(words),
             "`{words}` is not said:\n{}",

@@ -7,7 +7,9 @@
 use super::ClusterError;
 use crate::domain::object::ObjectKey;
 use crate::domain::redact::Secret as Hidden;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret, ServiceAccount};
+use kube::api::PostParams;
 use kube::{Api, Client};
 use std::collections::BTreeMap;
 
@@ -107,6 +109,47 @@ pub async fn image_pull_secrets(
         .into_iter()
         .map(|reference| reference.name);
     Ok(names.filter(|name| !name.is_empty()).collect())
+}
+
+/// The annotations of a service account, which say who it is in a cloud.
+///
+/// # Errors
+/// As [`secret`].
+pub async fn account_annotations(
+    client: &Client,
+    key: &ObjectKey,
+) -> Result<BTreeMap<String, String>, ClusterError> {
+    let api: Api<ServiceAccount> = Api::namespaced(client.clone(), &key.namespace);
+    let account = api
+        .get(&key.name)
+        .await
+        .map_err(|error| ClusterError::of("ServiceAccount", key, error))?;
+    Ok(account.metadata.annotations.unwrap_or_default())
+}
+
+/// A token of a service account that one audience takes, for as long as the cluster gives by itself.
+///
+/// # Errors
+/// As [`secret`].
+pub async fn account_token(
+    client: &Client,
+    key: &ObjectKey,
+    audience: &str,
+) -> Result<Hidden, ClusterError> {
+    let api: Api<ServiceAccount> = Api::namespaced(client.clone(), &key.namespace);
+    let request = TokenRequest {
+        spec: Some(TokenRequestSpec {
+            audiences: Some(vec![audience.to_owned()]),
+            ..TokenRequestSpec::default()
+        }),
+        ..TokenRequest::default()
+    };
+    let answer = api
+        .create_token_request(&key.name, &PostParams::default(), &request)
+        .await
+        .map_err(|error| ClusterError::of("ServiceAccount", key, error))?;
+    let token = answer.status.and_then(|status| status.token);
+    Ok(Hidden::new(token.unwrap_or_default()))
 }
 
 /// The labels of a namespace, which access lists are matched against.

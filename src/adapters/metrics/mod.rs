@@ -5,14 +5,17 @@
 
 mod registry;
 
+use crate::domain::cloud::LoginCounts;
 use crate::domain::object::ObjectKey;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use registry::RegistryMetrics;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The labels of Flux's reconcile histogram.
@@ -36,6 +39,76 @@ struct OutcomeLabels {
     result: &'static str,
 }
 
+/// How a question to the cache of logins ended.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct StatusLabels {
+    status: &'static str,
+}
+
+/// Whether a login was in the cache.
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EventLabels {
+    event_type: &'static str,
+}
+
+/// The cache of logins that clouds gave.
+#[derive(Debug, Default)]
+struct Logins {
+    events: Family<EventLabels, Counter>,
+    items: Gauge<u64, AtomicU64>,
+    requests: Family<StatusLabels, Counter>,
+    evictions: Counter,
+}
+
+impl Logins {
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "gotk_token_cache_events",
+            "Questions to the cache of cloud logins by what was there",
+            self.events.clone(),
+        );
+        registry.register(
+            "gotk_token_cached_items",
+            "Cloud logins in the cache",
+            self.items.clone(),
+        );
+        registry.register(
+            "gotk_token_cache_requests",
+            "Questions to the cache of cloud logins by how they ended",
+            self.requests.clone(),
+        );
+        registry.register(
+            "gotk_token_cache_evictions",
+            "Cloud logins that had to go for others",
+            self.evictions.clone(),
+        );
+    }
+
+    fn set(&self, counts: LoginCounts) {
+        let set = |counter: &Counter, value| counter.inner().store(value, Ordering::Relaxed);
+        for (event_type, value) in [
+            ("cache_hit", counts.hits),
+            ("cache_miss", counts.granted + counts.failed),
+        ] {
+            set(
+                &self.events.get_or_create(&EventLabels { event_type }),
+                value,
+            );
+        }
+        for (status, value) in [
+            ("success", counts.hits + counts.granted),
+            ("failure", counts.failed),
+        ] {
+            set(
+                &self.requests.get_or_create(&StatusLabels { status }),
+                value,
+            );
+        }
+        set(&self.evictions, counts.evicted);
+        self.items.set(counts.items);
+    }
+}
+
 /// All metrics of the process.
 #[derive(Debug)]
 pub struct Metrics {
@@ -47,6 +120,7 @@ pub struct Metrics {
     pushes: Family<OutcomeLabels, Counter>,
     applied: Family<OutcomeLabels, Counter>,
     registries: RegistryMetrics,
+    logins: Logins,
 }
 
 /// Flux's ten exponential buckets, 0.01 to 1800 seconds.
@@ -67,6 +141,7 @@ impl Default for Metrics {
             pushes: Family::default(),
             applied: Family::default(),
             registries: RegistryMetrics::default(),
+            logins: Logins::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -100,6 +175,7 @@ impl Default for Metrics {
             metrics.applied.clone(),
         );
         metrics.registries.register(&mut registry);
+        metrics.logins.register(&mut registry);
         Self {
             registry,
             ..metrics
@@ -177,6 +253,11 @@ impl Metrics {
         self.registries.shared(host);
     }
 
+    /// The state of the cache of cloud logins.
+    pub fn cloud_logins(&self, counts: LoginCounts) {
+        self.logins.set(counts);
+    }
+
     /// All of it, in the text format of OpenMetrics.
     pub fn render(&self) -> String {
         let mut text = String::new();
@@ -213,6 +294,31 @@ mod tests {
         let series = r#"gotk_reconcile_duration_seconds_count{kind="GitRepository",name="fleet",namespace="apps"} 1"#;
         assert!(text.contains(series), "{text}");
         assert!(text.contains(r#"controller_runtime_reconcile_total{controller="gitrepository",result="success"} 1"#), "{text}");
+    }
+
+    #[test]
+    fn the_cache_of_logins_is_told_under_the_names_of_flux() {
+        let metrics = Metrics::default();
+        let counts = LoginCounts {
+            items: 2,
+            hits: 5,
+            granted: 3,
+            failed: 1,
+            evicted: 1,
+        };
+        metrics.cloud_logins(counts);
+        metrics.cloud_logins(counts);
+        let text = metrics.render();
+        for line in [
+            r#"gotk_token_cache_events_total{event_type="cache_hit"} 5"#,
+            r#"gotk_token_cache_events_total{event_type="cache_miss"} 4"#,
+            r#"gotk_token_cache_requests_total{status="success"} 8"#,
+            r#"gotk_token_cache_requests_total{status="failure"} 1"#,
+            "gotk_token_cached_items 2",
+            "gotk_token_cache_evictions_total 1",
+        ] {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
     }
 
     #[test]

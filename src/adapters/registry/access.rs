@@ -62,11 +62,20 @@ impl Access {
             timeout,
         }
     }
+
+    /// Tells apart who asks, whom is trusted and which way is taken; not how long it may take.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let parts = [
+            Fingerprint::of_connection(self, false),
+            Fingerprint::of_credentials(&self.credentials),
+        ];
+        Fingerprint(Sha256::digest(parts.map(|part| part.0).concat()).into())
+    }
 }
 
 /// A digest over values that must agree before two requests may share anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Fingerprint([u8; 32]);
+pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// What shapes a connection: trust, client certificate, proxy, and whether http is allowed.

@@ -27,7 +27,7 @@ mod tag_page;
 mod token;
 mod token_cache;
 
-pub use access::{Access, ClientCertificate, Proxy, Tls};
+pub use access::{Access, ClientCertificate, Fingerprint, Proxy, Tls};
 pub use credential_helper::{CredentialHelper, CredentialHelperError};
 pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
 pub use flights::{Freshness, LONGEST_SHARED};

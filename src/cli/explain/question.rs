@@ -8,6 +8,7 @@ use crate::cli::configuration;
 use crate::cli::failure::Failure;
 use crate::cli::logins::Logins;
 use crate::cli::output::Printer;
+use crate::controllers::cloud_access::CloudAccess;
 use crate::controllers::image_policy;
 use crate::controllers::registry_access::access;
 use crate::domain::image::ImageName;
@@ -99,7 +100,16 @@ pub(super) async fn of_the_cluster(flags: &Flags, name: &str) -> Result<Question
         .spec
         .timeout()
         .map_or(flags.timeout, |timeout| timeout.min(flags.timeout));
-    let access = access(&client, namespace, &repository.spec, &image, timeout).await?;
+    let cloud = CloudAccess::of_person();
+    let access = access(
+        &client,
+        &cloud,
+        namespace,
+        &repository.spec,
+        &image,
+        timeout,
+    )
+    .await?;
     Ok(Question {
         image,
         access,

@@ -99,6 +99,19 @@ pub struct Flags {
     /// watch only objects with these labels
     #[arg(long, value_name = "SELECTOR", default_value = "")]
     pub watch_label_selector: String,
+    /// watch Secrets and ConfigMaps with these labels, and act at once when one changes
+    #[arg(
+        long,
+        value_name = "SELECTOR",
+        default_value = "reconcile.fluxcd.io/watch=Enabled"
+    )]
+    pub watch_configs_label_selector: String,
+    /// how many logins of clouds are kept; 0 for none
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub token_cache_max_size: usize,
+    /// how long a login of a cloud is kept at most, and never longer than an hour
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
+    pub token_cache_max_duration: Duration,
     /// the namespace this process runs in
     #[arg(
         long,
@@ -124,9 +137,17 @@ pub struct Flags {
 impl Flags {
     /// Whether a variable of a build that is not set is an error: unless Flux's feature gate says no.
     pub fn substitutes_strictly(&self) -> bool {
+        self.gate("StrictPostBuildSubstitutions") != Some(false)
+    }
+
+    /// What Flux's feature gate of that name is set to, if it is.
+    pub fn gate(&self, name: &str) -> Option<bool> {
         let gates = self.compatibility.feature_gates.iter().flatten();
-        let mut gates = gates.flat_map(|gates| gates.split(','));
-        !gates.any(|gate| gate.trim() == "StrictPostBuildSubstitutions=false")
+        let set = gates.flat_map(|gates| gates.split(','));
+        set.filter_map(|gate| gate.trim().split_once('='))
+            .filter(|(known, _)| *known == name)
+            .filter_map(|(_, value)| value.parse().ok())
+            .next_back()
     }
 }
 
@@ -190,10 +211,7 @@ without_effect! {
     kube_api_qps: "the API server's own priority and fairness limits requests",
     kube_api_burst: "the API server's own priority and fairness limits requests",
     concurrent_ssa: "four requests of one object's run are under way at once, which is Flux's default",
-    token_cache_max_size: "there are no cloud logins yet",
-    token_cache_max_duration: "there are no cloud logins yet",
-    watch_configs_label_selector: "a changed Secret or ConfigMap is read at the next interval",
-    feature_gates: "of Flux's gates only StrictPostBuildSubstitutions is one here; what differs from Flux's defaults is in the README",
+    feature_gates: "of Flux's gates only ObjectLevelWorkloadIdentity, DisableConfigWatchers and StrictPostBuildSubstitutions are gates here; what differs from Flux's defaults is in the README",
     gc_interval: "tags are kept in memory",
     storage_value_log_file_size: "tags are kept in memory",
     storage_compression_threshold: "tags are kept in memory",
@@ -255,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_feature_gate_of_flux_lets_variables_be_unset() {
+    fn feature_gates_of_flux_are_read() {
         for (gates, strict) in [
             ("GitShallowClone=true", true),
             ("StrictPostBuildSubstitutions=true", true),
@@ -265,6 +283,9 @@ mod tests {
             assert_eq!(flags.substitutes_strictly(), strict, "{gates}");
         }
         assert!(parse(&[]).substitutes_strictly());
+        let flags = parse(&["--feature-gates=A=false, ObjectLevelWorkloadIdentity=true,A=true"]);
+        assert_eq!(flags.gate("ObjectLevelWorkloadIdentity"), Some(true));
+        assert_eq!((flags.gate("A"), flags.gate("B")), (Some(true), None));
     }
 
     #[test]
@@ -289,6 +310,14 @@ mod tests {
         assert!(flags.watch_all_namespaces && !flags.no_cross_namespace_refs);
         assert!(!flags.no_remote_bases && parse(&["--no-remote-bases"]).no_remote_bases);
         assert_eq!(flags.controllers.len(), 4);
+        assert_eq!(
+            (flags.token_cache_max_size, flags.token_cache_max_duration),
+            (100, Duration::from_secs(3_600))
+        );
+        assert_eq!(
+            flags.watch_configs_label_selector,
+            "reconcile.fluxcd.io/watch=Enabled"
+        );
     }
 
     #[test]

@@ -9,12 +9,14 @@ mod registries;
 use super::configuration;
 use super::failure::Failure;
 use crate::adapters::artifacts::{self, ArtifactStore};
+use crate::adapters::cloud::{CacheLimits, CloudLogins, Environment};
 use crate::adapters::cluster::impersonate::Impersonator;
 use crate::adapters::cluster::{self, lease};
 use crate::adapters::git::GitCache;
 use crate::adapters::metrics::Metrics;
 use crate::adapters::notify::Notifier;
 use crate::adapters::{probe, telemetry};
+use crate::controllers::cloud_access::CloudAccess;
 use crate::controllers::driver::Shared;
 use crate::controllers::{Controllers, Settings, start};
 use crate::domain::backoff::Backoff;
@@ -194,6 +196,7 @@ async fn controllers(
     let shared = Shared {
         client,
         impersonator,
+        cloud: cloud(flags),
         metrics,
         notifier: Notifier::start(&flags.events_addr),
         instance: instance(),
@@ -204,7 +207,18 @@ async fn controllers(
         jitter_percent: flags.interval_jitter_percentage,
         ending,
     };
-    let settings = Settings {
+    Ok(Controllers {
+        shared: Arc::new(shared),
+        settings: settings(flags)?,
+        git,
+        artifacts,
+    })
+}
+
+/// What of the flags the controllers go by.
+fn settings(flags: &Flags) -> Result<Settings, Failure> {
+    let runs = |group| flags.controllers.contains(&group);
+    Ok(Settings {
         image_reflector: runs(Group::ImageReflector),
         image_automation: runs(Group::ImageAutomation),
         source: runs(Group::Source),
@@ -220,13 +234,23 @@ async fn controllers(
         registries: registries::settings(flags)?,
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
-    };
-    Ok(Controllers {
-        shared: Arc::new(shared),
-        settings,
-        git,
-        artifacts,
+        configuration_selector: (flags.gate("DisableConfigWatchers") != Some(true))
+            .then(|| flags.watch_configs_label_selector.clone()),
     })
+}
+
+/// The clouds, asked as whoever the environment says this process is.
+fn cloud(flags: &Flags) -> CloudAccess {
+    const LONGEST: Duration = Duration::from_secs(60 * 60);
+    let limits = CacheLimits {
+        most: flags.token_cache_max_size,
+        longest: flags.token_cache_max_duration.min(LONGEST),
+    };
+    CloudAccess {
+        logins: CloudLogins::new(Environment::of_process(), limits),
+        object_level: flags.gate("ObjectLevelWorkloadIdentity") == Some(true),
+        default_service_account: flags.default_service_account.clone(),
+    }
 }
 
 /// The Git objects below the folder of `--storage-path`.

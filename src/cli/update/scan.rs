@@ -5,8 +5,11 @@ use super::select::{Selection, repository_of, select, wants_digest};
 use super::trouble::Trouble;
 use crate::adapters::registry::{Access, ErrorClass, RegistryClient, RegistryError};
 use crate::api::image_repository::ImageRepositorySpec;
-use crate::cli::logins::Logins;
+use crate::cli::logins::{CloudLogin, Logins};
+use crate::controllers::cloud_access::CloudAccess;
 use crate::controllers::image_repository::scan;
+use crate::controllers::registry_access::provider;
+use crate::domain::docker_config::Credentials;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::tags::{Exclusions, TagSet};
@@ -148,9 +151,18 @@ async fn targets<'a>(
         said.into_iter()
             .map(|said| Trouble::note(said.place, said.message)),
     );
+    let mut cloud = CloudLogin::new(CloudAccess::of_person().logins);
     let mut targets = Vec::new();
     for (key, spec, (image, exclusions, timeout)) in read {
-        let credentials = logins.of(&image);
+        let mut credentials = logins.of(&image);
+        if credentials == Credentials::Anonymous
+            && let Ok(Some(provider)) = provider(spec)
+        {
+            match cloud.of(provider, &image, timeout).await {
+                Ok(login) => credentials = login,
+                Err(words) => troubles.push(Trouble::note(subject(key), words)),
+            }
+        }
         let access = Access {
             insecure: spec.insecure,
             credentials,

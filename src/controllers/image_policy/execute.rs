@@ -2,14 +2,14 @@
 
 use super::fetch::Repository;
 use crate::adapters::registry::{ErrorClass, RegistryClient};
-use crate::controllers::registry_access;
+use crate::controllers::driver::Shared;
+use crate::controllers::registry_access::{self, AccessError};
 use crate::domain::image::ImageName;
 use crate::domain::outcome::{Outcome, reason};
-use kube::Client;
 
 /// The digest that `tag` points to now.
 pub(super) async fn digest(
-    client: &Client,
+    shared: &Shared,
     registry: &RegistryClient,
     repository: &Repository,
     tag: &str,
@@ -20,9 +20,24 @@ pub(super) async fn digest(
     let timeout = spec
         .timeout()
         .map_err(|error| Outcome::failed(reason::FAILURE, error))?;
-    let access =
-        registry_access::access(client, &repository.key.namespace, spec, &image, timeout).await;
-    let access = access.map_err(|error| Outcome::failed(reason::AUTHENTICATION_FAILED, error))?;
+    let access = registry_access::access(
+        &shared.client,
+        &shared.cloud,
+        &repository.key.namespace,
+        spec,
+        &image,
+        timeout,
+    );
+    let access = access.await.map_err(|error| match error {
+        AccessError::GateDisabled => Outcome::stalled(
+            reason::FEATURE_GATE_DISABLED,
+            "to use spec.serviceAccountName in the ImageRepository for provider authentication please enable the ObjectLevelWorkloadIdentity feature gate in the controller",
+        ),
+        error => Outcome::failed(
+            reason::AUTHENTICATION_FAILED,
+            format!("failed to configure authentication options: {error}"),
+        ),
+    })?;
     registry
         .resolve_digest(&image, tag, &access)
         .await

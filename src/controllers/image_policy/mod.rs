@@ -94,15 +94,9 @@ impl ImagePolicies {
         };
         let latest = plan::latest(&repository, &selected);
         let digest = match plan::wants_digest(&pinning, object, &latest) {
-            true => Some(
-                execute::digest(
-                    &self.shared.client,
-                    &self.registry,
-                    &repository,
-                    &latest.tag,
-                )
-                .await?,
-            ),
+            true => {
+                Some(execute::digest(&self.shared, &self.registry, &repository, &latest.tag).await?)
+            }
             false => plan::kept_digest(&pinning, object),
         };
         let report = plan::report(object, latest, digest, &pinning);

@@ -1,36 +1,53 @@
 //! Reads what an ImageRepository refers to.
 
 use super::plan::Target;
-use crate::adapters::registry::Access;
+use crate::adapters::registry::{Access, Fingerprint};
 use crate::api::ImageRepository;
-use crate::controllers::registry_access;
+use crate::api::image_repository::RegistryProvider;
+use crate::controllers::driver::Shared;
+use crate::controllers::registry_access::{self, AccessError};
+use crate::domain::docker_config::Credentials;
 use crate::domain::outcome::{Outcome, reason};
-use kube::Client;
 
 /// How to reach the registry, or why it cannot be reached.
 pub(super) async fn access(
-    client: &Client,
+    shared: &Shared,
     object: &ImageRepository,
     target: &Target,
 ) -> Result<Access, Outcome> {
     let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    registry_access::access(
-        client,
+    let access = registry_access::access(
+        &shared.client,
+        &shared.cloud,
         namespace,
         &object.spec,
         &target.image,
         target.timeout,
     )
-    .await
-    .map_err(|error| {
-        let reason = if error.is_unsupported() {
-            reason::UNSUPPORTED_FIELD
-        } else {
-            reason::AUTHENTICATION_FAILED
-        };
-        match error.is_unsupported() {
-            true => Outcome::stalled(reason, error),
-            false => Outcome::failed(reason, error),
+    .await;
+    if object.spec.provider != RegistryProvider::Generic {
+        shared.metrics.cloud_logins(shared.cloud.logins.counts());
+    }
+    access.map_err(|error| match error {
+        AccessError::GateDisabled => Outcome::stalled(reason::FEATURE_GATE_DISABLED, error),
+        AccessError::Secret(error) if error.is_unsupported() => {
+            Outcome::stalled(reason::UNSUPPORTED_FIELD, error)
         }
+        error => Outcome::failed(
+            reason::AUTHENTICATION_FAILED,
+            format!("failed to configure authentication options: {error}"),
+        ),
     })
+}
+
+/// What tells apart two accesses. Logins of clouds are others every hour and say nothing.
+pub(super) fn fingerprint(object: &ImageRepository, access: &Access) -> Fingerprint {
+    if object.spec.provider == RegistryProvider::Generic {
+        return access.fingerprint();
+    }
+    let nobody = Access {
+        credentials: Credentials::Anonymous,
+        ..access.clone()
+    };
+    nobody.fingerprint()
 }

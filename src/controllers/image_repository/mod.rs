@@ -10,13 +10,14 @@ use super::driver::{Controller, Run, Shared};
 use super::known_tags;
 use super::report::Report;
 use super::triggers::{Caches, Queues, scanned};
-use crate::adapters::registry::{Freshness, RegistryClient};
+use crate::adapters::registry::{ErrorClass, Fingerprint, Freshness, RegistryClient};
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::domain::backoff::spread;
 use crate::domain::object::ObjectKey;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use execute::scan;
 
@@ -32,6 +33,23 @@ pub struct ImageRepositories {
     pub queues: Arc<Queues>,
     /// Where to find them.
     pub caches: Arc<Caches>,
+    /// How each registry was reached in the last scan that succeeded.
+    pub reached: Reached,
+}
+
+/// How registries were reached, by ImageRepository.
+#[derive(Debug, Default)]
+pub struct Reached(Mutex<HashMap<ObjectKey, Fingerprint>>);
+
+impl Reached {
+    /// Whether `now` is another way than the last that is known.
+    fn is_other(&self, key: &ObjectKey, now: Fingerprint) -> bool {
+        self.lock().get(key).is_some_and(|known| *known != now)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectKey, Fingerprint>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Controller for ImageRepositories {
@@ -49,7 +67,7 @@ impl Controller for ImageRepositories {
         };
         target.due_after = spread(target.interval, self.shared.jitter_percent, &run.key);
         // An access that cannot work is told at once, also when no scan is due: as Flux does.
-        let access = match fetch::access(&self.shared.client, &object, &target).await {
+        let access = match fetch::access(&self.shared, &object, &target).await {
             Ok(access) => access,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
@@ -60,7 +78,9 @@ impl Controller for ImageRepositories {
             // Policies may have looked already, and wait.
             scanned(&self.caches, &self.queues, &run.key);
         }
-        let why = match plan::due(&object, &target, had_tags, &run) {
+        let way = fetch::fingerprint(&object, &access);
+        let new_access = self.reached.is_other(&run.key, way);
+        let why = match plan::due(&object, &target, had_tags, new_access, &run) {
             Ok(why) => why,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
@@ -80,22 +100,27 @@ impl Controller for ImageRepositories {
             Ok(listing) => {
                 let report = plan::scanned(&object, &target, listing, &scan, run.now);
                 known_tags::keep(&self.tags, &run.key, listing.tags.clone()).await;
+                self.reached.lock().insert(run.key.clone(), way);
                 if !had_tags {
                     scanned(&self.caches, &self.queues, &run.key);
                 }
                 report
             }
-            Err(error) => plan::failed(&object, &target, error, &scan, run.now),
+            Err(error) => {
+                if error.class() == ErrorClass::Authentication {
+                    self.shared.cloud.logins.refused(&access.credentials);
+                }
+                plan::failed(&object, &target, error, &scan, run.now)
+            }
         }
     }
 
     async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
         let metadata = &object.metadata;
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-        self.tags.remove(&ObjectKey::new(
-            namespace.unwrap_or_default(),
-            name.unwrap_or_default(),
-        ));
+        let key = ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default());
+        self.tags.remove(&key);
+        self.reached.lock().remove(&key);
         Ok(())
     }
 }

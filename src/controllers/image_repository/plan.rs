@@ -56,6 +56,7 @@ pub(super) fn due(
     object: &ImageRepository,
     target: &Target,
     has_tags: bool,
+    new_access: bool,
     run: &Run,
 ) -> Result<Why, Outcome> {
     let status = &object.status;
@@ -72,6 +73,7 @@ pub(super) fn due(
         observed_exclusions: &status.observed_exclusion_list,
         // A repository that is truly empty is not scanned for ever: its empty set is at hand.
         has_tags,
+        new_access,
         unsettled: !status
             .conditions
             .iter()
@@ -327,10 +329,14 @@ mod tests {
     fn a_scan_is_due_once_and_then_after_the_interval() {
         let mut object = object();
         let target = target(&object.spec).expect("the specification is whole");
-        assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::First));
+        assert_eq!(
+            due(&object, &target, false, false, &run(None)),
+            Ok(Why::First)
+        );
         object.status = found(&object, &target, &["1.0.0"], at(990)).status;
         object.status.conditions = vec![ready("True")];
-        let Err(Outcome::Ready { message, next, .. }) = due(&object, &target, true, &run(None))
+        let Err(Outcome::Ready { message, next, .. }) =
+            due(&object, &target, true, false, &run(None))
         else {
             panic!("no scan is due");
         };
@@ -340,10 +346,13 @@ mod tests {
         );
         assert_eq!(next, Some(Duration::from_secs(50)));
         assert_eq!(
-            due(&object, &target, true, &run(Some("now"))),
+            due(&object, &target, true, false, &run(Some("now"))),
             Ok(Why::Requested)
         );
-        assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::NoTags));
+        assert_eq!(
+            due(&object, &target, false, false, &run(None)),
+            Ok(Why::NoTags)
+        );
     }
 
     #[test]
@@ -353,7 +362,10 @@ mod tests {
         object.status = found(&object, &target, &["1.0.0"], at(990)).status;
         for status in ["False", "Unknown"] {
             object.status.conditions = vec![ready(status)];
-            assert_eq!(due(&object, &target, true, &run(None)), Ok(Why::Unsettled));
+            assert_eq!(
+                due(&object, &target, true, false, &run(None)),
+                Ok(Why::Unsettled)
+            );
         }
     }
 
@@ -388,7 +400,10 @@ mod tests {
         object.status.conditions = vec![ready("True")];
         let cost = object.status.spent.clone().expect("it is told");
         assert_eq!(cost.next_scan_time, Some(Time(at(999))));
-        assert_eq!(due(&object, &target, true, &run(None)), Ok(Why::Interval));
+        assert_eq!(
+            due(&object, &target, true, false, &run(None)),
+            Ok(Why::Interval)
+        );
     }
 
     #[test]

@@ -7,6 +7,8 @@
 mod bad_content;
 mod bad_registry;
 mod boundaries;
+mod cloud_logins;
+mod configuration;
 mod crashes;
 mod election;
 mod health;

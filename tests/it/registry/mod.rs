@@ -12,7 +12,7 @@ mod listing;
 mod logins;
 mod real;
 mod scans;
-mod tls;
+pub(crate) mod tls;
 mod validators;
 
 use highwater::adapters::registry::{Access, Listing, RegistryClient, RegistryError};

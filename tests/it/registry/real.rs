@@ -2,9 +2,11 @@
 
 use super::{anonymous, list, login, shown};
 use crate::support::registry_server::{PASSWORD, RegistryServer, USER, docker_config};
+use crate::support::token_server::{self, TokenServer, refresh_token};
 use highwater::adapters::registry::{Access, ErrorClass, RegistryClient};
-use highwater::domain::docker_config::DockerConfig;
+use highwater::domain::docker_config::{Credentials, DockerConfig};
 use highwater::domain::image::ImageName;
+use highwater::domain::redact::Secret;
 
 fn image(registry: &RegistryServer, repository: &str) -> ImageName {
     ImageName::parse(&registry.image(repository)).expect("a name")
@@ -47,6 +49,41 @@ async fn a_password_is_needed_where_the_registry_wants_one() {
             .expect_err("refused");
         assert_eq!(error.class(), ErrorClass::Authentication, "{error}");
         assert!(!error.to_string().contains(PASSWORD));
+    }
+}
+
+#[tokio::test]
+async fn tokens_of_its_server_open_a_registry_for_passwords_and_for_identity_tokens() {
+    let tokens = TokenServer::start().await;
+    let registry = token_server::registry(&tokens.realm(), "team/app");
+    let digest = registry.push("team/app", "1.0", "seed").await;
+    let image = image(&registry, "team/app");
+    let identity = Access {
+        credentials: Credentials::IdentityToken(Secret::new(refresh_token())),
+        ..anonymous()
+    };
+    for (access, method) in [(login(USER, PASSWORD), "GET"), (identity, "POST")] {
+        let client = RegistryClient::new();
+        let listing = client.list_tags(&image, &access, &|_| true).await;
+        assert_eq!(shown(&listing.expect("a list")), "1.0");
+        let found = client.resolve_digest(&image, "1.0", &access).await;
+        assert_eq!(found.as_ref(), Ok(&digest));
+        let seen = tokens.seen();
+        let asked = seen.last().expect("the token server was asked");
+        assert_eq!(asked.method, method);
+        assert!(!asked.target.contains("planted"), "{}", asked.target);
+    }
+    assert_eq!(
+        tokens.seen().len(),
+        2,
+        "one token serves for both questions"
+    );
+    for access in [anonymous(), login(USER, "wrong")] {
+        let error = RegistryClient::new()
+            .list_tags(&image, &access, &|_| true)
+            .await
+            .expect_err("refused");
+        assert_eq!(error.class(), ErrorClass::Authentication, "{error}");
     }
 }
 

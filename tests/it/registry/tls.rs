@@ -18,7 +18,8 @@ const SERVER_KEY: &[u8] = include_bytes!("certificates/server.key");
 const CLIENT: &[u8] = include_bytes!("certificates/client.pem");
 const CLIENT_KEY: &[u8] = include_bytes!("certificates/client.key");
 
-fn server(wants_certificate: bool) -> ServerConfig {
+/// A server's side of TLS, perhaps one that wants to see a certificate.
+pub(crate) fn server(wants_certificate: bool) -> ServerConfig {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let certificate = |pem| CertificateDer::from_pem_slice(pem).expect("a certificate");
     let key = PrivateKeyDer::from_pem_slice(SERVER_KEY).expect("a key");

@@ -10,3 +10,4 @@ pub mod oracle;
 pub mod process;
 pub mod programs;
 pub mod registry_server;
+pub mod token_server;

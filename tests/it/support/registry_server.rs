@@ -31,29 +31,48 @@ const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 /// A running registry; it ends, with its content, when the value is dropped.
 pub struct RegistryServer {
     address: String,
-    password: bool,
+    wants: Wants,
     client: Client,
     folder: PathBuf,
     server: Supervised,
 }
 
+/// What a registry wants of whoever asks.
+enum Wants {
+    Nothing,
+    Password,
+    /// A token; with the one here a test pushes.
+    Token {
+        configuration: Value,
+        push: String,
+    },
+}
+
 impl RegistryServer {
     /// A registry that is open to all.
     pub fn start() -> Self {
-        Self::start_with(false)
+        Self::start_with(Wants::Nothing)
     }
 
     /// A registry that wants [`USER`] and [`PASSWORD`] (basic) for everything.
     pub fn with_password() -> Self {
-        Self::start_with(true)
+        Self::start_with(Wants::Password)
     }
 
-    fn start_with(password: bool) -> Self {
+    /// A registry that wants tokens, as `configuration` says; with the token `push` a test pushes.
+    pub fn with_tokens(configuration: Value, push: String) -> Self {
+        Self::start_with(Wants::Token {
+            configuration,
+            push,
+        })
+    }
+
+    fn start_with(wants: Wants) -> Self {
         // Whoever installs it first wins, and all install the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = temporary_folder("registry");
         let log = folder.join("log");
-        write_configuration(&folder, password);
+        write_configuration(&folder, &wants);
         let mut command = Command::new(registry_program());
         command
             .arg("serve")
@@ -74,7 +93,7 @@ impl RegistryServer {
             .expect("a client without options can be built");
         Self {
             address,
-            password,
+            wants,
             client,
             folder,
             server,
@@ -174,10 +193,10 @@ impl RegistryServer {
     }
 
     fn authorize(&self, request: RequestBuilder) -> RequestBuilder {
-        if self.password {
-            request.basic_auth(USER, Some(PASSWORD))
-        } else {
-            request
+        match &self.wants {
+            Wants::Nothing => request,
+            Wants::Password => request.basic_auth(USER, Some(PASSWORD)),
+            Wants::Token { push, .. } => request.bearer_auth(push),
         }
     }
 
@@ -275,7 +294,7 @@ pub fn docker_config(registry: &str) -> String {
     json!({"auths": {registry: {"auth": pair}}}).to_string()
 }
 
-fn write_configuration(folder: &Path, password: bool) {
+fn write_configuration(folder: &Path, wants: &Wants) {
     let passwords = folder.join("htpasswd");
     let mut configuration = json!({
         "version": "0.1",
@@ -283,9 +302,18 @@ fn write_configuration(folder: &Path, password: bool) {
         "storage": {"inmemory": {}, "delete": {"enabled": true}, "maintenance": {"uploadpurging": {"enabled": false}}},
         "http": {"addr": "127.0.0.1:0", "secret": "tests"},
     });
-    if password {
-        configuration["auth"] = json!({"htpasswd": {"realm": "tests", "path": passwords}});
-        fs::write(&passwords, format!("{USER}:{PASSWORD_HASH}\n")).expect("the folder is ours");
+    match wants {
+        Wants::Nothing => {}
+        Wants::Password => {
+            configuration["auth"] = json!({"htpasswd": {"realm": "tests", "path": passwords}});
+            fs::write(&passwords, format!("{USER}:{PASSWORD_HASH}\n")).expect("the folder is ours");
+        }
+        Wants::Token {
+            configuration: token,
+            ..
+        } => {
+            configuration["auth"] = json!({"token": token});
+        }
     }
     // JSON is YAML.
     fs::write(folder.join("config.yml"), configuration.to_string()).expect("the folder is ours");

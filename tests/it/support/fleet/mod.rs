@@ -113,6 +113,13 @@ impl Fleet {
         self.process = Some(Running::start(&self.command(flags)));
     }
 
+    /// Starts the program with more variables in its environment.
+    pub fn start_with(&mut self, flags: &[&str], variables: &[(&str, &str)]) {
+        let mut command = self.command(flags);
+        command.envs(variables.iter().copied());
+        self.process = Some(Running::start(&command));
+    }
+
     /// Starts the program in an empty folder, as a new Pod has one.
     pub fn start_afresh(&mut self, flags: &[&str]) {
         self.storage = temporary_folder("storage");

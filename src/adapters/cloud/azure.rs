@@ -1,0 +1,236 @@
+//! Azure: tokens of the process or of an application, and logins of its registries.
+//!
+//! Invariant: the process is an application with a password, or one that a token in a file vouches for
+//! (workload identity), or else the managed identity of its node. What is absent: the logins of Azure's
+//! command line.
+
+use super::environment::Environment;
+use super::error::CloudError;
+use super::http::{Question, form, url};
+use super::signing::{Algorithm, certificate, sign};
+use super::{CloudLogins, Fresh, Who, key};
+use crate::domain::cloud::azure::{
+    AzureCloud, AzureEnvironment, Proof, access_token, assertion, exchange_form, registry_login,
+    token_form,
+};
+use crate::domain::cloud::gcp::signed;
+use crate::domain::cloud::{Identity, Provider};
+use crate::domain::docker_config::Credentials;
+use crate::domain::redact::{SafeUrl, Secret};
+use jiff::Timestamp;
+use reqwest::Url;
+use sha2::{Digest, Sha256};
+
+/// How a process without identity gets one.
+const HINT: &str = "let Azure's workload identity webhook label the Pod, give the node a managed identity, or set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`";
+
+/// The cloud that the file of `AZURE_ENVIRONMENT_FILEPATH` describes, if one is named.
+pub(super) async fn described(
+    environment: &Environment,
+) -> Result<Option<AzureEnvironment>, CloudError> {
+    let name = "AZURE_ENVIRONMENT_FILEPATH";
+    let Some(path) = environment.get(name) else {
+        return Ok(None);
+    };
+    let content = environment.file(name, path).await?;
+    let parsed = AzureEnvironment::parse(content.as_bytes());
+    parsed.map(Some).map_err(|problem| CloudError::Setting {
+        name,
+        reason: format!("`{path}`: {problem}"),
+    })
+}
+
+impl CloudLogins {
+    /// The login of a registry of Azure's.
+    pub(super) async fn acr(
+        &self,
+        host: &str,
+        cloud: &AzureCloud,
+        who: Who<'_>,
+        proxy: Option<&SafeUrl>,
+    ) -> Result<Credentials, CloudError> {
+        let token = self.azure_token(cloud, who, proxy).await?;
+        let request = async {
+            let name = "HIGHWATER_ACR_ENDPOINT";
+            let usual = format!("https://{host}");
+            let base = url(name, self.environment.get(name).unwrap_or(&usual))?;
+            let at = joined(name, &base, "oauth2/exchange")?;
+            let client = self.clients.outward(&at, proxy)?;
+            let place = format!("`{at}` (the login of `{host}`)");
+            let question = Question {
+                place: place.clone(),
+                request: form(&client, at, &exchange_form(host, &token)),
+                secrets: vec![token.expose()],
+            };
+            registry_login(&question.ask().await?)
+                .map_err(|problem| CloudError::Answer { place, problem })
+        };
+        let scope = cloud.scope();
+        let place = key(Provider::Azure, who, proxy, &[&scope, host]);
+        self.logins
+            .get(place, request)
+            .await
+            .inspect_err(|error| {
+                // They may have been taken back before their time.
+                if error.is_refused() {
+                    self.tokens.forget(&token);
+                }
+            })
+            .map_err(CloudError::of_login)
+    }
+
+    async fn azure_token(
+        &self,
+        cloud: &AzureCloud,
+        who: Who<'_>,
+        proxy: Option<&SafeUrl>,
+    ) -> Result<Secret, CloudError> {
+        let scope = cloud.scope();
+        let place = key(
+            Provider::Azure,
+            who,
+            proxy,
+            &[&scope, self.authority(cloud)],
+        );
+        let request = async {
+            match who {
+                Who::Process => self.process_token(cloud, proxy).await,
+                Who::Account(account) => {
+                    let Identity::Application { tenant, client } = &account.identity else {
+                        return Err(CloudError::Setting {
+                            name: "azure.workload.identity/client-id",
+                            reason: "the account has no application".to_owned(),
+                        });
+                    };
+                    let token = self.cluster_token(account).await?;
+                    self.application(cloud, proxy, (tenant, client), Proof::Assertion(&token))
+                        .await
+                }
+            }
+        };
+        let token = self.tokens.get(place, request).await;
+        token.map_err(|error| error.of(who))
+    }
+
+    async fn process_token(&self, cloud: &AzureCloud, proxy: Option<&SafeUrl>) -> Fresh<Secret> {
+        let variable = |name| self.environment.get(name);
+        if let (Some(tenant), Some(client)) =
+            (variable("AZURE_TENANT_ID"), variable("AZURE_CLIENT_ID"))
+        {
+            let who = (tenant, client);
+            if let Some(password) = variable("AZURE_CLIENT_SECRET") {
+                let password = Secret::new(password.to_owned());
+                return self
+                    .application(cloud, proxy, who, Proof::Password(&password))
+                    .await;
+            }
+            let name = "AZURE_CLIENT_CERTIFICATE_PATH";
+            if let Some(path) = variable(name) {
+                let pem = self.environment.file(name, path).await?;
+                let at = self.token_url(cloud, tenant)?;
+                let assertion =
+                    signed_by(&pem, client, at.as_str()).ok_or_else(|| CloudError::Setting {
+                        name,
+                        reason: format!("`{path}` holds no certificate with an RSA key in PEM"),
+                    })?;
+                return self
+                    .application(cloud, proxy, who, Proof::Assertion(&assertion))
+                    .await;
+            }
+            let name = "AZURE_FEDERATED_TOKEN_FILE";
+            if let Some(path) = variable(name) {
+                let token = self.environment.file(name, path).await?;
+                let token = Secret::new(token.trim().to_owned());
+                return self
+                    .application(cloud, proxy, who, Proof::Assertion(&token))
+                    .await;
+            }
+        }
+        self.managed_identity(cloud)
+            .await
+            .map_err(|last| CloudError::NoIdentity {
+                last: Box::new(last),
+                hint: HINT,
+            })
+    }
+
+    /// A token of an application (tenant and client), which proves that it is itself.
+    async fn application(
+        &self,
+        cloud: &AzureCloud,
+        proxy: Option<&SafeUrl>,
+        (tenant, client): (&str, &str),
+        proof: Proof<'_>,
+    ) -> Fresh<Secret> {
+        let at = self.token_url(cloud, tenant)?;
+        let place = format!("`{at}` (a token of the application `{client}`)");
+        let http = self.clients.outward(&at, proxy)?;
+        let (Proof::Assertion(secret) | Proof::Password(secret)) = proof;
+        let question = Question {
+            place: place.clone(),
+            request: form(&http, at, &token_form(client, &cloud.scope(), proof)),
+            secrets: vec![secret.expose()],
+        };
+        access_token(&question.ask().await?)
+            .map_err(|problem| CloudError::Answer { place, problem })
+    }
+
+    /// Where a directory gives tokens.
+    fn token_url(&self, cloud: &AzureCloud, tenant: &str) -> Result<Url, CloudError> {
+        let name = "AZURE_AUTHORITY_HOST";
+        let authority = url(name, self.authority(cloud))?;
+        joined(name, &authority, &format!("{tenant}/oauth2/v2.0/token"))
+    }
+
+    /// A token of the node's managed identity.
+    async fn managed_identity(&self, cloud: &AzureCloud) -> Fresh<Secret> {
+        let name = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+        let base = self
+            .environment
+            .get(name)
+            .unwrap_or("http://169.254.169.254");
+        let mut at = joined(name, &url(name, base)?, "metadata/identity/oauth2/token")?;
+        at.query_pairs_mut()
+            .append_pair("api-version", "2018-02-01")
+            .append_pair("resource", cloud.resource());
+        if let Some(client) = self.environment.get("AZURE_CLIENT_ID") {
+            at.query_pairs_mut().append_pair("client_id", client);
+        }
+        let origin = at.origin().ascii_serialization();
+        let place = format!("`{origin}` (the node's managed identity)");
+        let question = Question {
+            place: place.clone(),
+            request: self.clients.local()?.get(at).header("metadata", "true"),
+            secrets: Vec::new(),
+        };
+        access_token(&question.ask().await?)
+            .map_err(|problem| CloudError::Answer { place, problem })
+    }
+
+    fn authority<'a>(&'a self, cloud: &'a AzureCloud) -> &'a str {
+        self.environment
+            .get("AZURE_AUTHORITY_HOST")
+            .unwrap_or(cloud.authority())
+    }
+}
+
+/// An assertion of a client that is signed with the key of its certificate.
+fn signed_by(pem: &str, client: &str, audience: &str) -> Option<Secret> {
+    let thumbprint = Sha256::digest(certificate(pem)?);
+    let now = Timestamp::now();
+    let unsigned = assertion(
+        client,
+        audience,
+        &thumbprint,
+        &now.as_nanosecond().to_string(),
+        now,
+    );
+    let signature = sign(pem, unsigned.as_bytes(), Algorithm::Ps256)?;
+    Some(signed(&unsigned, &signature))
+}
+
+/// A path below a base, whether or not the base ends in a slash.
+fn joined(name: &'static str, base: &Url, path: &str) -> Result<Url, CloudError> {
+    let base = format!("{}/", base.as_str().trim_end_matches('/'));
+    url(name, &format!("{base}{path}"))
+}

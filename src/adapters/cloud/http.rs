@@ -1,0 +1,209 @@
+//! Asking over HTTP, within bounds.
+//!
+//! Invariant: no redirect is followed, because it would carry a login along; an answer has at most a
+//! megabyte and ten seconds; metadata of this machine is asked without any proxy. What is absent: what
+//! is asked.
+
+use super::error::CloudError;
+use crate::domain::cloud::answer::refusal;
+use crate::domain::cloud::aws::Form;
+use crate::domain::redact::SafeUrl;
+use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use url::form_urlencoded::Serializer;
+
+/// How long one request may take, as in Flux.
+const REQUEST_TIME: Duration = Duration::from_secs(10);
+/// How long it may take to learn that there is no metadata on this machine.
+const METADATA_TIME: Duration = Duration::from_secs(5);
+/// Largest answer, in bytes.
+const LARGEST_ANSWER: usize = 1024 * 1024;
+
+/// Connections to clouds.
+#[derive(Default)]
+pub(super) struct Clients {
+    local: Mutex<Option<Client>>,
+    outward: Mutex<Option<Client>>,
+}
+
+/// One question.
+pub(super) struct Question<'a> {
+    /// The place, for messages.
+    pub(super) place: String,
+    /// The request.
+    pub(super) request: RequestBuilder,
+    /// What must not appear in messages.
+    pub(super) secrets: Vec<&'a str>,
+}
+
+impl Clients {
+    /// For what only this machine answers. Its certificates are not needed, and no proxy knows it.
+    pub(super) fn local(&self) -> Result<Client, CloudError> {
+        opened(&self.local, || {
+            let builder = builder().no_proxy().tls_certs_only([]);
+            builder
+                .connect_timeout(METADATA_TIME)
+                .timeout(METADATA_TIME)
+        })
+    }
+
+    /// For a cloud's service at `url`.
+    pub(super) fn outward(&self, url: &Url, proxy: Option<&SafeUrl>) -> Result<Client, CloudError> {
+        match proxy {
+            Some(proxy) => {
+                let proxy = reqwest_proxy(proxy)?;
+                built(builder().proxy(proxy))
+            }
+            None if url.scheme() == "http" && is_loopback(url) => self.local(),
+            None => opened(&self.outward, builder),
+        }
+    }
+}
+
+fn opened(
+    place: &Mutex<Option<Client>>,
+    builder: impl FnOnce() -> ClientBuilder,
+) -> Result<Client, CloudError> {
+    let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(client) = place.as_ref() {
+        return Ok(client.clone());
+    }
+    let client = built(builder())?;
+    *place = Some(client.clone());
+    Ok(client)
+}
+
+fn built(builder: ClientBuilder) -> Result<Client, CloudError> {
+    builder.build().map_err(|error| CloudError::Unreachable {
+        place: "the cloud".to_owned(),
+        reason: error.without_url().to_string(),
+    })
+}
+
+fn builder() -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("highwater/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .timeout(REQUEST_TIME)
+}
+
+/// As in Go, a socks5 proxy resolves names: inside a closed network only it can.
+fn reqwest_proxy(proxy: &SafeUrl) -> Result<reqwest::Proxy, CloudError> {
+    let address = proxy.as_url().as_str();
+    let address = match address.strip_prefix("socks5://") {
+        Some(rest) => format!("socks5h://{rest}"),
+        None => address.to_owned(),
+    };
+    reqwest::Proxy::all(address).map_err(|_| CloudError::Unreachable {
+        place: format!("the proxy `{proxy}`"),
+        reason: "its address is not valid".to_owned(),
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// A form in the body of a POST.
+pub(super) fn form(client: &Client, url: Url, form: &Form) -> RequestBuilder {
+    let body = Serializer::new(String::new()).extend_pairs(form).finish();
+    client
+        .request(Method::POST, url)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(body)
+}
+
+/// A URL that the program made, or that the environment or a file of it names.
+pub(super) fn url(name: &'static str, text: &str) -> Result<Url, CloudError> {
+    let unusable = |reason: &str| CloudError::Setting {
+        name,
+        reason: reason.to_owned(),
+    };
+    let url = Url::parse(text).map_err(|error| unusable(&error.to_string()))?;
+    match url.scheme() {
+        "http" | "https" if url.has_host() => Ok(url),
+        _ => Err(unusable("expected a URL of http or https")),
+    }
+}
+
+impl Question<'_> {
+    /// Asks, and gives the body of a successful answer.
+    pub(super) async fn ask(self) -> Result<Vec<u8>, CloudError> {
+        Ok(self.ask_with_headers().await?.1)
+    }
+
+    /// The same with the header fields of the answer.
+    pub(super) async fn ask_with_headers(self) -> Result<(HeaderMap, Vec<u8>), CloudError> {
+        let unreachable = |error: reqwest::Error| CloudError::Unreachable {
+            place: self.place.clone(),
+            reason: crate::domain::outcome::with_causes(&error.without_url()),
+        };
+        let response = self.request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let headers = response.headers().clone();
+        let body = read(response).await.map_err(unreachable)?;
+        let Some(body) = body else {
+            return Err(CloudError::Unreachable {
+                place: self.place,
+                reason: format!("the answer has more than {LARGEST_ANSWER} bytes"),
+            });
+        };
+        if status.is_success() {
+            return Ok((headers, body));
+        }
+        Err(CloudError::Refused {
+            place: self.place,
+            status: status.as_u16(),
+            words: refusal(&body, &self.secrets),
+        })
+    }
+}
+
+/// The whole body; `None` when it is too large.
+async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_url_of_http_or_https() {
+        for text in ["", "sts.example", "ftp://sts.example", "file:///etc/passwd"] {
+            let error = url("AWS_ENDPOINT_URL_STS", text).expect_err("no endpoint");
+            assert!(
+                error.to_string().starts_with("`AWS_ENDPOINT_URL_STS`: "),
+                "{error}"
+            );
+        }
+        assert!(url("X", "http://127.0.0.1:1").is_ok());
+    }
+
+    #[test]
+    fn loopback_is_told_from_what_looks_like_it() {
+        for (text, expected) in [
+            ("http://127.0.0.1:1", true),
+            ("http://[::1]:1", true),
+            ("http://localhost", true),
+            ("http://127.0.0.1.example.org", false),
+            ("http://169.254.169.254", false),
+        ] {
+            let url = Url::parse(text).expect("a URL");
+            assert_eq!(is_loopback(&url), expected, "{text}");
+        }
+    }
+}
