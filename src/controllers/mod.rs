@@ -280,6 +280,7 @@ fn reflector(world: &World) -> [Task; 2] {
         registry,
         tags,
         caches: Arc::clone(caches),
+        facts: image_policy::KnownFacts::default(),
         settings: image_policy::Settings {
             no_cross_namespace_refs: world.settings.no_cross_namespace_refs,
             requeue_dependency: world.settings.requeue_dependency,

@@ -182,6 +182,9 @@ pub enum AnswerProblem {
     /// `Docker-Content-Digest` is not a digest.
     #[error("it has an invalid digest")]
     Digest,
+    /// Content that is not what was asked for by its digest.
+    #[error("it is other content than its digest says")]
+    OtherContent,
     /// A token answer without a token, or with one that no header can carry.
     #[error("it holds no token")]
     NoToken,

@@ -1,4 +1,4 @@
-//! The OCI registry client: tag lists and digests over the distribution API.
+//! The OCI registry client: tag lists, digests and times of images over the distribution API.
 //!
 //! Invariants: a tag list is whole or an error, never a part; a secret goes only to the registry it
 //! was given for and to the token server which that registry names over https (or on its own
@@ -16,7 +16,9 @@ mod credential_helper;
 mod digest;
 mod endpoint;
 mod error;
+mod facts;
 mod listing;
+mod manifest;
 mod origin;
 mod session;
 mod tag_page;
@@ -27,6 +29,7 @@ pub use access::{Access, ClientCertificate, Proxy, Tls};
 pub use budget::Budget;
 pub use credential_helper::{CredentialHelper, CredentialHelperError};
 pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
+pub use facts::{ImageFacts, Known};
 pub use listing::{Limits, Listing};
 
 use crate::domain::image::ImageName;
@@ -45,6 +48,7 @@ pub struct RegistryClient {
     tokens: TokenCache,
     budgets: Budgets,
     limits: Limits,
+    read: facts::Read,
 }
 
 impl RegistryClient {
@@ -105,6 +109,26 @@ impl RegistryClient {
     ) -> Result<String, RegistryError> {
         self.within(image, access, async |session| {
             digest::resolve(session, image, tag).await
+        })
+        .await
+    }
+
+    /// What the registry says of the image that a tag points to now: digest, platforms and times.
+    ///
+    /// It asks with HEAD, and reads the manifest, and the image's configuration where no annotation tells the creation time, once for
+    /// each digest: what they say cannot change. Of an image for several platforms the configuration of one is read.
+    ///
+    /// # Errors
+    /// [`RegistryError`], with [`ErrorClass::NotFound`] when the tag is gone.
+    pub async fn facts(
+        &self,
+        image: &ImageName,
+        tag: &str,
+        access: &Access,
+        known: Known<'_>,
+    ) -> Result<ImageFacts, RegistryError> {
+        self.within(image, access, async |session| {
+            facts::of_tag(session, image, tag, known, &self.read).await
         })
         .await
     }

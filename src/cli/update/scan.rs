@@ -1,11 +1,13 @@
 //! Asks the registries: each repository once, several at a time.
 
 use super::objects::Found;
-use super::select::{Selection, repository_of, select, wants_digest};
+use super::select::{Selection, policy_of, repository_of, select, wants_digest};
 use super::trouble::Trouble;
 use crate::adapters::registry::{Access, ErrorClass, RegistryClient, RegistryError};
 use crate::api::image_repository::ImageRepositorySpec;
+use crate::api::{ImagePolicy, ImageRepository};
 use crate::cli::logins::Logins;
+use crate::controllers::image_policy::informed;
 use crate::controllers::image_repository::scan;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
@@ -69,10 +71,11 @@ pub(super) async fn run(
             found.policies.get(policy),
             found.repositories.get(repository),
             tags.get(repository),
+            targets.iter().find(|target| target.key == repository),
         );
         // Where something is missing, that was said already.
-        if let (Some(object), Some(spec), Some(tags)) = objects {
-            match select(policy, object, spec, tags) {
+        if let (Some(object), Some(spec), Some(tags), Some(target)) = objects {
+            match chosen(&client, target, policy, object, spec, tags).await {
                 Ok(selection) => scanned.selections.push(selection),
                 Err(message) => scanned
                     .troubles
@@ -82,6 +85,20 @@ pub(super) async fn run(
     }
     pin(&client, found, &targets, settings, &mut scanned).await;
     scanned
+}
+
+/// What a policy selects; one that selects by time asks the registry for it.
+async fn chosen(
+    client: &RegistryClient,
+    target: &Target<'_>,
+    key: &ObjectKey,
+    object: &ImagePolicy,
+    repository: &ImageRepository,
+    tags: &TagSet,
+) -> Result<Selection, String> {
+    let policy = policy_of(object)?;
+    let policy = informed(client, &target.image, &target.access, policy, tags).await?;
+    select(key, object, &policy, repository, tags)
 }
 
 /// The policies that can be asked for, each with its repository.

@@ -7,19 +7,29 @@ mod execute;
 mod fetch;
 mod high_water;
 mod plan;
+mod times;
 
 use super::driver::{Controller, Run, Shared};
 use super::report::Report;
 use super::triggers::Caches;
+use crate::adapters::cluster::watch::key_of;
 use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImagePolicy;
 use crate::api::image_policy::ImagePolicyStatus;
+use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::policy::Settled;
-use std::sync::Arc;
+use crate::domain::policy::Policy;
+use crate::domain::tags::TagSet;
+use fetch::Repository;
+use high_water::{Decision, Mark};
+use plan::Pinning;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use plan::policy;
+use times::Facts;
+pub use times::informed;
 
 /// The controller of ImagePolicy.
 pub struct ImagePolicies {
@@ -31,9 +41,15 @@ pub struct ImagePolicies {
     pub tags: Arc<TagStore>,
     /// The repositories.
     pub caches: Arc<Caches>,
+    /// What is known of images, for policies that select by time.
+    pub facts: KnownFacts,
     /// What flags decide.
     pub settings: Settings,
 }
+
+/// What is known of images, by policy and image.
+#[derive(Debug, Default)]
+pub struct KnownFacts(Mutex<HashMap<(ObjectKey, String), Arc<Facts>>>);
 
 /// What flags decide for policies.
 #[derive(Clone, Debug)]
@@ -55,8 +71,24 @@ impl Controller for ImagePolicies {
         }
     }
 
-    async fn finalize(&self, _: Arc<ImagePolicy>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<ImagePolicy>) -> Result<(), String> {
+        self.facts.forget(&key_of(&*object));
         Ok(())
+    }
+}
+
+impl KnownFacts {
+    /// What is known of `image` for a policy; what was known of another image is forgotten.
+    fn of(&self, policy: &ObjectKey, image: &str) -> Arc<Facts> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(key, name), _| key != policy || name == image);
+        let key = (policy.clone(), image.to_owned());
+        Arc::clone(known.entry(key).or_default())
+    }
+
+    fn forget(&self, policy: &ObjectKey) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(key, _), _| key != policy);
     }
 }
 
@@ -76,21 +108,27 @@ impl ImagePolicies {
             &self.settings,
         )
         .await?;
-        let tags = self
-            .tags
-            .get(&repository.key)
-            .filter(|tags| !tags.is_empty() && repository.is_scanned_as_named());
-        let Some(tags) = tags else {
+        let mark = Mark::of(object, &repository);
+        let tags = self.tags.get(&repository.key);
+        let tags = tags.filter(|_| repository.is_scanned_as_named());
+        let Some(tags) = tags.filter(|tags| !tags.is_empty() || mark.is_set()) else {
             return plan::without_tags(object, &repository, &self.settings);
         };
+        let policy = match policy.asks_for_times() {
+            true => {
+                let doubted = run.requested_at.is_some() || matches!(pinning, Pinning::Always(_));
+                self.informed(policy, &tags, &mark, &repository, &run.key, doubted)
+                    .await?
+            }
+            false => policy,
+        };
         // A slow pattern over very many tags must not hold up the tasks that wait for the network.
-        let mark = high_water::Mark::of(object, &repository);
-        let selecting = tokio::task::spawn_blocking(move || mark.settle(&policy, &tags)).await;
-        let settled = selecting.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
-        let selected = match settled.map_err(|error| plan::no_match(&error))? {
-            Settled::Taken(selected) | Settled::Equal(selected) => selected,
-            Settled::HeldBack { kept, candidate } => {
-                return Ok(high_water::held_back(object, &kept, &candidate, &pinning));
+        let deciding = tokio::task::spawn_blocking(move || mark.settle(&policy, &tags)).await;
+        let decision = deciding.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
+        let (selected, selection) = match decision.map_err(|error| plan::no_match(&error))? {
+            Decision::Selected(selected, selection) => (selected, selection),
+            Decision::Held(held, selection) => {
+                return Ok(high_water::held_back(object, &held, selection, &pinning));
             }
         };
         let latest = plan::latest(&repository, &selected);
@@ -106,7 +144,33 @@ impl ImagePolicies {
             ),
             false => plan::kept_digest(&pinning, object),
         };
-        let report = plan::report(object, latest, digest, &pinning);
+        let report = plan::report(object, latest, digest, selection, &pinning);
         Ok(high_water::followed(object, report))
+    }
+
+    /// The policy with the times it asks for; `doubted` when tags may have moved since they were asked for.
+    async fn informed(
+        &self,
+        policy: Policy,
+        tags: &TagSet,
+        mark: &Mark,
+        repository: &Repository,
+        key: &ObjectKey,
+        doubted: bool,
+    ) -> Result<Policy, Outcome> {
+        let Some(question) = policy
+            .question(tags)
+            .map_err(|error| plan::no_match(&error))?
+        else {
+            return Ok(policy);
+        };
+        let facts = self.facts.of(key, &repository.object.spec.image);
+        if doubted {
+            facts.doubt();
+        }
+        let (client, registry) = (&self.shared.client, &self.registry);
+        let mut times = execute::times(client, registry, repository, &question, &facts).await?;
+        mark.remind(&mut times);
+        Ok(policy.knowing(times))
     }
 }

@@ -1,0 +1,250 @@
+//! What a registry says of an image: digest, platforms, times, and what it says of limits meanwhile.
+//!
+//! Invariant: content is what its digest says; what was read of a digest is not read again. The push time is the `Last-Modified` of
+//! the manifest: the distribution API has no other. What is absent: registries' own APIs (Docker Hub, Harbor, Quay, GitLab).
+
+use super::body;
+use super::budget::Kind;
+use super::digest::{LARGEST_MANIFEST, MANIFESTS, check_tag, digest_field, sha256};
+use super::error::{AnswerProblem, ErrorClass, RegistryError};
+use super::manifest::{Configuration, Further, Manifest, read};
+use super::session::{Request, Session};
+use crate::domain::http_field::{RateLimit, parse_http_date, parse_rate_limit};
+use crate::domain::image::ImageName;
+use jiff::Timestamp;
+use reqwest::header::LAST_MODIFIED;
+use reqwest::{Method, Response};
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// The largest configuration that is read, in bytes; real ones have a few thousand.
+const LARGEST_CONFIGURATION: usize = 4 * 1024 * 1024;
+/// Most images remembered. It is a cache: when it is full it starts anew.
+const MOST_IMAGES: usize = 50_000;
+/// Most platforms of one image that are told.
+const MOST_PLATFORMS: usize = 64;
+
+/// What a registry says of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// The digest, `sha256:<hex>`; of an index the index's own.
+    pub digest: String,
+    /// When it was built, as its annotation or its configuration says.
+    pub created: Option<Timestamp>,
+    /// When the registry got it, as the registry says.
+    pub pushed: Option<Timestamp>,
+    /// What it runs on, `os/architecture[/variant]`.
+    pub platforms: Vec<String>,
+    /// Whether the manifest was read: without it neither `created` nor `platforms` is known.
+    pub is_read: bool,
+    /// What is left of the registry's limit.
+    pub limit: Option<RateLimit>,
+}
+
+/// What need not be asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Known<'k> {
+    /// Nothing is known of the image.
+    Nothing,
+    /// This was the image when the tag was looked at before.
+    Of(&'k ImageFacts),
+    /// What HEAD tells is enough; nothing is read.
+    Enough,
+}
+
+/// What was read, by digest.
+#[derive(Default)]
+pub(super) struct Read {
+    images: Mutex<HashMap<String, Told>>,
+}
+
+/// What an image says of itself.
+#[derive(Clone, Default)]
+struct Told {
+    created: Option<Timestamp>,
+    platforms: Vec<String>,
+}
+
+/// Asks with HEAD, and reads what is not known.
+pub(super) async fn of_tag(
+    session: &mut Session<'_>,
+    image: &ImageName,
+    tag: &str,
+    known: Known<'_>,
+    images: &Read,
+) -> Result<ImageFacts, RegistryError> {
+    check_tag(tag)?;
+    let what = format!("{}:{tag}", image.canonical());
+    let mut facts = match head(session, &what, tag).await? {
+        Some(facts) => facts,
+        None => {
+            let (response, manifest) = get(session, &what, &format!("manifests/{tag}")).await?;
+            let digest = digest_field_of(session, &response)?.unwrap_or_else(|| sha256(&manifest));
+            facts_of(&response, digest)
+        }
+    };
+    let told = match known {
+        Known::Enough => return Ok(facts),
+        Known::Of(known) if known.is_read && known.digest == facts.digest => Told {
+            created: known.created,
+            platforms: known.platforms.clone(),
+        },
+        _ => match images.get(&facts.digest) {
+            Some(told) => told,
+            None => {
+                let told = told(session, &what, &facts.digest).await?;
+                images.put(&facts.digest, &told);
+                told
+            }
+        },
+    };
+    facts.created = told.created;
+    facts.platforms = told.platforms;
+    facts.is_read = true;
+    Ok(facts)
+}
+
+/// What HEAD tells; `None` where it does not tell the digest.
+async fn head(
+    session: &mut Session<'_>,
+    what: &str,
+    tag: &str,
+) -> Result<Option<ImageFacts>, RegistryError> {
+    let url = session.url(&format!("manifests/{tag}"));
+    let head = Request {
+        method: &Method::HEAD,
+        url: &url,
+        accept: MANIFESTS,
+        what,
+        kind: Kind::Manifest,
+    };
+    match session.send(head).await {
+        Ok(response) => {
+            let digest = digest_field_of(session, &response)?;
+            Ok(digest.map(|digest| facts_of(&response, digest)))
+        }
+        // Registries that know no HEAD: 405 and the like.
+        Err(error) if error.class() == ErrorClass::Invalid => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn digest_field_of(
+    session: &Session<'_>,
+    response: &Response,
+) -> Result<Option<String>, RegistryError> {
+    digest_field(response).map_err(|problem| session.problem(problem))
+}
+
+/// What the header fields of an answer tell.
+fn facts_of(response: &Response, digest: String) -> ImageFacts {
+    let field = |name: &str| response.headers().get(name)?.to_str().ok();
+    ImageFacts {
+        digest,
+        created: None,
+        pushed: field(LAST_MODIFIED.as_str()).and_then(parse_http_date),
+        platforms: Vec::new(),
+        is_read: false,
+        limit: parse_rate_limit(field, Timestamp::now()),
+    }
+}
+
+/// Reads what an image says of itself: its manifest, for an index that of one image, and the configuration.
+async fn told(session: &mut Session<'_>, what: &str, digest: &str) -> Result<Told, RegistryError> {
+    let outer = manifest(session, what, digest).await?;
+    let mut told = Told {
+        created: outer.created(),
+        platforms: outer.platforms(),
+    };
+    told.platforms.truncate(MOST_PLATFORMS);
+    if told.created.is_some() && !told.platforms.is_empty() {
+        return Ok(told);
+    }
+    let inner;
+    let image = match outer.further() {
+        Further::Manifest(digest) => {
+            inner = manifest(session, what, digest).await?;
+            &inner
+        }
+        _ => &outer,
+    };
+    told.created = told.created.or_else(|| image.created());
+    let complete = told.created.is_some() && !told.platforms.is_empty();
+    if let (Further::Configuration(digest), false) = (image.further(), complete) {
+        let bytes = content(session, what, "blobs", digest).await?;
+        let configuration: Configuration =
+            read(&bytes, "image configuration").map_err(|problem| session.problem(problem))?;
+        told.created = told.created.or_else(|| configuration.created());
+        if told.platforms.is_empty() {
+            told.platforms = configuration.platforms();
+        }
+    }
+    Ok(told)
+}
+
+async fn manifest(
+    session: &mut Session<'_>,
+    what: &str,
+    digest: &str,
+) -> Result<Manifest, RegistryError> {
+    let bytes = content(session, what, "manifests", digest).await?;
+    read(&bytes, "manifest").map_err(|problem| session.problem(problem))
+}
+
+/// Content by its digest.
+async fn content(
+    session: &mut Session<'_>,
+    what: &str,
+    kind: &str,
+    digest: &str,
+) -> Result<Vec<u8>, RegistryError> {
+    let (_, bytes) = get(session, what, &format!("{kind}/{digest}")).await?;
+    // Of the algorithms that registries may use, all use this one.
+    match digest.starts_with("sha256:") && sha256(&bytes) != digest {
+        true => Err(session.problem(AnswerProblem::OtherContent)),
+        false => Ok(bytes),
+    }
+}
+
+/// The answer to GET, its head and its body.
+async fn get(
+    session: &mut Session<'_>,
+    what: &str,
+    rest: &str,
+) -> Result<(Response, Vec<u8>), RegistryError> {
+    let url = session.url(rest);
+    let is_blob = rest.starts_with("blobs/");
+    let get = Request {
+        method: &Method::GET,
+        url: &url,
+        accept: if is_blob { "*/*" } else { MANIFESTS },
+        what,
+        kind: Kind::Manifest,
+    };
+    let mut response = session.send(get).await?;
+    let limit = if is_blob {
+        LARGEST_CONFIGURATION
+    } else {
+        LARGEST_MANIFEST
+    };
+    let bytes = body::read_from(&mut response, session.host(), limit).await?;
+    match bytes.is_empty() {
+        true => Err(session.problem(AnswerProblem::Empty)),
+        false => Ok((response, bytes)),
+    }
+}
+
+impl Read {
+    fn get(&self, digest: &str) -> Option<Told> {
+        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        images.get(digest).cloned()
+    }
+
+    fn put(&self, digest: &str, told: &Told) {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if images.len() >= MOST_IMAGES {
+            images.clear();
+        }
+        images.insert(digest.to_owned(), told.clone());
+    }
+}

@@ -1,0 +1,148 @@
+//! What is known of the times of images: asked of the registry once for each image, not for each decision.
+//!
+//! Invariant: a decision is made of the times of all tags or not at all; what was found out before a failure is kept, so that the
+//! next try goes on from there. What is absent: which tags count.
+
+use crate::adapters::registry::{
+    Access, ErrorClass, ImageFacts, Known, RegistryClient, RegistryError,
+};
+use crate::domain::image::ImageName;
+use crate::domain::policy::{Moment, Policy, Question, Times};
+use crate::domain::tags::TagSet;
+use futures::{StreamExt, TryStreamExt, stream};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// How many images of a policy are asked for at once.
+const AT_ONCE: usize = 8;
+
+/// What is known of the tags of one image.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    tags: Mutex<HashMap<String, Fact>>,
+}
+
+#[derive(Clone, Debug)]
+struct Fact {
+    /// `None` for a tag that the registry lists and does not have.
+    image: Option<ImageFacts>,
+    /// Whether it is to be asked for again, because the tag may have moved.
+    stale: bool,
+}
+
+/// A tag whose time could not be found out.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// The tag.
+    pub(super) tag: String,
+    /// Why not.
+    pub(super) error: RegistryError,
+}
+
+/// The policy with the times it asks for, where nothing was found out before.
+///
+/// # Errors
+/// Words for too many tags, and for a tag whose time could not be found out.
+pub async fn informed(
+    registry: &RegistryClient,
+    image: &ImageName,
+    access: &Access,
+    policy: Policy,
+    tags: &TagSet,
+) -> Result<Policy, String> {
+    let Some(question) = policy.question(tags).map_err(|error| error.to_string())? else {
+        return Ok(policy);
+    };
+    let facts = Facts::default();
+    let asked = facts.ask(registry, image, access, &question).await;
+    asked.map_err(|Trouble { tag, error }| {
+        format!(
+            "failed to ask when `{tag}` was {}: {error}",
+            question.moment
+        )
+    })?;
+    Ok(policy.knowing(facts.times(&question)))
+}
+
+impl Facts {
+    /// Lets every tag be asked for again: tags may have moved. Images that were asked for stay known.
+    pub(super) fn doubt(&self) {
+        self.lock().values_mut().for_each(|fact| fact.stale = true);
+    }
+
+    /// Whether the registry need not be asked.
+    pub(super) fn answers(&self, question: &Question) -> bool {
+        let facts = self.lock();
+        let mut tags = question.tags.iter();
+        tags.all(|tag| {
+            facts
+                .get(tag)
+                .is_some_and(|fact| fact.answers(question.moment))
+        })
+    }
+
+    /// Asks for what is not known, and forgets tags that do not count any more.
+    ///
+    /// # Errors
+    /// The first tag for which the registry gives no answer.
+    pub(super) async fn ask(
+        &self,
+        registry: &RegistryClient,
+        image: &ImageName,
+        access: &Access,
+        question: &Question,
+    ) -> Result<(), Trouble> {
+        let wanted: HashSet<&str> = question.tags.iter().map(String::as_str).collect();
+        self.lock().retain(|tag, _| wanted.contains(tag.as_str()));
+        let unknown: Vec<(String, Option<ImageFacts>)> = {
+            let facts = self.lock();
+            let unknown = question.tags.iter().filter_map(|tag| match facts.get(tag) {
+                Some(fact) if fact.answers(question.moment) => None,
+                Some(fact) => Some((tag.clone(), fact.image.clone())),
+                None => Some((tag.clone(), None)),
+            });
+            unknown.collect()
+        };
+        let asked = stream::iter(unknown).map(|(tag, known)| async move {
+            let known = match (question.moment, &known) {
+                (Moment::Pushed, _) => Known::Enough,
+                (Moment::Created, Some(known)) => Known::Of(known),
+                (Moment::Created, None) => Known::Nothing,
+            };
+            let image = match registry.facts(image, &tag, access, known).await {
+                Ok(facts) => Some(facts),
+                Err(error) if error.class() == ErrorClass::NotFound => None,
+                Err(error) => return Err(Trouble { tag, error }),
+            };
+            let stale = false;
+            self.lock().insert(tag, Fact { image, stale });
+            Ok(())
+        });
+        asked.buffer_unordered(AT_ONCE).try_collect().await
+    }
+
+    /// The times that are known.
+    pub(super) fn times(&self, question: &Question) -> Times {
+        let facts = self.lock();
+        let time = |tag: &String| {
+            let image = facts.get(tag)?.image.as_ref()?;
+            let time = match question.moment {
+                Moment::Created => image.created,
+                Moment::Pushed => image.pushed,
+            };
+            Some((tag.clone(), time?))
+        };
+        question.tags.iter().filter_map(time).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Fact>> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Fact {
+    fn answers(&self, moment: Moment) -> bool {
+        let image = self.image.as_ref();
+        !self.stale && image.is_none_or(|image| moment == Moment::Pushed || image.is_read)
+    }
+}
