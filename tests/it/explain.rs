@@ -110,6 +110,54 @@ async fn the_ordered_part_of_a_tag_has_a_column_of_its_own() {
 }
 
 #[tokio::test]
+async fn calendar_versions_and_times_are_explained() {
+    let registry = RegistryServer::start();
+    let image = push(
+        &registry,
+        &["2024.10.0", "2024.02.30", "2024.02.28", "latest"],
+    )
+    .await;
+    let ran = explain(&["--image", &image, "--calver", "YYYY.0M.0D"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(
+        rows(&ran.stdout),
+        [
+            ["TAG", "VERDICT"],
+            ["2024.02.28", "selected"],
+            ["latest", "does not follow the layout"],
+            ["2024.10.0", "does not follow the layout"],
+            ["2024.02.30", "no day of the calendar"],
+        ]
+    );
+    let image = registry.image("acme/times");
+    for (tag, created) in [
+        ("a", "2026-01-01T00:00:00Z"),
+        ("b", "2026-02-01T00:00:00Z"),
+        ("c", "1970-01-01T00:00:00Z"),
+    ] {
+        registry.push_created("acme/times", tag, created).await;
+    }
+    let ran = explain(&["--image", &image, "--newest"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert_eq!(
+        rows(&ran.stdout),
+        [
+            ["TAG", "VALUE", "VERDICT"],
+            ["b", "2026-02-01T00:00:00Z", "selected"],
+            ["a", "2026-01-01T00:00:00Z", "would win next"],
+            ["c", "c", "its image has no creation time"],
+        ]
+    );
+    let ran = explain(&["--image", &image, "--newest", "created", "--limit", "2"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stderr.contains("3 tags stand for election"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[tokio::test]
 async fn a_policy_that_selects_nothing_is_explained_and_no_failure() {
     let registry = RegistryServer::start();
     let image = push(&registry, &["1.0.0", "latest"]).await;
@@ -183,6 +231,19 @@ fn a_question_that_makes_no_sense_is_told_apart_from_one_that_fails() {
         &["--image", "acme/web:1", "--semver", "1.x"],
         &["--image", "acme/web", "--semver", "no range"],
         &["--image", "acme/web", "--alphabetical", "sideways"],
+        &["--image", "acme/web", "--calver", "MAJOR"],
+        &["--image", "acme/web", "--newest", "heard"],
+        &["--image", "acme/web", "--newest", "--limit", "0"],
+        &["--image", "acme/web", "--semver", "1.x", "--limit", "7"],
+        &[
+            "--image",
+            "acme/web",
+            "--newest",
+            "--filter",
+            "(.*)",
+            "--extract",
+            "$1",
+        ],
         &["--image", "acme/web", "--alphabetical", "--filter", "("],
     ] {
         let ran = explain(arguments);

@@ -17,6 +17,7 @@ mod git;
 mod registry;
 mod remote_bases;
 mod rewrite;
+mod scan;
 mod selection;
 mod servers;
 mod substitution;
