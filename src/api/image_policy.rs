@@ -236,6 +236,8 @@ pub struct Selection {
     /// The time of the image (RFC 3339), where it was selected for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// The revision of the tags that it was selected from.
+    pub revision: String,
     /// Digest of `spec.policy` and `spec.filterTags` as they were: another policy may select a lower tag.
     pub policy: String,
 }

@@ -56,6 +56,7 @@ const ADDITIONS: [(&str, &[&str]); 2] = [
             ".status.selection object",
             ".status.selection.next string",
             ".status.selection.policy string required",
+            ".status.selection.revision string required",
             ".status.selection.time string",
             ".status.selection.why string required",
         ],

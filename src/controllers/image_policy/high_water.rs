@@ -23,8 +23,8 @@ const HELD_BACK: &str = "HeldBack";
 pub(super) struct Mark {
     /// The tag that is selected now, of the image as it is named now, by the policy as it is now.
     current: Option<String>,
-    /// By which time it was selected.
-    time: Option<String>,
+    /// Why, when it was selected by the policy as it is now.
+    selection: Option<Selection>,
     /// The tag a person lets it go down to.
     accepted: Option<String>,
     /// Of the policy as it is now.
@@ -57,7 +57,7 @@ impl Mark {
         let latest = latest.filter(|latest| is_own && latest.name == repository.object.spec.image);
         Self {
             current: latest.map(|latest| latest.tag.clone()),
-            time: selection.and_then(|selection| selection.time.clone()),
+            selection: selection.filter(|_| is_own).cloned(),
             accepted: accepted_tag(object).map(str::to_owned),
             fingerprint,
         }
@@ -68,9 +68,26 @@ impl Mark {
         self.current.is_some()
     }
 
+    /// The decision that was made of these very tags: it stands, and nobody need be asked about it again.
+    pub(super) fn decided(&self, tags: &TagSet) -> Option<Decision> {
+        let current = self
+            .current
+            .as_ref()
+            .filter(|current| tags.contains(current))?;
+        let selection = self.selection.as_ref()?;
+        (selection.revision == tags.revision()).then(|| {
+            let selected = Selected {
+                tag: current.clone(),
+                value: current.clone(),
+            };
+            Decision::Selected(selected, selection.clone())
+        })
+    }
+
     /// Adds the time of the current selection, which can no longer be asked for when its tag vanished.
     pub(super) fn remind(&self, times: &mut Times) {
-        let time = self.time.as_ref().and_then(|time| time.parse().ok());
+        let selection = self.selection.as_ref();
+        let time = selection.and_then(|selection| selection.time.as_ref()?.parse().ok());
         if let (Some(current), Some(time)) = (&self.current, time) {
             times.remember(current, time);
         }
@@ -101,6 +118,7 @@ impl Mark {
                     why: held.words(),
                     next,
                     time: policy.time_of(&held.kept.tag).map(|time| time.to_string()),
+                    revision: tags.revision().to_owned(),
                     policy: self.fingerprint.clone(),
                 };
                 Decision::Held(held, selection)
@@ -114,6 +132,7 @@ impl Mark {
             why: why.to_string(),
             next: why.next,
             time: policy.time_of(&selected.tag).map(|time| time.to_string()),
+            revision: tags.revision().to_owned(),
             policy: self.fingerprint.clone(),
         };
         Decision::Selected(selected, selection)

@@ -77,6 +77,13 @@ impl Controller for ImagePolicies {
     }
 }
 
+/// Selects. A slow pattern over very many tags must not hold up the tasks that wait for the network.
+async fn decide(mark: Mark, policy: Policy, tags: TagSet) -> Result<Decision, Outcome> {
+    let deciding = tokio::task::spawn_blocking(move || mark.settle(&policy, &tags)).await;
+    let decision = deciding.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
+    decision.map_err(|error| plan::no_match(&error))
+}
+
 impl KnownFacts {
     /// What is known of `image` for a policy; what was known of another image is forgotten.
     fn of(&self, policy: &ObjectKey, image: &str) -> Arc<Facts> {
@@ -114,18 +121,18 @@ impl ImagePolicies {
         let Some(tags) = tags.filter(|tags| !tags.is_empty() || mark.is_set()) else {
             return plan::without_tags(object, &repository, &self.settings);
         };
-        let policy = match policy.asks_for_times() {
-            true => {
-                let doubted = run.requested_at.is_some() || matches!(pinning, Pinning::Always(_));
-                self.informed(policy, &tags, &mark, &repository, &run.key, doubted)
-                    .await?
+        let doubted = run.requested_at.is_some() || matches!(pinning, Pinning::Always(_));
+        let decided = mark
+            .decided(&tags)
+            .filter(|_| policy.asks_for_times() && !doubted);
+        let decision = match decided {
+            Some(decision) => decision,
+            None => {
+                let informed = self.informed(policy, &tags, &mark, &repository, &run.key, doubted);
+                decide(mark.clone(), informed.await?, tags).await?
             }
-            false => policy,
         };
-        // A slow pattern over very many tags must not hold up the tasks that wait for the network.
-        let deciding = tokio::task::spawn_blocking(move || mark.settle(&policy, &tags)).await;
-        let decision = deciding.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
-        let (selected, selection) = match decision.map_err(|error| plan::no_match(&error))? {
+        let (selected, selection) = match decision {
             Decision::Selected(selected, selection) => (selected, selection),
             Decision::Held(held, selection) => {
                 return Ok(high_water::held_back(object, &held, selection, &pinning));

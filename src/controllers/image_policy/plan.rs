@@ -225,7 +225,8 @@ pub(super) fn report(
         status.latest_ref = Some(latest.clone());
     }
     status.selection = Some(selection);
-    let message = message(&latest, status.observed_previous_ref.as_ref());
+    let previous = status.observed_previous_ref.as_ref();
+    let message = message(&latest, previous.filter(|previous| **previous != latest));
     let next = match pinning {
         Pinning::Always(interval) => Some(*interval),
         Pinning::Never | Pinning::Once => None,
@@ -474,6 +475,94 @@ mod tests {
         ));
         assert!(!wants_digest(&Pinning::Never, &pinned, &latest));
         assert_eq!(kept_digest(&Pinning::Never, &pinned), None);
+    }
+
+    /// What is known, how digests are reflected, what is selected now: whether the registry is asked, and what is kept if not.
+    #[test]
+    fn digests_are_asked_for_kept_and_dropped_as_by_flux() {
+        let image = |name: &str, tag: &str, digest: Option<&str>| ImageReference {
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            digest: digest.map(str::to_owned),
+        };
+        let interval = || Pinning::Always(Duration::from_secs(60));
+        let pinned = || Some(image("app", "1", Some(DIGEST)));
+        for (known, pinning, selected, asked, kept) in [
+            (None, Pinning::Never, image("app", "1", None), false, None),
+            (
+                pinned(),
+                Pinning::Never,
+                image("app", "1", None),
+                false,
+                None,
+            ),
+            (None, Pinning::Once, image("app", "1", None), true, None),
+            (
+                Some(image("app", "1", None)),
+                Pinning::Once,
+                image("app", "1", None),
+                true,
+                None,
+            ),
+            (
+                pinned(),
+                Pinning::Once,
+                image("app", "1", None),
+                false,
+                Some(DIGEST),
+            ),
+            (pinned(), Pinning::Once, image("app", "2", None), true, None),
+            (
+                pinned(),
+                Pinning::Once,
+                image("other", "1", None),
+                true,
+                None,
+            ),
+            (pinned(), interval(), image("app", "1", None), true, None),
+            (None, interval(), image("app", "1", None), true, None),
+        ] {
+            let mut object = object(DigestReflection::Never);
+            object.status.latest_ref = known.clone();
+            let words = format!("{known:?} {pinning:?} {selected:?}");
+            assert_eq!(wants_digest(&pinning, &object, &selected), asked, "{words}");
+            if !asked {
+                assert_eq!(kept_digest(&pinning, &object).as_deref(), kept, "{words}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_previous_image_is_the_one_before_any_change_of_name_tag_or_digest() {
+        let mut object = object(DigestReflection::Never);
+        let image = |tag: &str| ImageReference {
+            tag: tag.to_owned(),
+            ..latest(
+                &repository(),
+                &Selected {
+                    tag: tag.to_owned(),
+                    value: String::new(),
+                },
+            )
+        };
+        let mut step = |tag: &str, digest: Option<&str>| {
+            let digest = digest.map(str::to_owned);
+            let report = report(
+                &object,
+                image(tag),
+                digest,
+                Selection::default(),
+                &Pinning::Never,
+            );
+            object.status = report.status;
+            let previous = object.status.observed_previous_ref.clone();
+            previous.map(|previous| (previous.tag, previous.digest.is_some()))
+        };
+        assert_eq!(step("1", Some(DIGEST)), None);
+        assert_eq!(step("1", Some(DIGEST)), None);
+        assert_eq!(step("1", None), Some(("1".to_owned(), true)));
+        assert_eq!(step("2", None), Some(("1".to_owned(), false)));
+        assert_eq!(step("2", None), Some(("1".to_owned(), false)));
     }
 
     #[test]

@@ -73,7 +73,7 @@ async fn the_newest_image_is_selected_and_each_is_read_once() {
         ("dev-cccc", "2026-09-01T00:00:00Z"),
     ];
     let newest = json!({"policy": {"newest": {"limit": 4}}, "filterTags": {"pattern": "^main-"}});
-    let fleet = choosing("newest", &tags, newest).await;
+    let mut fleet = choosing("newest", &tags, newest).await;
     let policy = selects(&fleet, "main-aaaa").await;
     assert_eq!(
         policy["status"]["selection"]["why"],
@@ -95,6 +95,32 @@ async fn the_newest_image_is_selected_and_each_is_read_once() {
     selects(&fleet, "main-0000").await;
     let after = (asked(&fleet, "HEAD"), asked(&fleet, "GET"));
     assert_eq!((after.0 - before.0, after.1 - before.1), (1, 2));
+    fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_moved_are_noticed_by_whoever_asks_and_a_restart_costs_nothing() {
+    let tags = [
+        ("main-ffff", "2026-01-01T00:00:00Z"),
+        ("main-aaaa", "2026-03-01T00:00:00Z"),
+        ("main-0000", "2026-04-01T00:00:00Z"),
+    ];
+    let mut fleet = choosing("moved", &tags, json!({"policy": {"newest": {}}})).await;
+    selects(&fleet, "main-0000").await;
+    fleet.ready("ImagePolicy", "app").await;
+    let after = (asked(&fleet, "HEAD"), asked(&fleet, "GET"));
+    // A restart knows from the status what was decided of the same tags: only the digest that it is told to look up is asked for.
+    fleet.kill();
+    fleet.start(&[]);
+    fleet.reconcile("ImageRepository", "app").await;
+    let pinned = json!({"spec": {"digestReflectionPolicy": "IfNotPresent"}});
+    fleet.patch("ImagePolicy", "app", pinned).await;
+    let has_digest = |policy: &Value| policy["status"]["latestRef"]["digest"].is_string();
+    fleet
+        .wait("ImagePolicy", "app", "a digest", has_digest)
+        .await;
+    let restarted = (asked(&fleet, "HEAD"), asked(&fleet, "GET"));
+    assert_eq!(restarted, (after.0 + 1, after.1));
     // Whoever asks has it looked after whether tags moved, by their digests alone.
     fleet
         .registry
@@ -103,7 +129,19 @@ async fn the_newest_image_is_selected_and_each_is_read_once() {
     fleet.request("ImagePolicy", "app").await;
     selects(&fleet, "main-ffff").await;
     let moved = (asked(&fleet, "HEAD"), asked(&fleet, "GET"));
-    assert_eq!((moved.0 - after.0, moved.1 - after.1), (4, 2));
+    // It asks for the digests of all three and of the selected one, and since the restart knows none, reads them once more.
+    assert_eq!((moved.0 - restarted.0, moved.1 - restarted.1), (4, 6));
+    fleet
+        .registry
+        .push_created("app", "main-ffff", "2026-06-01T00:00:00Z")
+        .await;
+    fleet.request("ImagePolicy", "app").await;
+    let read = |policy: &Value| policy["status"]["selection"]["time"] == "2026-06-01T00:00:00Z";
+    fleet
+        .wait("ImagePolicy", "app", "it moved again", read)
+        .await;
+    let again = (asked(&fleet, "HEAD"), asked(&fleet, "GET"));
+    assert_eq!((again.0 - moved.0, again.1 - moved.1), (3, 2));
 
     // The newest vanishes: nothing older comes back, also after a restart that knows no times.
     fleet.registry.delete_tag("app", "main-ffff").await;
