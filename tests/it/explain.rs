@@ -1,10 +1,11 @@
 //! `highwater explain`: against the real registry, with flags and with objects of the real API server.
 
 use crate::crds::installed;
+use crate::support::fake_registry::{FakeRegistry, Reply};
 use crate::support::highwater::highwater;
 use crate::support::process::temporary_folder;
 use crate::support::registry_server::{RegistryServer, docker_config};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
@@ -152,6 +153,82 @@ async fn calendar_versions_and_times_are_explained() {
     assert_eq!(ran.code, Some(1));
     assert!(
         ran.stderr.contains("3 tags stand for election"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// What Google's registries add to their tag list, and what others send with each manifest.
+#[tokio::test(flavor = "multi_thread")]
+async fn push_times_are_taken_where_a_registry_tells_them() {
+    let head = |digit: &str| {
+        let digest = format!("sha256:{}", digit.repeat(64));
+        Reply::new(200, "").header("docker-content-digest", digest)
+    };
+    let google = FakeRegistry::start(move |seen| match seen.target.contains("/tags/list") {
+        true => Reply::json(&json!({"child": [], "name": "app", "tags": ["a", "b"], "manifest": {
+            "sha256:1": {"imageSizeBytes": "7", "tag": ["a"], "timeCreatedMs": "0", "timeUploadedMs": "1767225600000"},
+            "sha256:2": {"imageSizeBytes": "7", "tag": ["b"], "timeCreatedMs": "0", "timeUploadedMs": "1764547200000"},
+            "sha256:3": {"imageSizeBytes": "7", "tag": [], "timeCreatedMs": "0", "timeUploadedMs": "1"},
+        }})),
+        false => head("1"),
+    })
+    .await;
+    let dated = FakeRegistry::start(move |seen| match seen.target.as_str() {
+        "/v2/app/manifests/a" => head("1").header("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT"),
+        "/v2/app/manifests/b" => head("2").header("last-modified", "Mon, 01 Dec 2025 00:00:00 GMT"),
+        _ => Reply::tags("app", &["a", "b"]),
+    })
+    .await;
+    for registry in [&google, &dated] {
+        let image = registry.image("app").as_str().to_owned();
+        let ran = explain(&["--image", &image, "--newest", "pushed"]);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(
+            rows(&ran.stdout)[1..],
+            [
+                ["a", "2026-01-01T00:00:00Z", "selected"],
+                ["b", "2025-12-01T00:00:00Z", "would win next"],
+            ]
+        );
+        let gets = registry.seen("/v2/app/manifests").into_iter();
+        assert_eq!(gets.filter(|seen| seen.method == "GET").count(), 0);
+    }
+    // One answer tells that this registry tells nothing: the other images are not asked for.
+    let silent = FakeRegistry::start(move |seen| match seen.target.contains("/tags/list") {
+        true => Reply::tags("app", &["a", "b", "c"]),
+        false => head("1"),
+    })
+    .await;
+    let image = silent.image("app").as_str().to_owned();
+    let ran = explain(&["--image", &image, "--newest", "pushed"]);
+    assert!(
+        ran.stderr.contains("none of 3 tags has a push time"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(silent.seen("/v2/app/manifests").len(), 1);
+}
+
+/// Docker Hub's limit in the middle of the reading (Argo CD Image Updater #511): half of the facts decide nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn half_of_the_times_decide_nothing() {
+    let manifest =
+        json!({"annotations": {"org.opencontainers.image.created": "2026-01-01T00:00:00Z"}});
+    let registry = FakeRegistry::start(move |seen| match seen.target.as_str() {
+        "/v2/app/manifests/b" => {
+            Reply::error(429, "TOOMANYREQUESTS", "slow down").header("retry-after", "60")
+        }
+        target if target.contains("/tags/list") => Reply::tags("app", &["a", "b"]),
+        _ if seen.method == "HEAD" => Reply::new(405, ""),
+        _ => Reply::new(200, manifest.to_string()),
+    })
+    .await;
+    let image = registry.image("app").as_str().to_owned();
+    let ran = explain(&["--image", &image, "--newest"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
+    assert!(
+        ran.stderr.contains("asks for fewer requests"),
         "{}",
         ran.stderr
     );

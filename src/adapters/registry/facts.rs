@@ -1,7 +1,8 @@
 //! What a registry says of an image: digest, platforms, times, and what it says of limits meanwhile.
 //!
 //! Invariant: content is what its digest says; what was read of a digest is not read again. The push time is the `Last-Modified` of
-//! the manifest: the distribution API has no other. What is absent: registries' own APIs (Docker Hub, Harbor, Quay, GitLab).
+//! the manifest, or what Google's registries add to their tag list: the distribution API has no other. What is absent: registries'
+//! own APIs (Docker Hub, Harbor, Quay, GitLab, ECR).
 
 use super::body;
 use super::budget::Kind;
@@ -14,6 +15,7 @@ use crate::domain::image::ImageName;
 use jiff::Timestamp;
 use reqwest::header::LAST_MODIFIED;
 use reqwest::{Method, Response};
+use serde::Deserialize;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -102,6 +104,58 @@ pub(super) async fn of_tag(
     facts.platforms = told.platforms;
     facts.is_read = true;
     Ok(facts)
+}
+
+/// When every tag was pushed, as Google's registries tell with their tag list; empty where the list tells nothing of it.
+pub(super) async fn uploads(
+    session: &mut Session<'_>,
+    image: &ImageName,
+    limit: usize,
+) -> Result<HashMap<String, ImageFacts>, RegistryError> {
+    let url = session.url("tags/list");
+    let list = Request {
+        method: &Method::GET,
+        url: &url,
+        accept: "application/json",
+        what: image.canonical(),
+        kind: Kind::Tags,
+    };
+    let response = session.send(list).await?;
+    let bytes = body::read(response, session.host(), limit).await?;
+    let list: UploadList = read(&bytes, "tag list").map_err(|problem| session.problem(problem))?;
+    let mut uploads = HashMap::new();
+    for (digest, uploaded) in list.manifest {
+        let milliseconds = uploaded.time_uploaded_ms.parse().ok();
+        let pushed = milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok());
+        let facts = ImageFacts {
+            digest,
+            created: None,
+            pushed: pushed.filter(|pushed| !pushed.is_zero()),
+            platforms: Vec::new(),
+            is_read: false,
+            limit: None,
+        };
+        uploads.extend(uploaded.tag.into_iter().map(|tag| (tag, facts.clone())));
+    }
+    Ok(uploads)
+}
+
+/// What Google's registries add to a tag list.
+#[derive(Deserialize)]
+struct UploadList {
+    #[serde(default)]
+    manifest: HashMap<String, Uploaded>,
+}
+
+/// One manifest of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Uploaded {
+    #[serde(default)]
+    tag: Vec<String>,
+    /// In milliseconds since 1970, as text.
+    #[serde(default)]
+    time_uploaded_ms: String,
 }
 
 /// What HEAD tells; `None` where it does not tell the digest.

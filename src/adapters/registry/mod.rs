@@ -37,6 +37,7 @@ use budget::Budgets;
 use connection::Connections;
 use endpoint::Endpoints;
 use session::{Session, Shared};
+use std::collections::HashMap;
 use std::future::Future;
 use token_cache::TokenCache;
 
@@ -129,6 +130,22 @@ impl RegistryClient {
     ) -> Result<ImageFacts, RegistryError> {
         self.within(image, access, async |session| {
             facts::of_tag(session, image, tag, known, &self.read).await
+        })
+        .await
+    }
+
+    /// When tags were pushed, for registries that tell it with their tag list (Google's do); empty for all others.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; then nothing is known of any tag.
+    pub async fn uploads(
+        &self,
+        image: &ImageName,
+        access: &Access,
+    ) -> Result<HashMap<String, ImageFacts>, RegistryError> {
+        let limit = self.limits.page_bytes;
+        self.within(image, access, async |session| {
+            facts::uploads(session, image, limit).await
         })
         .await
     }

@@ -108,5 +108,17 @@ async fn ask(
         let facts = registry.facts(image, &tag, access, Known::Nothing).await;
         (tag, facts)
     });
-    asked.buffered(AT_ONCE).collect().await
+    let mut asked: Vec<(String, Result<ImageFacts, RegistryError>)> =
+        asked.buffered(AT_ONCE).collect().await;
+    let facts = || asked.iter().filter_map(|(_, asked)| asked.as_ref().ok());
+    if facts().count() > 0 && facts().all(|facts| facts.pushed.is_none()) {
+        // Some registries tell it with the tag list; that others do not is no failure.
+        let uploads = registry.uploads(image, access).await.unwrap_or_default();
+        for (tag, asked) in &mut asked {
+            if let (Ok(facts), Some(upload)) = (asked, uploads.get(tag)) {
+                facts.pushed = upload.pushed;
+            }
+        }
+    }
+    asked
 }

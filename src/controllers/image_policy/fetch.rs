@@ -8,6 +8,7 @@ use crate::controllers::triggers::{Caches, within};
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::tags::Exclusions;
 use kube::Client;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,11 @@ pub(super) struct Repository {
 }
 
 impl Repository {
+    /// Whether the exclusion list leaves out this tag: then it did not vanish, somebody took it away.
+    pub(super) fn excludes(&self, tag: &str) -> bool {
+        Exclusions::new(&self.object.spec.exclusion_list).is_ok_and(|list| list.matches(tag))
+    }
+
     /// Whether the last scan was of the image that the specification names now. Until it is, tags of
     /// one image would be selected under the name of another.
     pub(super) fn is_scanned_as_named(&self) -> bool {

@@ -1,6 +1,7 @@
 //! The high-water mark of a policy: which selection it is held at, and how that is told. Pure.
 //!
-//! Invariant: a change of the image or of the policy, and a tag that a person accepts by annotation, lift the mark.
+//! Invariant: a change of the image or of the policy, an exclusion of the tag, and a tag that a person accepts by annotation, lift
+//! the mark.
 //! What is absent: comparing tags; that is `domain::policy`.
 
 use super::fetch::Repository;
@@ -54,7 +55,11 @@ impl Mark {
         let selection = object.status.selection.as_ref();
         let is_own = selection.is_none_or(|selection| selection.policy == fingerprint);
         let latest = object.status.latest_ref.as_ref();
-        let latest = latest.filter(|latest| is_own && latest.name == repository.object.spec.image);
+        let latest = latest.filter(|latest| {
+            is_own
+                && latest.name == repository.object.spec.image
+                && !repository.excludes(&latest.tag)
+        });
         Self {
             current: latest.map(|latest| latest.tag.clone()),
             selection: selection.filter(|_| is_own).cloned(),
@@ -312,6 +317,16 @@ mod tests {
         });
         let lifted = taken(decide(&policy, IMAGE, &["1.1.0"]));
         assert_eq!(lifted.as_deref(), Some("1.1.0"));
+    }
+
+    #[test]
+    fn a_tag_that_a_person_excludes_is_not_held() {
+        let mut repository = repository(IMAGE);
+        let policy = object("1.2.0");
+        assert!(Mark::of(&policy, &repository).is_set());
+        let spec = &mut Arc::make_mut(&mut repository.object).spec;
+        spec.exclusion_list = vec!["^1\\.2".to_owned()];
+        assert!(!Mark::of(&policy, &repository).is_set());
     }
 
     #[test]

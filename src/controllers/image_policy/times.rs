@@ -94,20 +94,71 @@ impl Facts {
     ) -> Result<(), Trouble> {
         let wanted: HashSet<&str> = question.tags.iter().map(String::as_str).collect();
         self.lock().retain(|tag, _| wanted.contains(tag.as_str()));
-        let unknown: Vec<(String, Option<ImageFacts>)> = {
-            let facts = self.lock();
-            let unknown = question.tags.iter().filter_map(|tag| match facts.get(tag) {
-                Some(fact) if fact.answers(question.moment) => None,
-                Some(fact) => Some((tag.clone(), fact.image.clone())),
-                None => Some((tag.clone(), None)),
-            });
-            unknown.collect()
+        let unknown = self.unknown(question);
+        match question.moment {
+            Moment::Created => self.ask_each(registry, image, access, unknown, true).await,
+            Moment::Pushed => self.ask_pushed(registry, image, access, unknown).await,
+        }
+    }
+
+    /// What is to be asked for, with what is known of it.
+    fn unknown(&self, question: &Question) -> Vec<(String, Option<ImageFacts>)> {
+        let facts = self.lock();
+        let unknown = question.tags.iter().filter_map(|tag| match facts.get(tag) {
+            Some(fact) if fact.answers(question.moment) => None,
+            Some(fact) => Some((tag.clone(), fact.image.clone())),
+            None => Some((tag.clone(), None)),
+        });
+        unknown.collect()
+    }
+
+    /// Asks for one image; a registry that tells its push time tells that of the others too, and one that does not may tell all of
+    /// them with its tag list, or none.
+    async fn ask_pushed(
+        &self,
+        registry: &RegistryClient,
+        image: &ImageName,
+        access: &Access,
+        unknown: Vec<(String, Option<ImageFacts>)>,
+    ) -> Result<(), Trouble> {
+        let Some((first, known)) = unknown.first().cloned() else {
+            return Ok(());
         };
+        let one = vec![(first.clone(), known)];
+        self.ask_each(registry, image, access, one, false).await?;
+        let is_told = |fact: &Fact| {
+            fact.image
+                .as_ref()
+                .is_some_and(|image| image.pushed.is_some())
+        };
+        if self.lock().get(&first).is_some_and(is_told) {
+            let others = unknown.into_iter().skip(1).collect();
+            return self.ask_each(registry, image, access, others, false).await;
+        }
+        let uploads = registry.uploads(image, access).await;
+        let uploads = uploads.map_err(|error| Trouble { tag: first, error })?;
+        let mut facts = self.lock();
+        for (tag, _) in unknown {
+            let image = uploads.get(&tag).cloned();
+            let stale = false;
+            facts.insert(tag, Fact { image, stale });
+        }
+        Ok(())
+    }
+
+    async fn ask_each(
+        &self,
+        registry: &RegistryClient,
+        image: &ImageName,
+        access: &Access,
+        unknown: Vec<(String, Option<ImageFacts>)>,
+        reading: bool,
+    ) -> Result<(), Trouble> {
         let asked = stream::iter(unknown).map(|(tag, known)| async move {
-            let known = match (question.moment, &known) {
-                (Moment::Pushed, _) => Known::Enough,
-                (Moment::Created, Some(known)) => Known::Of(known),
-                (Moment::Created, None) => Known::Nothing,
+            let known = match &known {
+                _ if !reading => Known::Enough,
+                Some(known) => Known::Of(known),
+                None => Known::Nothing,
             };
             let image = match registry.facts(image, &tag, access, known).await {
                 Ok(facts) => Some(facts),
