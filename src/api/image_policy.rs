@@ -161,7 +161,8 @@ pub struct CalVerChoice {
     pub layout: String,
 }
 
-/// The newest image, whatever its tag.
+/// The newest image, whatever its tag. Each image is asked for once; that a tag moved is noticed when somebody
+/// asks for a reconciliation, and at every `spec.interval` with `digestReflectionPolicy: Always`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NewestChoice {
     /// By which time: `created` is when the image was built, as its annotation

@@ -297,6 +297,55 @@ spec:
     assert!(explain(&["--image", &image, "--semver", "1.x"]).code == Some(1));
 }
 
+#[tokio::test]
+async fn a_selection_that_the_cluster_holds_is_told() {
+    let registry = RegistryServer::start();
+    let image = push(&registry, &["1.0.0", "1.1.0"]).await;
+    let plane = installed();
+    let namespace = plane.namespace("explain-held");
+    plane.apply(&format!(
+        "apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImageRepository
+metadata: {{name: web, namespace: {namespace}}}
+spec: {{image: {image}, interval: 1h}}
+---
+apiVersion: image.toolkit.fluxcd.io/v1
+kind: ImagePolicy
+metadata: {{name: web, namespace: {namespace}}}
+spec:
+  imageRepositoryRef: {{name: web}}
+  policy: {{semver: {{range: 1.x}}}}
+"
+    ));
+    let kubeconfig = plane.kubeconfig_path();
+    let kubeconfig = kubeconfig.to_str().expect("a path of text");
+    let place = ["-n", &namespace, "--kubeconfig", kubeconfig];
+    let ran = explain(&[&["web"], &place[..]].concat());
+    assert!(!ran.stderr.contains("holds"), "{}", ran.stderr);
+    // As the controller writes it.
+    let held = json!({"type": "HeldBack", "status": "True", "reason": "TagVanished", "message": "the registry no longer lists '1.2.0'",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let patch = json!({"status": {"conditions": [held]}}).to_string();
+    let status = ["--subresource=status", "--type=merge", "-p", &patch];
+    plane.kubectl_ok(
+        &[
+            &["patch", "imagepolicy", "web", "-n", &namespace],
+            &status[..],
+        ]
+        .concat(),
+    );
+    let ran = explain(&[&["web"], &place[..]].concat());
+    assert!(
+        ran.stderr
+            .contains("the cluster holds what it selected: the registry no longer lists '1.2.0'"),
+        "{}",
+        ran.stderr
+    );
+    let ran = explain(&[&["web", "-o", "json"], &place[..]].concat());
+    let object: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(object["held"], "the registry no longer lists '1.2.0'");
+}
+
 #[test]
 fn a_question_that_makes_no_sense_is_told_apart_from_one_that_fails() {
     for arguments in [

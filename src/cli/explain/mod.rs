@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariant: the tags are asked of the registry now, and judged by the rules the controllers select by.
-//! What is absent: digests, and what the cluster selected before.
+//! What is absent: digests, and what the cluster selected before, unless it holds that back.
 
 mod print;
 mod question;
@@ -98,6 +98,7 @@ pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
         access,
         exclusions,
         policy,
+        held,
     } = question;
     let registry = RegistryClient::new();
     let listing = registry.list_tags(&image, &access, &|_| true).await?;
@@ -111,8 +112,11 @@ pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
         Format::Text => {
             printer.data(&print::text(&explanation))?;
             printer.talk(&explanation.why());
+            if let Some(held) = held {
+                printer.talk(&format!("the cluster holds what it selected: {held}"));
+            }
         }
-        Format::Json => printer.data(&print::json(&image, &explanation))?,
+        Format::Json => printer.data(&print::json(&image, &explanation, held.as_deref()))?,
     }
     Ok(())
 }

@@ -24,6 +24,8 @@ pub(super) struct Question {
     pub(super) access: Access,
     pub(super) exclusions: Exclusions,
     pub(super) policy: Policy,
+    /// What the cluster says of a selection that it holds.
+    pub(super) held: Option<String>,
 }
 
 /// The question of the flags, with docker's logins.
@@ -54,6 +56,7 @@ pub(super) async fn of_the_flags(
         access,
         exclusions,
         policy,
+        held: None,
     })
 }
 
@@ -111,7 +114,15 @@ pub(super) async fn of_the_cluster(flags: &Flags, name: &str) -> Result<Question
         access,
         exclusions,
         policy,
+        held: held(&object),
     })
+}
+
+/// The message of the condition `HeldBack`, while it is true.
+fn held(object: &ImagePolicy) -> Option<String> {
+    let mut conditions = object.status.conditions.iter();
+    let held = conditions.find(|known| known.type_ == "HeldBack" && known.status == "True");
+    held.map(|held| held.message.clone())
 }
 
 async fn get<K>(client: &Client, key: &ObjectKey) -> Result<K, Failure>

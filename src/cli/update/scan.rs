@@ -1,5 +1,6 @@
 //! Asks the registries: each repository once, several at a time.
 
+use super::hold::Judges;
 use super::objects::Found;
 use super::select::{Selection, policy_of, repository_of, select, wants_digest};
 use super::trouble::Trouble;
@@ -11,6 +12,7 @@ use crate::controllers::image_policy::informed;
 use crate::controllers::image_repository::scan;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
+use crate::domain::policy::Policy;
 use crate::domain::tags::{Exclusions, TagSet};
 use futures::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +24,8 @@ use std::time::Duration;
 pub(super) struct Scanned {
     /// What was selected, by policy.
     pub(super) selections: Vec<Selection>,
+    /// By what it was selected.
+    pub(super) judges: Judges,
     /// What could not be scanned or selected.
     pub(super) troubles: Vec<Trouble>,
 }
@@ -76,7 +80,10 @@ pub(super) async fn run(
         // Where something is missing, that was said already.
         if let (Some(object), Some(spec), Some(tags), Some(target)) = objects {
             match chosen(&client, target, policy, object, spec, tags).await {
-                Ok(selection) => scanned.selections.push(selection),
+                Ok((selection, judge)) => {
+                    scanned.selections.push(selection);
+                    scanned.judges.insert(policy.clone(), (judge, tags.clone()));
+                }
                 Err(message) => scanned
                     .troubles
                     .push(Trouble::failure(format!("ImagePolicy/{policy}"), message)),
@@ -95,10 +102,11 @@ async fn chosen(
     object: &ImagePolicy,
     repository: &ImageRepository,
     tags: &TagSet,
-) -> Result<Selection, String> {
+) -> Result<(Selection, Policy), String> {
     let policy = policy_of(object)?;
     let policy = informed(client, &target.image, &target.access, policy, tags).await?;
-    select(key, object, &policy, repository, tags)
+    let selection = select(key, object, &policy, repository, tags)?;
+    Ok((selection, policy))
 }
 
 /// The policies that can be asked for, each with its repository.

@@ -222,6 +222,8 @@ fn with_optional_modifier(mut segments: Vec<Segment>) -> Vec<Segment> {
         let kept = literal.trim_end_matches(['.', '-', '_']).len();
         pieces.insert(0, Piece::Literal(literal.split_off(kept)));
     }
+    last.pieces
+        .retain(|piece| *piece != Piece::Literal(String::new()));
     segments.push(Segment {
         pieces,
         optional: true,

@@ -68,11 +68,11 @@ impl Layout {
 
 /// Compares digits of any length as numbers; a missing number is the least.
 fn numbers(one: Option<&str>, other: Option<&str>) -> Ordering {
-    let sized = |digits: Option<&str>| {
-        let digits = digits.map(|digits| digits.trim_start_matches('0').to_owned());
-        digits.map(|digits| (digits.len(), digits))
+    let (Some(one), Some(other)) = (one, other) else {
+        return one.is_some().cmp(&other.is_some());
     };
-    sized(one).cmp(&sized(other))
+    let [one, other] = [one, other].map(|digits| digits.trim_start_matches('0'));
+    one.len().cmp(&other.len()).then_with(|| one.cmp(other))
 }
 
 /// Compares modifiers by their letters and their numbers in turn; a missing modifier is the greatest.

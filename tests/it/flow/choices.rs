@@ -203,3 +203,28 @@ async fn more_images_than_may_be_asked_for_decide_nothing() {
     assert!(words.contains("none of 3 tags has a push time"), "{words}");
     selects(&fleet, "c").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_is_suspended_or_fails_still_applies() {
+    let fleet = running("pinned").await;
+    fleet.settled_application("app").await;
+    fleet.publish("app", "1.1.0").await;
+    fleet.deployed("app", "1.1.0").await;
+    let older = fleet.deployment("app", "1.0.0");
+    let file = "apps/app/deployment.yaml";
+    let suspended = json!({"spec": {"suspend": true}});
+    fleet.patch("ImagePolicy", "app", suspended).await;
+    fleet.registry.push("app", "1.2.0", "1.2.0").await;
+    fleet.reconcile("ImageRepository", "app").await;
+    fleet.commit("Go back", &[(file, &older)]);
+    fleet.request("ImageUpdateAutomation", "app").await;
+    let written = || fleet.repository.show("main", file).contains(":1.1.0 ");
+    fleet.until("1.1.0 is written again", written).await;
+
+    let failing = json!({"spec": {"suspend": false, "policy": {"semver": {"range": ">=9"}}}});
+    fleet.patch("ImagePolicy", "app", failing).await;
+    fleet.not_ready("ImagePolicy", "app", "Failure").await;
+    fleet.commit("Go back again", &[(file, &older)]);
+    fleet.request("ImageUpdateAutomation", "app").await;
+    fleet.until("1.1.0 is written once more", written).await;
+}
