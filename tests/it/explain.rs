@@ -161,22 +161,21 @@ async fn calendar_versions_and_times_are_explained() {
 /// What Google's registries add to their tag list, and what others send with each manifest.
 #[tokio::test(flavor = "multi_thread")]
 async fn push_times_are_taken_where_a_registry_tells_them() {
-    let head = |digit: &str| {
-        let digest = format!("sha256:{}", digit.repeat(64));
-        Reply::new(200, "").header("docker-content-digest", digest)
-    };
+    let digest = |digit: char| format!("sha256:{}", digit.to_string().repeat(64));
+    let head =
+        move |digit: char| Reply::new(200, "").header("docker-content-digest", digest(digit));
     let google = FakeRegistry::start(move |seen| match seen.target.contains("/tags/list") {
         true => Reply::json(&json!({"child": [], "name": "app", "tags": ["a", "b"], "manifest": {
-            "sha256:1": {"imageSizeBytes": "7", "tag": ["a"], "timeCreatedMs": "0", "timeUploadedMs": "1767225600000"},
-            "sha256:2": {"imageSizeBytes": "7", "tag": ["b"], "timeCreatedMs": "0", "timeUploadedMs": "1764547200000"},
-            "sha256:3": {"imageSizeBytes": "7", "tag": [], "timeCreatedMs": "0", "timeUploadedMs": "1"},
+            digest('1'): {"imageSizeBytes": "7", "tag": ["a"], "timeCreatedMs": "0", "timeUploadedMs": "1767225600000"},
+            digest('2'): {"imageSizeBytes": "7", "tag": ["b"], "timeCreatedMs": "0", "timeUploadedMs": "1764547200000"},
+            digest('3'): {"imageSizeBytes": "7", "tag": [], "timeCreatedMs": "0", "timeUploadedMs": "1"},
         }})),
-        false => head("1"),
+        false => head('1'),
     })
     .await;
     let dated = FakeRegistry::start(move |seen| match seen.target.as_str() {
-        "/v2/app/manifests/a" => head("1").header("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT"),
-        "/v2/app/manifests/b" => head("2").header("last-modified", "Mon, 01 Dec 2025 00:00:00 GMT"),
+        "/v2/app/manifests/a" => head('1').header("last-modified", "Thu, 01 Jan 2026 00:00:00 GMT"),
+        "/v2/app/manifests/b" => head('2').header("last-modified", "Mon, 01 Dec 2025 00:00:00 GMT"),
         _ => Reply::tags("app", &["a", "b"]),
     })
     .await;
@@ -197,7 +196,7 @@ async fn push_times_are_taken_where_a_registry_tells_them() {
     // One answer tells that this registry tells nothing: the other images are not asked for.
     let silent = FakeRegistry::start(move |seen| match seen.target.contains("/tags/list") {
         true => Reply::tags("app", &["a", "b", "c"]),
-        false => head("1"),
+        false => head('1'),
     })
     .await;
     let image = silent.image("app").as_str().to_owned();

@@ -1,6 +1,7 @@
 //! What a registry says of an image: digest, platforms, times, and what it says of limits meanwhile.
 //!
-//! Invariant: content is what its digest says; what was read of a digest is not read again. The push time is the `Last-Modified` of
+//! Invariant: content is what its digest says; what was read of a digest is not read again, and an image that makes no sense says
+//! nothing, but holds up no other. The push time is the `Last-Modified` of
 //! the manifest, or what Google's registries add to their tag list: the distribution API has no other. What is absent: registries'
 //! own APIs (Docker Hub, Harbor, Quay, GitLab, ECR).
 
@@ -11,20 +12,17 @@ use super::error::{AnswerProblem, ErrorClass, RegistryError};
 use super::manifest::{Configuration, Further, Manifest, read};
 use super::session::{Request, Session};
 use crate::domain::http_field::{RateLimit, parse_http_date, parse_rate_limit};
-use crate::domain::image::ImageName;
+use crate::domain::image::{ImageName, is_digest};
 use jiff::Timestamp;
 use reqwest::header::LAST_MODIFIED;
 use reqwest::{Method, Response};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// The largest configuration that is read, in bytes; real ones have a few thousand.
-const LARGEST_CONFIGURATION: usize = 4 * 1024 * 1024;
 /// Most images remembered. It is a cache: when it is full it starts anew.
 const MOST_IMAGES: usize = 50_000;
-/// Most platforms of one image that are told.
-const MOST_PLATFORMS: usize = 64;
 
 /// What a registry says of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +123,9 @@ pub(super) async fn uploads(
     let list: UploadList = read(&bytes, "tag list").map_err(|problem| session.problem(problem))?;
     let mut uploads = HashMap::new();
     for (digest, uploaded) in list.manifest {
+        if !is_digest(&digest) {
+            continue;
+        }
         let milliseconds = uploaded.time_uploaded_ms.parse().ok();
         let pushed = milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok());
         let facts = ImageFacts {
@@ -205,58 +206,52 @@ fn facts_of(response: &Response, digest: String) -> ImageFacts {
 
 /// Reads what an image says of itself: its manifest, for an index that of one image, and the configuration.
 async fn told(session: &mut Session<'_>, what: &str, digest: &str) -> Result<Told, RegistryError> {
-    let outer = manifest(session, what, digest).await?;
+    let Some(outer) = content::<Manifest>(session, what, "manifests", digest).await? else {
+        return Ok(Told::default());
+    };
     let mut told = Told {
         created: outer.created(),
         platforms: outer.platforms(),
     };
-    told.platforms.truncate(MOST_PLATFORMS);
-    if told.created.is_some() && !told.platforms.is_empty() {
+    if told.is_complete() {
         return Ok(told);
     }
-    let inner;
-    let image = match outer.further() {
-        Further::Manifest(digest) => {
-            inner = manifest(session, what, digest).await?;
-            &inner
-        }
-        _ => &outer,
+    let inner = match outer.further() {
+        Further::Manifest(digest) => content(session, what, "manifests", digest).await?,
+        _ => None,
     };
+    let image = inner.as_ref().unwrap_or(&outer);
     told.created = told.created.or_else(|| image.created());
-    let complete = told.created.is_some() && !told.platforms.is_empty();
-    if let (Further::Configuration(digest), false) = (image.further(), complete) {
-        let bytes = content(session, what, "blobs", digest).await?;
-        let configuration: Configuration =
-            read(&bytes, "image configuration").map_err(|problem| session.problem(problem))?;
-        told.created = told.created.or_else(|| configuration.created());
-        if told.platforms.is_empty() {
-            told.platforms = configuration.platforms();
+    if let (Further::Configuration(digest), false) = (image.further(), told.is_complete()) {
+        let read: Option<Configuration> = content(session, what, "blobs", digest).await?;
+        if let Some(configuration) = read {
+            told.created = told.created.or_else(|| configuration.created());
+            if told.platforms.is_empty() {
+                told.platforms = configuration.platforms();
+            }
         }
     }
     Ok(told)
 }
 
-async fn manifest(
-    session: &mut Session<'_>,
-    what: &str,
-    digest: &str,
-) -> Result<Manifest, RegistryError> {
-    let bytes = content(session, what, "manifests", digest).await?;
-    read(&bytes, "manifest").map_err(|problem| session.problem(problem))
+impl Told {
+    fn is_complete(&self) -> bool {
+        self.created.is_some() && !self.platforms.is_empty()
+    }
 }
 
-/// Content by its digest.
-async fn content(
+/// Content by its digest; `None` for an image that holds something else than it should.
+async fn content<T: DeserializeOwned>(
     session: &mut Session<'_>,
     what: &str,
     kind: &str,
     digest: &str,
-) -> Result<Vec<u8>, RegistryError> {
+) -> Result<Option<T>, RegistryError> {
     let (_, bytes) = get(session, what, &format!("{kind}/{digest}")).await?;
     // Of the algorithms that registries may use, all use this one.
     match digest.starts_with("sha256:") && sha256(&bytes) != digest {
         true => Err(session.problem(AnswerProblem::OtherContent)),
-        false => Ok(bytes),
+        false => Ok(read(&bytes, "manifest").ok()),
     }
 }
 
@@ -276,12 +271,7 @@ async fn get(
         kind: Kind::Manifest,
     };
     let mut response = session.send(get).await?;
-    let limit = if is_blob {
-        LARGEST_CONFIGURATION
-    } else {
-        LARGEST_MANIFEST
-    };
-    let bytes = body::read_from(&mut response, session.host(), limit).await?;
+    let bytes = body::read_from(&mut response, session.host(), LARGEST_MANIFEST).await?;
     match bytes.is_empty() {
         true => Err(session.problem(AnswerProblem::Empty)),
         false => Ok((response, bytes)),

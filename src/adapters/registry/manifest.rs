@@ -1,15 +1,17 @@
 //! What a manifest and an image's configuration say of their image. Pure.
 //!
-//! Invariant: whatever a registry sends is read or refused; of the many fields only those that are needed are looked at.
+//! Invariant: whatever an image holds is read or passed over, and nothing of it is longer or stranger than it should be; of the many
+//! fields only those that are needed are looked at.
 //! What is absent: asking for them.
 
+use super::digest::LARGEST_MANIFEST;
 use super::error::AnswerProblem;
 use crate::domain::image::is_digest;
 use crate::domain::policy::creation_time;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::collections::HashMap;
+use serde_json::Value;
 
 /// The annotation of the OCI image specification that tells when an image was built.
 const CREATED: &str = "org.opencontainers.image.created";
@@ -20,11 +22,16 @@ const CONFIGURATIONS: [&str; 2] = [
     "application/vnd.docker.container.image.v1+json",
 ];
 
+/// Most platforms of one image that are told.
+const MOST_PLATFORMS: usize = 64;
+/// The longest name of an operating system, an architecture or a variant.
+const LONGEST_WORD: usize = 32;
+
 /// A manifest of an image, or an index of several.
 #[derive(Debug, Deserialize)]
 pub(super) struct Manifest {
     #[serde(default)]
-    annotations: Option<HashMap<String, String>>,
+    annotations: Value,
     #[serde(default)]
     manifests: Option<Vec<Descriptor>>,
     #[serde(default)]
@@ -36,9 +43,12 @@ pub(super) struct Manifest {
 struct Descriptor {
     #[serde(default)]
     media_type: String,
+    #[serde(default)]
     digest: String,
     #[serde(default)]
-    annotations: Option<HashMap<String, String>>,
+    size: u64,
+    #[serde(default)]
+    annotations: Value,
     #[serde(default)]
     platform: Option<Platform>,
 }
@@ -86,28 +96,33 @@ pub(super) fn read<T: DeserializeOwned>(
     })
 }
 
-fn annotated(annotations: Option<&HashMap<String, String>>) -> Option<Timestamp> {
-    creation_time(annotations?.get(CREATED)?)
+fn annotated(annotations: &Value) -> Option<Timestamp> {
+    creation_time(annotations.get(CREATED)?.as_str()?)
 }
 
 impl Manifest {
     /// When the image was built, as an annotation tells.
     pub(super) fn created(&self) -> Option<Timestamp> {
         let chosen = self.chosen();
-        annotated(self.annotations.as_ref())
-            .or_else(|| annotated(chosen.and_then(|chosen| chosen.annotations.as_ref())))
+        annotated(&self.annotations)
+            .or_else(|| chosen.and_then(|chosen| annotated(&chosen.annotations)))
     }
 
     /// The platforms of an index, `os/architecture[/variant]`.
     pub(super) fn platforms(&self) -> Vec<String> {
         let descriptors = self.images();
         let platforms = descriptors.filter_map(|descriptor| descriptor.platform.as_ref());
-        platforms.map(Platform::name).collect()
+        platforms
+            .filter_map(Platform::name)
+            .take(MOST_PLATFORMS)
+            .collect()
     }
 
     /// Where more is said of the image.
     pub(super) fn further(&self) -> Further<'_> {
-        let valid = |descriptor: &&Descriptor| is_digest(&descriptor.digest);
+        let valid = |descriptor: &&Descriptor| {
+            is_digest(&descriptor.digest) && descriptor.size <= LARGEST_MANIFEST as u64
+        };
         if let Some(chosen) = self.chosen().filter(valid) {
             return Further::Manifest(&chosen.digest);
         }
@@ -133,20 +148,26 @@ impl Manifest {
     fn chosen(&self) -> Option<&Descriptor> {
         let common = |descriptor: &&Descriptor| {
             let platform = descriptor.platform.as_ref();
-            platform.is_some_and(|platform| platform.name() == "linux/amd64")
+            platform.and_then(Platform::name).as_deref() == Some("linux/amd64")
         };
         self.images().find(common).or_else(|| self.images().next())
     }
 }
 
 impl Platform {
-    fn name(&self) -> String {
-        let variant = self
-            .variant
-            .as_deref()
-            .filter(|variant| !variant.is_empty());
-        let variant = variant.map_or_else(String::new, |variant| format!("/{variant}"));
-        format!("{}/{}{variant}", self.os, self.architecture)
+    /// `os/architecture[/variant]`; `None` when they are no words.
+    fn name(&self) -> Option<String> {
+        let variant = self.variant.as_deref().unwrap_or_default();
+        let is_word = |text: &str| {
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+            text.len() <= LONGEST_WORD && text.bytes().all(allowed)
+        };
+        let words = [self.os.as_str(), self.architecture.as_str(), variant];
+        let known = !self.os.is_empty() && words.into_iter().all(is_word);
+        known.then(|| match variant {
+            "" => format!("{}/{}", self.os, self.architecture),
+            _ => format!("{}/{}/{variant}", self.os, self.architecture),
+        })
     }
 }
 
@@ -158,15 +179,14 @@ impl Configuration {
 
     /// What it runs on.
     pub(super) fn platforms(&self) -> Vec<String> {
-        let known = !self.platform.os.is_empty();
-        known.then(|| self.platform.name()).into_iter().collect()
+        self.platform.name().into_iter().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     fn manifest(content: Value) -> Manifest {
         read(content.to_string().as_bytes(), "manifest").expect("it reads")
@@ -221,6 +241,8 @@ mod tests {
             json!({"manifests": null, "config": null, "annotations": null}),
             json!({"manifests": [{"digest": "../../token"}]}),
             json!({"config": {"mediaType": CONFIGURATIONS[0], "digest": "latest"}}),
+            json!({"config": {"mediaType": CONFIGURATIONS[0], "digest": digest('a'), "size": LARGEST_MANIFEST + 1}}),
+            json!({"annotations": {CREATED: 7, "other": {}}, "config": {}}),
             json!({"config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": digest('a')}}),
         ] {
             assert_eq!(
@@ -229,12 +251,21 @@ mod tests {
                 "{content}"
             );
         }
-        for text in ["", "{\"manifests\": 7}", "{\"config\": {}}", "\u{0}"] {
+        for text in ["", "{\"manifests\": 7}", "\u{0}"] {
             assert!(
                 read::<Manifest>(text.as_bytes(), "manifest").is_err(),
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn platforms_that_are_no_words_are_not_told() {
+        let platform = |os: &str| json!({"digest": digest('1'), "platform": {"os": os, "architecture": "amd64"}});
+        let index = manifest(json!({"manifests": [
+            platform("\u{1b}[2J"), platform("linux"), platform(&"x".repeat(99)), platform(""), platform("a\nb"),
+        ]}));
+        assert_eq!(index.platforms(), ["linux/amd64"]);
     }
 
     #[test]

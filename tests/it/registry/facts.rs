@@ -182,6 +182,20 @@ async fn content_that_is_not_what_its_digest_says_is_refused() {
 }
 
 #[tokio::test]
+async fn an_image_that_makes_no_sense_says_nothing_and_is_no_failure() {
+    let helm = json!({"config": {"mediaType": "application/vnd.cncf.helm.config.v1+json", "digest": digest("x")}});
+    let odd = json!({"manifests": 7, "config": [], "annotations": "none"});
+    let strange = json!("a text");
+    let tags = [("helm", &helm), ("odd", &odd), ("strange", &strange)];
+    let registry = holding(&[&helm, &odd, &strange], &tags).await;
+    for (tag, content) in tags {
+        let facts = facts(&registry, tag).await.expect("the image is there");
+        let told = (facts.digest, facts.created, facts.is_read);
+        assert_eq!(told, (digest(&content.to_string()), None, true), "{tag}");
+    }
+}
+
+#[tokio::test]
 async fn a_registry_without_head_or_digests_is_read_all_the_same() {
     let manifest =
         json!({"annotations": {"org.opencontainers.image.created": "2026-01-02T03:04:05Z"}})
