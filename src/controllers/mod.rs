@@ -22,7 +22,6 @@ use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::watch::{Cache, Change, Watched};
 use crate::adapters::git::{GitCache, RemoteBases};
 use crate::adapters::registry::{Budget, RegistryClient};
-use crate::adapters::tag_store::TagStore;
 use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
 use crate::domain::stage::CustomKinds;
@@ -33,6 +32,7 @@ use kube::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::watcher;
 use queue::Queue;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use triggers::{Caches, Queues};
@@ -64,6 +64,8 @@ pub struct Settings {
     pub strict_substitution: bool,
     /// How much each registry is asked.
     pub registry_budget: Budget,
+    /// Where it is kept what images say of themselves.
+    pub storage: PathBuf,
     /// The only namespace that is watched; all when `None`.
     pub namespace: Option<String>,
     /// The labels that watched objects have.
@@ -261,12 +263,20 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
     loops
 }
 
+/// The registries. Without a file images are read again after a restart, which is no reason not to run.
+fn registry(settings: &Settings) -> RegistryClient {
+    let client = || RegistryClient::new().with_budget(settings.registry_budget);
+    client()
+        .with_memory(&settings.storage)
+        .unwrap_or_else(|error| {
+            tracing::warn!(%error, "what images say cannot be kept in the storage folder");
+            client()
+        })
+}
+
 /// The loops of ImageRepository and ImagePolicy, which share the tags.
 fn reflector(world: &World) -> [Task; 2] {
-    let (registry, tags) = (
-        Arc::new(RegistryClient::new().with_budget(world.settings.registry_budget)),
-        Arc::new(TagStore::default()),
-    );
+    let (registry, tags) = (Arc::new(registry(&world.settings)), Arc::default());
     let (caches, queues) = (&world.caches, &world.queues);
     let repositories = image_repository::ImageRepositories {
         shared: Arc::clone(&world.shared),

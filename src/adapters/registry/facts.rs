@@ -9,6 +9,7 @@ use super::body;
 use super::budget::Kind;
 use super::digest::{LARGEST_MANIFEST, MANIFESTS, check_tag, digest_field, sha256};
 use super::error::{AnswerProblem, ErrorClass, RegistryError};
+use super::image_memory::{ImageMemory, Told};
 use super::manifest::{Configuration, Further, Manifest, read};
 use super::session::{Request, Session};
 use crate::domain::http_field::{RateLimit, parse_http_date, parse_rate_limit};
@@ -19,10 +20,6 @@ use reqwest::{Method, Response};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
-/// Most images remembered. It is a cache: when it is full it starts anew.
-const MOST_IMAGES: usize = 50_000;
 
 /// What a registry says of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,26 +49,13 @@ pub enum Known<'k> {
     Enough,
 }
 
-/// What was read, by digest.
-#[derive(Default)]
-pub(super) struct Read {
-    images: Mutex<HashMap<String, Told>>,
-}
-
-/// What an image says of itself.
-#[derive(Clone, Default)]
-struct Told {
-    created: Option<Timestamp>,
-    platforms: Vec<String>,
-}
-
 /// Asks with HEAD, and reads what is not known.
 pub(super) async fn of_tag(
     session: &mut Session<'_>,
     image: &ImageName,
     tag: &str,
     known: Known<'_>,
-    images: &Read,
+    images: &ImageMemory,
 ) -> Result<ImageFacts, RegistryError> {
     check_tag(tag)?;
     let what = format!("{}:{tag}", image.canonical());
@@ -234,12 +218,6 @@ async fn told(session: &mut Session<'_>, what: &str, digest: &str) -> Result<Tol
     Ok(told)
 }
 
-impl Told {
-    fn is_complete(&self) -> bool {
-        self.created.is_some() && !self.platforms.is_empty()
-    }
-}
-
 /// Content by its digest; `None` for an image that holds something else than it should.
 async fn content<T: DeserializeOwned>(
     session: &mut Session<'_>,
@@ -275,20 +253,5 @@ async fn get(
     match bytes.is_empty() {
         true => Err(session.problem(AnswerProblem::Empty)),
         false => Ok((response, bytes)),
-    }
-}
-
-impl Read {
-    fn get(&self, digest: &str) -> Option<Told> {
-        let images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        images.get(digest).cloned()
-    }
-
-    fn put(&self, digest: &str, told: &Told) {
-        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
-        if images.len() >= MOST_IMAGES {
-            images.clear();
-        }
-        images.insert(digest.to_owned(), told.clone());
     }
 }

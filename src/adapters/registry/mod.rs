@@ -17,6 +17,7 @@ mod digest;
 mod endpoint;
 mod error;
 mod facts;
+mod image_memory;
 mod listing;
 mod manifest;
 mod origin;
@@ -36,9 +37,12 @@ use crate::domain::image::ImageName;
 use budget::Budgets;
 use connection::Connections;
 use endpoint::Endpoints;
+use image_memory::ImageMemory;
 use session::{Session, Shared};
 use std::collections::HashMap;
 use std::future::Future;
+use std::io;
+use std::path::Path;
 use token_cache::TokenCache;
 
 /// The client of every registry. Share one per process: it holds connections and tokens.
@@ -49,7 +53,7 @@ pub struct RegistryClient {
     tokens: TokenCache,
     budgets: Budgets,
     limits: Limits,
-    read: facts::Read,
+    images: ImageMemory,
 }
 
 impl RegistryClient {
@@ -74,6 +78,17 @@ impl RegistryClient {
             budgets: Budgets::new(budget),
             ..self
         }
+    }
+
+    /// The same client, which keeps in `folder` what images say of themselves, and so reads each once, restarts or not.
+    ///
+    /// # Errors
+    /// When a file there cannot be read or written.
+    pub fn with_memory(self, folder: &Path) -> io::Result<Self> {
+        Ok(Self {
+            images: ImageMemory::open(folder)?,
+            ..self
+        })
     }
 
     /// Every tag of an image for which `keep` says yes, from all pages.
@@ -129,7 +144,7 @@ impl RegistryClient {
         known: Known<'_>,
     ) -> Result<ImageFacts, RegistryError> {
         self.within(image, access, async |session| {
-            facts::of_tag(session, image, tag, known, &self.read).await
+            facts::of_tag(session, image, tag, known, &self.images).await
         })
         .await
     }

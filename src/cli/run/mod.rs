@@ -221,6 +221,7 @@ async fn controllers(
             at_once: flags.registry_max_requests,
             rate: Rate::per_second(flags.registry_qps),
         },
+        storage: flags.storage_path.clone(),
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
     };
