@@ -3,7 +3,7 @@
 //! Invariant: content is what its digest says; what was read of a digest is not read again, and an image that makes no sense says
 //! nothing, but holds up no other. The push time is the `Last-Modified` of
 //! the manifest, or what Google's registries add to their tag list: the distribution API has no other. What is absent: registries'
-//! own APIs (Docker Hub, Harbor, Quay, GitLab, ECR).
+//! own APIs.
 
 use super::body;
 use super::budget::Kind;
@@ -13,7 +13,7 @@ use super::image_memory::{ImageMemory, Told};
 use super::manifest::{Configuration, Further, Manifest, read};
 use super::session::{Request, Session};
 use crate::domain::http_field::{RateLimit, parse_http_date, parse_rate_limit};
-use crate::domain::image::{ImageName, is_digest};
+use crate::domain::image::ImageName;
 use jiff::Timestamp;
 use reqwest::header::LAST_MODIFIED;
 use reqwest::{Method, Response};
@@ -88,12 +88,12 @@ pub(super) async fn of_tag(
     Ok(facts)
 }
 
-/// When every tag was pushed, as Google's registries tell with their tag list; empty where the list tells nothing of it.
+/// When tags were pushed, as Google's registries tell with their tag list; empty where the list tells nothing of it.
 pub(super) async fn uploads(
     session: &mut Session<'_>,
     image: &ImageName,
     limit: usize,
-) -> Result<HashMap<String, ImageFacts>, RegistryError> {
+) -> Result<HashMap<String, Timestamp>, RegistryError> {
     let url = session.url("tags/list");
     let list = Request {
         method: &Method::GET,
@@ -106,21 +106,12 @@ pub(super) async fn uploads(
     let bytes = body::read(response, session.host(), limit).await?;
     let list: UploadList = read(&bytes, "tag list").map_err(|problem| session.problem(problem))?;
     let mut uploads = HashMap::new();
-    for (digest, uploaded) in list.manifest {
-        if !is_digest(&digest) {
-            continue;
+    for uploaded in list.manifest.into_values() {
+        let milliseconds: i64 = uploaded.time_uploaded_ms.parse().unwrap_or_default();
+        let pushed = Timestamp::from_millisecond(milliseconds).ok();
+        if let Some(pushed) = pushed.filter(|pushed| !pushed.is_zero()) {
+            uploads.extend(uploaded.tag.into_iter().map(|tag| (tag, pushed)));
         }
-        let milliseconds = uploaded.time_uploaded_ms.parse().ok();
-        let pushed = milliseconds.and_then(|time| Timestamp::from_millisecond(time).ok());
-        let facts = ImageFacts {
-            digest,
-            created: None,
-            pushed: pushed.filter(|pushed| !pushed.is_zero()),
-            platforms: Vec::new(),
-            is_read: false,
-            limit: None,
-        };
-        uploads.extend(uploaded.tag.into_iter().map(|tag| (tag, facts.clone())));
     }
     Ok(uploads)
 }

@@ -11,6 +11,7 @@ mod access;
 mod answer;
 mod body;
 mod budget;
+mod catalogue;
 mod connection;
 mod credential_helper;
 mod digest;
@@ -28,6 +29,7 @@ mod token_cache;
 
 pub use access::{Access, ClientCertificate, Proxy, Tls};
 pub use budget::Budget;
+pub use catalogue::Catalogue;
 pub use credential_helper::{CredentialHelper, CredentialHelperError};
 pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
 pub use facts::{ImageFacts, Known};
@@ -38,8 +40,10 @@ use budget::Budgets;
 use connection::Connections;
 use endpoint::Endpoints;
 use image_memory::ImageMemory;
+use jiff::Timestamp;
+use reqwest::Url;
 use session::{Session, Shared};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
 use std::path::Path;
@@ -54,6 +58,7 @@ pub struct RegistryClient {
     budgets: Budgets,
     limits: Limits,
     images: ImageMemory,
+    catalogues: HashMap<String, catalogue::Place>,
 }
 
 impl RegistryClient {
@@ -67,6 +72,7 @@ impl RegistryClient {
         crate::adapters::tls::install_provider();
         Self {
             limits,
+            catalogues: catalogue::known(),
             ..Self::default()
         }
     }
@@ -89,6 +95,14 @@ impl RegistryClient {
             images: ImageMemory::open(folder)?,
             ..self
         })
+    }
+
+    /// The same client, which finds the push times of a registry's tags in a catalogue at `base`, as those of Docker Hub and `quay.io`.
+    #[must_use]
+    pub fn with_catalogue(mut self, registry: &str, catalogue: Catalogue, base: Url) -> Self {
+        let place = catalogue::Place { catalogue, base };
+        self.catalogues.insert(registry.to_owned(), place);
+        self
     }
 
     /// Every tag of an image for which `keep` says yes, from all pages.
@@ -149,20 +163,31 @@ impl RegistryClient {
         .await
     }
 
-    /// When tags were pushed, for registries that tell it with their tag list (Google's do); empty for all others.
+    /// When these tags were pushed, as far as the registry tells: with its tag list, as Google's do, or in the catalogue of Docker Hub
+    /// or Quay, which is asked without a login. Other registries tell it with each manifest, or not at all.
     ///
     /// # Errors
     /// [`RegistryError`]; then nothing is known of any tag.
-    pub async fn uploads(
+    pub async fn push_times(
         &self,
         image: &ImageName,
         access: &Access,
-    ) -> Result<HashMap<String, ImageFacts>, RegistryError> {
+        wanted: &HashSet<&str>,
+    ) -> Result<HashMap<String, Timestamp>, RegistryError> {
         let limit = self.limits.page_bytes;
-        self.within(image, access, async |session| {
-            facts::uploads(session, image, limit).await
-        })
-        .await
+        let Some(place) = self.catalogues.get(image.registry()) else {
+            let uploads =
+                async |session: &mut Session<'_>| facts::uploads(session, image, limit).await;
+            return self.within(image, access, uploads).await;
+        };
+        let public = Access {
+            proxy: access.proxy.clone(),
+            ..Access::anonymous(access.timeout)
+        };
+        let host = place.base.host_str().unwrap_or_default();
+        let (_, client) = self.connections.get(&public, host)?;
+        let asked = catalogue::push_times(&client, place, image, wanted, limit);
+        timed(&public, host, asked).await
     }
 
     /// Runs one operation against the registry of an image, all of it within the timeout.

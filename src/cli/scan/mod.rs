@@ -112,11 +112,13 @@ async fn ask(
         asked.buffered(AT_ONCE).collect().await;
     let facts = || asked.iter().filter_map(|(_, asked)| asked.as_ref().ok());
     if facts().count() > 0 && facts().all(|facts| facts.pushed.is_none()) {
-        // Some registries tell it with the tag list; that others do not is no failure.
-        let uploads = registry.uploads(image, access).await.unwrap_or_default();
+        // Some registries tell it elsewhere; that others do not is no failure.
+        let wanted = asked.iter().map(|(tag, _)| tag.as_str()).collect();
+        let times = registry.push_times(image, access, &wanted).await;
+        let times = times.unwrap_or_default();
         for (tag, asked) in &mut asked {
-            if let (Ok(facts), Some(upload)) = (asked, uploads.get(tag)) {
-                facts.pushed = upload.pushed;
+            if let Ok(facts) = asked {
+                facts.pushed = times.get(tag).copied();
             }
         }
     }

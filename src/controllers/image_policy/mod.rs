@@ -19,7 +19,7 @@ use crate::api::ImagePolicy;
 use crate::api::image_policy::ImagePolicyStatus;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::policy::Policy;
+use crate::domain::policy::{Moment, Policy};
 use crate::domain::tags::TagSet;
 use fetch::Repository;
 use high_water::{Decision, Mark};
@@ -47,7 +47,7 @@ pub struct ImagePolicies {
     pub settings: Settings,
 }
 
-/// What is known of images, by policy and image.
+/// What is known of images, by policy, and by image and time.
 #[derive(Debug, Default)]
 pub struct KnownFacts(Mutex<HashMap<(ObjectKey, String), Arc<Facts>>>);
 
@@ -85,11 +85,12 @@ async fn decide(mark: Mark, policy: Policy, tags: TagSet) -> Result<Decision, Ou
 }
 
 impl KnownFacts {
-    /// What is known of `image` for a policy; what was known of another image is forgotten.
-    fn of(&self, policy: &ObjectKey, image: &str) -> Arc<Facts> {
+    /// What is known of a time of `image` for a policy; what was known of another image is forgotten.
+    fn of(&self, policy: &ObjectKey, image: &str, moment: Moment) -> Arc<Facts> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|(key, name), _| key != policy || name == image);
-        let key = (policy.clone(), image.to_owned());
+        let image = format!("{moment} {image}");
+        known.retain(|(key, name), _| key != policy || *name == image);
+        let key = (policy.clone(), image);
         Arc::clone(known.entry(key).or_default())
     }
 
@@ -171,7 +172,8 @@ impl ImagePolicies {
         else {
             return Ok(policy);
         };
-        let facts = self.facts.of(key, &repository.object.spec.image);
+        let image = &repository.object.spec.image;
+        let facts = self.facts.of(key, image, question.moment);
         if doubted {
             facts.doubt();
         }

@@ -591,10 +591,12 @@ mod tests {
         let mut scanned = repository();
         let never =
             without_tags(&object, &scanned, &settings).expect_err("nothing was selected yet");
-        assert_eq!(
-            never.message(),
-            "retrying in 30s error: no tags in database"
-        );
+        let expected = Outcome::Failed {
+            reason: reason::DEPENDENCY_NOT_READY,
+            message: "retrying in 30s error: no tags in database".to_owned(),
+            next: Some(Duration::from_secs(30)),
+        };
+        assert_eq!(never, expected);
 
         Arc::make_mut(&mut scanned.object).status.last_scan_result = Some(ScanResult {
             tag_count: 2,

@@ -10,13 +10,14 @@ use crate::domain::image::ImageName;
 use crate::domain::policy::{Moment, Policy, Question, Times};
 use crate::domain::tags::TagSet;
 use futures::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How many images of a policy are asked for at once.
 const AT_ONCE: usize = 8;
 
-/// What is known of the tags of one image.
+/// What is known of one time of the tags of one image.
 #[derive(Debug, Default)]
 pub(super) struct Facts {
     tags: Mutex<HashMap<String, Fact>>,
@@ -24,8 +25,10 @@ pub(super) struct Facts {
 
 #[derive(Clone, Debug)]
 struct Fact {
-    /// `None` for a tag that the registry lists and does not have.
+    /// `None` for a tag that the registry lists and does not have, and where only the push time was asked for.
     image: Option<ImageFacts>,
+    /// When it was pushed.
+    pushed: Option<Timestamp>,
     /// Whether it is to be asked for again, because the tag may have moved.
     stale: bool,
 }
@@ -74,11 +77,7 @@ impl Facts {
     pub(super) fn answers(&self, question: &Question) -> bool {
         let facts = self.lock();
         let mut tags = question.tags.iter();
-        tags.all(|tag| {
-            facts
-                .get(tag)
-                .is_some_and(|fact| fact.answers(question.moment))
-        })
+        tags.all(|tag| facts.get(tag).is_some_and(|fact| !fact.stale))
     }
 
     /// Asks for what is not known, and forgets tags that do not count any more.
@@ -105,7 +104,7 @@ impl Facts {
     fn unknown(&self, question: &Question) -> Vec<(String, Option<ImageFacts>)> {
         let facts = self.lock();
         let unknown = question.tags.iter().filter_map(|tag| match facts.get(tag) {
-            Some(fact) if fact.answers(question.moment) => None,
+            Some(fact) if !fact.stale => None,
             Some(fact) => Some((tag.clone(), fact.image.clone())),
             None => Some((tag.clone(), None)),
         });
@@ -126,22 +125,24 @@ impl Facts {
         };
         let one = vec![(first.clone(), known)];
         self.ask_each(registry, image, access, one, false).await?;
-        let is_told = |fact: &Fact| {
-            fact.image
-                .as_ref()
-                .is_some_and(|image| image.pushed.is_some())
-        };
+        let is_told = |fact: &Fact| fact.pushed.is_some();
         if self.lock().get(&first).is_some_and(is_told) {
             let others = unknown.into_iter().skip(1).collect();
             return self.ask_each(registry, image, access, others, false).await;
         }
-        let uploads = registry.uploads(image, access).await;
-        let uploads = uploads.map_err(|error| Trouble { tag: first, error })?;
+        let wanted = unknown.iter().map(|(tag, _)| tag.as_str()).collect();
+        let told = registry.push_times(image, access, &wanted).await;
+        let told = told.map_err(|error| Trouble { tag: first, error })?;
         let mut facts = self.lock();
         for (tag, _) in unknown {
-            let image = uploads.get(&tag).cloned();
-            let stale = false;
-            facts.insert(tag, Fact { image, stale });
+            let pushed = told.get(&tag).copied();
+            let (image, stale) = (None, false);
+            let fact = Fact {
+                image,
+                pushed,
+                stale,
+            };
+            facts.insert(tag, fact);
         }
         Ok(())
     }
@@ -165,8 +166,14 @@ impl Facts {
                 Err(error) if error.class() == ErrorClass::NotFound => None,
                 Err(error) => return Err(Trouble { tag, error }),
             };
+            let pushed = image.as_ref().and_then(|image| image.pushed);
             let stale = false;
-            self.lock().insert(tag, Fact { image, stale });
+            let fact = Fact {
+                image,
+                pushed,
+                stale,
+            };
+            self.lock().insert(tag, fact);
             Ok(())
         });
         asked.buffer_unordered(AT_ONCE).try_collect().await
@@ -176,10 +183,10 @@ impl Facts {
     pub(super) fn times(&self, question: &Question) -> Times {
         let facts = self.lock();
         let time = |tag: &String| {
-            let image = facts.get(tag)?.image.as_ref()?;
+            let fact = facts.get(tag)?;
             let time = match question.moment {
-                Moment::Created => image.created,
-                Moment::Pushed => image.pushed,
+                Moment::Created => fact.image.as_ref()?.created,
+                Moment::Pushed => fact.pushed,
             };
             Some((tag.clone(), time?))
         };
@@ -188,12 +195,5 @@ impl Facts {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Fact>> {
         self.tags.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Fact {
-    fn answers(&self, moment: Moment) -> bool {
-        let image = self.image.as_ref();
-        !self.stale && image.is_none_or(|image| moment == Moment::Pushed || image.is_read)
     }
 }

@@ -1,12 +1,13 @@
 //! What registries say of images: digests, platforms and times, read once for each digest.
 
-use super::anonymous;
+use super::{anonymous, login};
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use crate::support::registry_server::RegistryServer;
 use highwater::adapters::registry::{
-    AnswerProblem, ErrorClass, ImageFacts, Known, RegistryClient, RegistryError,
+    AnswerProblem, Catalogue, ErrorClass, ImageFacts, Known, RegistryClient, RegistryError,
 };
 use highwater::domain::image::ImageName;
+use reqwest::Url;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -251,4 +252,74 @@ async fn the_real_registry_tells_what_was_pushed() {
         .expect("it is there");
     assert_eq!((two.digest, two.created), (index, None));
     assert_eq!(two.platforms, ["linux/arm64", "linux/amd64"]);
+}
+
+/// What Docker Hub and Quay document of their APIs, page by page.
+fn catalogue_page(catalogue: Catalogue, seen: &Seen) -> Reply {
+    let number: usize = seen.query("page").parse().unwrap_or_default();
+    let name = |index: usize| format!("tag-{}", (number - 1) * 100 + index);
+    match catalogue {
+        Catalogue::DockerHub => {
+            let results: Vec<Value> = (0..100)
+                .map(|index| json!({"name": name(index), "tag_last_pushed": format!("2026-01-{:02}T00:00:00.5Z", number), "digest": "sha256:0", "images": []}))
+                .collect();
+            let next = (number < 30).then_some("http://elsewhere.example/v2/?page=2");
+            Reply::json(&json!({"count": 3000, "next": next, "previous": null, "results": results}))
+        }
+        Catalogue::Quay => {
+            let tags: Vec<Value> = (0..100)
+                .map(|index| json!({"name": name(index), "start_ts": 1_767_225_600 + number, "last_modified": "Thu, 01 Jan 2026 00:00:00 -0000"}))
+                .collect();
+            Reply::json(&json!({"tags": tags, "page": number, "has_additional": number < 30}))
+        }
+    }
+}
+
+#[tokio::test]
+async fn catalogues_are_asked_page_by_page_without_a_login() {
+    for (catalogue, path, second) in [
+        (
+            Catalogue::DockerHub,
+            "/v2/namespaces/acme/repositories/app/tags",
+            "2026-01-02T00:00:00.5Z",
+        ),
+        (
+            Catalogue::Quay,
+            "/api/v1/repository/acme/app/tag/",
+            "2026-01-01T00:00:02Z",
+        ),
+    ] {
+        let fake = FakeRegistry::start(move |seen| catalogue_page(catalogue, seen)).await;
+        let base = Url::parse(&format!("http://{}/", fake.address())).expect("a URL");
+        let client = RegistryClient::new().with_catalogue("registry.example.com", catalogue, base);
+        let image = ImageName::parse("registry.example.com/acme/app").expect("a valid name");
+        let access = login("planted", "planted-secret");
+        let ask = async |tags: &[&str]| {
+            let wanted = tags.iter().copied().collect();
+            client.push_times(&image, &access, &wanted).await
+        };
+        let times = ask(&["tag-7", "tag-107"]).await.expect("both are there");
+        assert_eq!(times.len(), 2);
+        assert_eq!(times.get("tag-107").copied(), second.parse().ok());
+        let seen = fake.seen("/");
+        assert_eq!(seen.len(), 2, "no more pages than are needed");
+        for seen in seen {
+            assert!(seen.target.starts_with(path), "{}", seen.target);
+            assert_eq!(seen.header("authorization"), "");
+        }
+        // What is not on the pages that are read is no guess.
+        let error = ask(&["tag-7", "missing"])
+            .await
+            .expect_err("it is not found");
+        assert!(error.to_string().contains("more than 20 pages"), "{error}");
+    }
+    let private =
+        FakeRegistry::start(|_| Reply::error(404, "NOT_FOUND", "no such repository")).await;
+    let base = Url::parse(&format!("http://{}/", private.address())).expect("a URL");
+    let client =
+        RegistryClient::new().with_catalogue("registry.example.com", Catalogue::Quay, base);
+    let image = ImageName::parse("registry.example.com/acme/app").expect("a valid name");
+    let wanted = ["1.0"].into_iter().collect();
+    let times = client.push_times(&image, &anonymous(), &wanted).await;
+    assert_eq!(times, Ok(Default::default()));
 }
