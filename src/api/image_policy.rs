@@ -1,7 +1,8 @@
 //! ImagePolicy: which of the scanned tags is the one to run.
 //!
 //! Invariant: fields, defaults, bounds and rules are Flux's; its schema lets a policy choose in
-//! several ways or in none, and so does this one. What is absent: the choosing.
+//! several ways or in none, and so does this one for Flux's own choices. `calver`, `newest` and
+//! `status.selection` are additions. What is absent: the choosing.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use super::resource::{AGE, READY, STATUS, column, custom_resource};
 use super::schema;
 use super::words::words;
 use crate::domain::duration::DurationError;
+use crate::domain::policy::{DEFAULT_LIMIT, LARGEST_LIMIT};
 
 custom_resource! {
     /// Selects one tag of an ImageRepository.
@@ -59,6 +61,17 @@ words! {
     }
 }
 
+words! {
+    /// A time of an image.
+    ImageTime {
+        /// When it was built, as it says itself.
+        #[default]
+        Created = "created",
+        /// When the registry got it, as the registry says.
+        Pushed = "pushed",
+    }
+}
+
 /// Which tags stand for election, and how the one is chosen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -97,8 +110,15 @@ pub struct ImagePolicySpec {
     pub suspend: bool,
 }
 
-/// One way of choosing; when several are set the first of semver, alphabetical, numerical counts.
+/// One way of choosing. When several of semver, alphabetical and numerical are set, the first counts;
+/// calver and newest stand alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(extend("x-kubernetes-validations" = [
+    {
+        "rule": "!(has(self.calver) || has(self.newest)) || [has(self.semver), has(self.alphabetical), has(self.numerical), has(self.calver), has(self.newest)].exists_one(given, given)",
+        "message": "exactly one of semver, alphabetical, numerical, calver or newest must be specified",
+    },
+]))]
 pub struct PolicyChoice {
     /// The highest version within a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,6 +129,12 @@ pub struct PolicyChoice {
     /// The last in the order of the tags' numbers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub numerical: Option<OrderChoice>,
+    /// The latest calendar version. Not in Flux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calver: Option<CalVerChoice>,
+    /// The newest image, whatever its tag. Not in Flux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<NewestChoice>,
 }
 
 /// The highest version within a range.
@@ -124,6 +150,35 @@ pub struct OrderChoice {
     /// The direction: `asc` selects the greatest, `desc` the smallest.
     #[serde(default)]
     pub order: SortOrder,
+}
+
+/// The latest calendar version.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CalVerChoice {
+    /// How the tags are built, in the words of calver.org: YYYY, YY, 0Y, MM, 0M, WW, 0W, DD, 0D, MAJOR,
+    /// MINOR, MICRO and MODIFIER, with separators; what stands in brackets may be missing. Such as
+    /// `YYYY.0M.MICRO` or `YY.0M[.MICRO]`. Other tags, and days that the calendar has not, do not count.
+    pub layout: String,
+}
+
+/// The newest image, whatever its tag. Each image is asked for once; that a tag moved is noticed when somebody
+/// asks for a reconciliation, and at every `spec.interval` with `digestReflectionPolicy: Always`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NewestChoice {
+    /// By which time: `created` is when the image was built, as its annotation
+    /// `org.opencontainers.image.created` or its configuration says; `pushed` is when the registry got it,
+    /// which only some registries tell.
+    #[serde(default)]
+    pub by: ImageTime,
+    /// The most tags that are asked for their time. With more than that nothing is selected: the newest
+    /// of a part may not be the newest of all.
+    #[schemars(schema_with = "newest_limit")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i64>,
+}
+
+fn newest_limit(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": LARGEST_LIMIT, "default": DEFAULT_LIMIT})
 }
 
 /// Which tags stand for election, and what of them is compared.
@@ -162,9 +217,30 @@ pub struct ImagePolicyStatus {
     /// What `latestRef` was before it changed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_previous_ref: Option<ImageReference>,
+    /// Why `latestRef` is what it is. Not in Flux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub selection: Option<Selection>,
     /// The value of the reconcile request that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+}
+
+/// Why a tag is selected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Selection {
+    /// The reason in one sentence; `highwater explain` tells the whole.
+    pub why: String,
+    /// The tag that would be selected next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The time of the image (RFC 3339), where it was selected for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// The revision of the tags that it was selected from.
+    pub revision: String,
+    /// Digest of `spec.policy` and `spec.filterTags` as they were: another policy may select a lower tag.
+    pub policy: String,
 }
 
 impl ImagePolicySpec {

@@ -3,8 +3,9 @@
 //! Invariant: a helper is asked once for each registry, and one that fails costs only its own login:
 //! what is public can still be read. What is absent: Secrets, which are in the cluster.
 
+use super::output::Printer;
 use crate::adapters::cloud::{CloudLogins, Who};
-use crate::adapters::registry::CredentialHelper;
+use crate::adapters::registry::{Access, CredentialHelper};
 use crate::domain::cloud::Provider;
 use crate::domain::docker_config::{Credentials, DockerConfig, LARGEST};
 use crate::domain::image::ImageName;
@@ -103,6 +104,24 @@ impl Logins {
             }
         }
         troubles
+    }
+
+    /// How to reach the registry of an image with docker's login; what cannot be read is told.
+    pub(super) async fn access_to(
+        image: &ImageName,
+        insecure: bool,
+        timeout: Duration,
+        printer: &mut Printer,
+    ) -> Access {
+        let (logins, missing) = Self::gather(BTreeSet::from([image.registry()]), timeout).await;
+        for login in missing {
+            printer.talk(&format!("{}: {}", login.place, login.message));
+        }
+        Access {
+            insecure,
+            credentials: logins.of(image),
+            ..Access::anonymous(timeout)
+        }
     }
 
     /// The login for an image: the helper's, as docker has it, or that of the file.

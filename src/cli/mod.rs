@@ -12,6 +12,7 @@ pub mod get;
 mod logins;
 pub mod output;
 pub mod run;
+pub mod scan;
 pub mod update;
 
 use crate::adapters::cluster;
@@ -81,6 +82,7 @@ verbs! {
     "run", "run the controllers, in a cluster or beside it" => Run(run::Flags);
     "update", "find newer images for a checkout, and write, commit or push them" => Update(update::Flags);
     "explain", "tell which tag of an image a policy selects, and why not another one" => Explain(explain::Flags);
+    "scan", "list the tags of an image, with digests and times, and what the registry says of limits" => Scan(scan::Flags);
     "get", "list objects and their state, as `flux get` does" => Get(get::Flags);
     "build", "print what a folder builds to, as `kubectl kustomize` does" => Build(build::Flags);
     "crds", "print the custom resource definitions" => Crds(crds::Flags);
@@ -121,6 +123,7 @@ fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
         Verb::Demo(flags) => wait(demo::run(&flags, printer)),
         Verb::Update(flags) => wait(update::run(&flags, printer)),
         Verb::Explain(flags) => wait(explain::run(&flags, printer)),
+        Verb::Scan(flags) => wait(scan::run(&flags, printer)),
         Verb::Get(flags) => wait(get::run(&flags, printer)),
         Verb::Build(flags) => build::run(&flags, printer),
         Verb::Crds(flags) => crds::run(&flags, printer),

@@ -23,6 +23,7 @@ pub mod triggers;
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::watch::{Cache, Change, Watched, follow_versions};
 use crate::adapters::git::{GitCache, RemoteBases};
+use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
 use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
@@ -66,10 +67,10 @@ pub struct Settings {
     pub custom_stage_kinds: CustomKinds,
     /// Whether a variable of a Kustomization that is not set is an error.
     pub strict_substitution: bool,
-    /// Where tags outlive the process.
-    pub tags_folder: PathBuf,
     /// How much each registry is asked.
     pub registries: RegistrySettings,
+    /// Where tags, and what images say of themselves, outlive the process.
+    pub storage: PathBuf,
     /// The only namespace that is watched; all when `None`.
     pub namespace: Option<String>,
     /// The labels that watched objects have.
@@ -323,14 +324,23 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
     loops
 }
 
+/// The registries. Without a file images are read again after a restart, which is no reason not to run.
+fn registry(world: &World) -> RegistryClient {
+    let settings = &world.settings;
+    let client = || registry_access::client(settings.registries.clone(), &world.shared.metrics);
+    client()
+        .with_memory(&settings.storage)
+        .unwrap_or_else(|error| {
+            tracing::warn!(%error, "what images say cannot be kept in the storage folder");
+            client()
+        })
+}
+
 /// The loops of ImageRepository and ImagePolicy, which share the tags.
 fn reflector(world: &World) -> [Task; 3] {
     let (registry, tags) = (
-        Arc::new(registry_access::client(
-            world.settings.registries.clone(),
-            &world.shared.metrics,
-        )),
-        Arc::new(TagStore::in_folder(world.settings.tags_folder.clone())),
+        Arc::new(registry(world)),
+        Arc::new(TagStore::in_folder(world.settings.storage.join("tags"))),
     );
     let (caches, queues) = (&world.caches, &world.queues);
     let repositories = image_repository::ImageRepositories {
@@ -352,6 +362,7 @@ fn reflector(world: &World) -> [Task; 3] {
         registry,
         tags,
         caches: Arc::clone(caches),
+        facts: image_policy::KnownFacts::default(),
         settings: image_policy::Settings {
             no_cross_namespace_refs: world.settings.no_cross_namespace_refs,
             requeue_dependency: world.settings.requeue_dependency,

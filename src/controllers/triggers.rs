@@ -498,4 +498,115 @@ mod tests {
             assert_eq!(queues.kustomizations.len(), wakes, "{url} {stored}");
         }
     }
+
+    fn scanned(revision: &str, image: &str) -> Arc<ImageRepository> {
+        let object = json!({
+            "metadata": {"namespace": "apps", "name": "app"},
+            "spec": {"image": image, "interval": "1m"},
+            "status": {"canonicalImageName": image, "lastScanResult": {"revision": revision, "tagCount": 1, "latestTags": []}},
+        });
+        Arc::new(serde_json::from_value(object).expect("Flux takes it"))
+    }
+
+    /// As in Flux, and besides: another image, another specification and a repository that is gone.
+    #[tokio::test]
+    async fn policies_are_woken_by_other_tags_and_not_by_a_scan_that_found_the_same() {
+        let known = || Some(scanned("sha256:1", "app"));
+        for (what, change, wakes) in [
+            (
+                "the first result",
+                Change::Applied {
+                    before: None,
+                    now: scanned("sha256:1", "app"),
+                },
+                1,
+            ),
+            (
+                "the same tags",
+                Change::Applied {
+                    before: known(),
+                    now: scanned("sha256:1", "app"),
+                },
+                0,
+            ),
+            (
+                "other tags",
+                Change::Applied {
+                    before: known(),
+                    now: scanned("sha256:2", "app"),
+                },
+                1,
+            ),
+            (
+                "another image",
+                Change::Applied {
+                    before: known(),
+                    now: scanned("sha256:1", "web"),
+                },
+                1,
+            ),
+            (
+                "it is gone",
+                Change::Deleted {
+                    before: scanned("sha256:1", "app"),
+                },
+                1,
+            ),
+        ] {
+            let (caches, queues) = (Caches::default(), Queues::default());
+            for (namespace, repository) in [
+                ("apps", json!({"name": "app"})),
+                ("apps", json!({"name": "other"})),
+            ] {
+                let name = repository["name"].clone();
+                let policy = json!({
+                    "metadata": {"namespace": namespace, "name": name},
+                    "spec": {"imageRepositoryRef": repository, "policy": {"numerical": {}}},
+                });
+                let policy: ImagePolicy = serde_json::from_value(policy).expect("Flux takes it");
+                caches.image_policies.put(policy);
+            }
+            image_repository(&caches, &queues, &change);
+            assert_eq!(queues.image_policies.len(), wakes, "{what}");
+        }
+    }
+
+    #[tokio::test]
+    async fn automations_are_woken_by_another_image_and_not_by_another_reason_for_the_same() {
+        let policy = |tag: &str, digest: Option<&str>, why: &str| {
+            let object = json!({
+                "metadata": {"namespace": "apps", "name": "app"},
+                "spec": {"imageRepositoryRef": {"name": "app"}, "policy": {"numerical": {}}},
+                "status": {
+                    "latestRef": {"name": "app", "tag": tag, "digest": digest},
+                    "selection": {"why": why, "revision": "sha256:1", "policy": "sha256:2"},
+                },
+            });
+            let object: ImagePolicy = serde_json::from_value(object).expect("it reads");
+            Arc::new(object)
+        };
+        for (what, now, wakes) in [
+            ("another reason", policy("1", None, "of 3 candidates"), 0),
+            ("another tag", policy("2", None, "of 2 candidates"), 1),
+            (
+                "a digest",
+                policy("1", Some("sha256:0"), "of 2 candidates"),
+                1,
+            ),
+        ] {
+            let (caches, queues) = (Caches::default(), Queues::default());
+            for namespace in ["apps", "other"] {
+                let update = json!({
+                    "metadata": {"namespace": namespace, "name": "fleet"},
+                    "spec": {"interval": "1m", "sourceRef": {"kind": "GitRepository", "name": "fleet"}},
+                });
+                caches
+                    .image_updates
+                    .put(serde_json::from_value(update).expect("Flux takes it"));
+            }
+            let before = Some(policy("1", None, "of 2 candidates"));
+            image_policy(&caches, &queues, &Change::Applied { before, now });
+            assert_eq!(queues.image_updates.len(), wakes, "{what}");
+        }
+    }
 }

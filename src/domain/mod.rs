@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod backoff;
+pub mod calver;
 pub mod change;
 pub mod cloud;
 pub mod conditions;

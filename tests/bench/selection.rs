@@ -33,6 +33,11 @@ fn version_tag(number: u64) -> String {
     )
 }
 
+fn calendar_tag(number: u64) -> String {
+    let (year, month) = (2000 + number % 50, number / 50 % 12 + 1);
+    format!("{year}.{month:02}.{}", number / 600)
+}
+
 fn build_tag(number: u64) -> String {
     format!(
         "main-{:08x}-{}",
@@ -43,6 +48,34 @@ fn build_tag(number: u64) -> String {
 
 fn timestamp_tag(number: u64) -> String {
     format!("20251123{:09}", number * 7)
+}
+
+fn case(
+    name: &'static str,
+    choice: Choice,
+    filter: Option<TagFilter>,
+    tag: fn(u64) -> String,
+) -> Case {
+    Case {
+        name,
+        policy: Policy::new(choice, filter).expect("a valid policy"),
+        tag,
+    }
+}
+
+fn calendar_cases() -> Vec<Case> {
+    let calver = |layout: &str| Choice::CalVer {
+        layout: layout.to_owned(),
+    };
+    vec![
+        case("calver", calver("YYYY.0M.MICRO"), None, calendar_tag),
+        case(
+            "calver, optional parts",
+            calver("YYYY.0M[.MICRO]-MODIFIER"),
+            None,
+            calendar_tag,
+        ),
+    ]
 }
 
 fn cases() -> Vec<Case> {
@@ -60,11 +93,6 @@ fn cases() -> Vec<Case> {
             pattern: pattern.to_owned(),
             extract: extract.to_owned(),
         })
-    };
-    let case = |name, choice, filter, tag| Case {
-        name,
-        policy: Policy::new(choice, filter).expect("a valid policy"),
-        tag,
     };
     vec![
         case("semver >=1.0", semver(">=1.0"), None, version_tag),
@@ -120,11 +148,11 @@ fn tag_set(tag: fn(u64) -> String, count: u64) -> (TagSet, Duration) {
 }
 
 /// The middle of five runs.
-fn time(policy: &Policy, tags: &TagSet) -> Duration {
+fn time(mut work: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..5)
         .map(|_| {
             let start = Instant::now();
-            let _ = black_box(policy.select(black_box(tags)));
+            work();
             start.elapsed()
         })
         .collect();
@@ -134,21 +162,30 @@ fn time(policy: &Policy, tags: &TagSet) -> Duration {
 
 fn main() {
     println!(
-        "{:<32} {:>9} {:>12} {:>12} {:>14} {:>9}",
-        "policy", "tags", "collect", "select", "tags/s", "bytes/tag"
+        "{:<32} {:>9} {:>12} {:>12} {:>12} {:>14} {:>9}",
+        "policy", "tags", "collect", "select", "say why", "tags/s", "bytes/tag"
     );
-    for case in cases() {
+    for case in cases().into_iter().chain(calendar_cases()) {
         for count in [10_000, 100_000, 1_000_000] {
             let (tags, collected) = tag_set(case.tag, count);
-            let selected = time(&case.policy, &tags);
+            let selected = time(|| {
+                let _ = black_box(case.policy.select(black_box(&tags)));
+            });
+            let won = case.policy.select(&tags);
+            let told = time(|| {
+                let _ = won
+                    .as_ref()
+                    .map(|won| black_box(case.policy.why(black_box(&tags), won)));
+            });
             let per_second = tags.len() as f64 / selected.as_secs_f64();
             let bytes = tags.heap_bytes() as f64 / tags.len() as f64;
             println!(
-                "{:<32} {:>9} {:>9.1} ms {:>9.2} ms {per_second:>14.0} {bytes:>9.1}",
+                "{:<32} {:>9} {:>9.1} ms {:>9.2} ms {:>9.2} ms {per_second:>14.0} {bytes:>9.1}",
                 case.name,
                 tags.len(),
                 collected.as_secs_f64() * 1e3,
                 selected.as_secs_f64() * 1e3,
+                told.as_secs_f64() * 1e3,
             );
         }
     }

@@ -45,7 +45,21 @@ fn renew_contract(kind: &str, folder: &str) {
 const ADDITIONS: [(&str, &[&str]); 2] = [
     (
         "imagepolicy",
-        &["annotation kustomize.toolkit.fluxcd.io/substitute=disabled"],
+        &[
+            "annotation kustomize.toolkit.fluxcd.io/substitute=disabled",
+            ".spec.policy rule {\"message\":\"exactly one of semver, alphabetical, numerical, calver or newest must be specified\",\"rule\":\"!(has(self.calver) || has(self.newest)) || [has(self.semver), has(self.alphabetical), has(self.numerical), has(self.calver), has(self.newest)].exists_one(given, given)\"}",
+            ".spec.policy.calver object",
+            ".spec.policy.calver.layout string required",
+            ".spec.policy.newest object",
+            ".spec.policy.newest.by string default=\"created\" enum=[\"created\",\"pushed\"]",
+            ".spec.policy.newest.limit integer default=100 maximum=1000 minimum=1",
+            ".status.selection object",
+            ".status.selection.next string",
+            ".status.selection.policy string required",
+            ".status.selection.revision string required",
+            ".status.selection.time string",
+            ".status.selection.why string required",
+        ],
     ),
     (
         "imagerepository",
@@ -800,12 +814,52 @@ fn rules() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
+/// The same for the choices that Flux has not.
+fn choice_rules() -> Vec<(&'static str, Value, &'static str)> {
+    let one_choice =
+        "exactly one of semver, alphabetical, numerical, calver or newest must be specified";
+    vec![
+        (
+            "imagepolicy",
+            json!({"policy": {"alphabetical": {}, "numerical": {}}}),
+            "",
+        ),
+        ("imagepolicy", json!({"policy": {}}), ""),
+        (
+            "imagepolicy",
+            json!({"policy": {"calver": {"layout": "YYYY.0M.MICRO"}}}),
+            "",
+        ),
+        ("imagepolicy", json!({"policy": {"newest": {}}}), ""),
+        (
+            "imagepolicy",
+            json!({"policy": {"newest": {}, "calver": {"layout": "YYYY"}}}),
+            one_choice,
+        ),
+        (
+            "imagepolicy",
+            json!({"policy": {"newest": {}, "semver": {"range": "*"}}}),
+            one_choice,
+        ),
+        (
+            "imagepolicy",
+            json!({"policy": {"newest": {"limit": 1001}}}),
+            "spec.policy.newest.limit",
+        ),
+        (
+            "imagepolicy",
+            json!({"policy": {"newest": {"by": "heard"}}}),
+            "spec.policy.newest.by",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn rules_over_several_fields_are_enforced_in_fluxs_words() {
     let plane = installed();
     let client = client(plane).await;
     let namespace = plane.namespace("crds-rules");
-    for (kind, changes, expected) in rules() {
+    for (kind, changes, expected) in rules().into_iter().chain(choice_rules()) {
         let mut object = json!({"spec": valid_sample(kind)["spec"]});
         for (field, value) in changes.as_object().unwrap() {
             object["spec"][field] = value.clone();

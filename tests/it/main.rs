@@ -18,6 +18,7 @@ mod git;
 mod registry;
 mod remote_bases;
 mod rewrite;
+mod scan;
 mod selection;
 mod servers;
 mod substitution;

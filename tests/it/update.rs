@@ -371,6 +371,79 @@ async fn a_suspended_policy_holds_its_markers() {
 }
 
 #[tokio::test]
+async fn a_tag_that_vanished_brings_no_marker_down_until_a_person_says_so() {
+    let (registry, root, image) = behind().await;
+    update(&root, &["--write"]).expect(0);
+    let newest = marked(&image, "1.2.0", "web");
+    assert_eq!(read(&root, "apps/web.yaml"), newest);
+    registry.delete_tag("acme/web", "1.2.0").await;
+    // A marker of the tag alone, and one that is behind what is left.
+    let tag = "tag: 1.2.0 # {\"$imagepolicy\": \"flux-system:web:tag\"}\n";
+    write(&root, "apps/tag.yaml", tag);
+    let ran = update(&root, &["--write"]).expect(0);
+    ran.says("ImagePolicy/flux-system/web: the registry no longer lists `1.2.0`, and `1.0.0` is not higher: its markers stay as they are");
+    assert_eq!(read(&root, "apps/web.yaml"), newest);
+    assert_eq!(read(&root, "apps/tag.yaml"), tag);
+
+    let objects = read(&root, "cluster/images.yaml");
+    let accepted = "kind: ImagePolicy\nmetadata: {annotations: {image.highwater.dev/accept-tag: 1.0.0}, name: web";
+    let objects = objects.replace("kind: ImagePolicy\nmetadata: {name: web", accepted);
+    write(&root, "cluster/images.yaml", &objects);
+    update(&root, &["--write"]).expect(0);
+    assert_eq!(read(&root, "apps/web.yaml"), marked(&image, "1.0.0", "web"));
+    // What the policy takes no longer is not held.
+    write(&root, "apps/web.yaml", &marked(&image, "3.0.0", "web"));
+    write(
+        &root,
+        "cluster/images.yaml",
+        &objects.replace("accept-tag", "other"),
+    );
+    update(&root, &["--write"]).expect(0);
+    assert_eq!(read(&root, "apps/web.yaml"), marked(&image, "1.0.0", "web"));
+}
+
+#[tokio::test]
+async fn calendar_versions_and_the_newest_image_are_written_too() {
+    let registry = RegistryServer::start();
+    push(
+        &registry,
+        "acme/web",
+        &["2026.01.3", "2026.10.0", "2026.13.0", "latest"],
+    )
+    .await;
+    for (tag, created) in [
+        ("main-b", "2026-01-01T00:00:00Z"),
+        ("main-a", "2026-02-01T00:00:00Z"),
+    ] {
+        registry.push_created("acme/api", tag, created).await;
+    }
+    let (web, api) = (registry.image("acme/web"), registry.image("acme/api"));
+    let calendar = objects("web", &web, "1.x")
+        .replace("semver: {range: 1.x}", "calver: {layout: YYYY.0M.MICRO}");
+    let newest = objects("api", &api, "1.x").replace("semver: {range: 1.x}", "newest: {}");
+    let root = folder(&[
+        ("images.yaml", &(calendar + &newest + AUTOMATION)),
+        ("web.yaml", &marked(&web, "2025.12.0", "web")),
+        ("api.yaml", &marked(&api, "main-b", "api")),
+    ]);
+    let ran = update(&root, &["-o", "json", "--write"]).expect(0);
+    assert_eq!(read(&root, "web.yaml"), marked(&web, "2026.10.0", "web"));
+    assert_eq!(read(&root, "api.yaml"), marked(&api, "main-a", "api"));
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON and nothing else");
+    let reasons = report["selections"].as_array().expect("selections").iter();
+    let reasons: Vec<&str> = reasons
+        .filter_map(|selection| selection["reason"].as_str())
+        .collect();
+    assert_eq!(
+        reasons,
+        [
+            "the image that was created last among 2 tags",
+            "the latest version by `YYYY.0M.MICRO` among 4 tags"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn only_the_named_policy_is_considered() {
     let (registry, root, image) = behind().await;
     push(&registry, "acme/api", &["1.1.0"]).await;

@@ -24,6 +24,18 @@ pub(super) async fn read(
     host: &str,
     limit: usize,
 ) -> Result<Vec<u8>, RegistryError> {
+    read_from(&mut response, host, limit).await
+}
+
+/// The whole body of an answer whose head is still wanted.
+///
+/// # Errors
+/// As [`read`].
+pub(super) async fn read_from(
+    response: &mut Response,
+    host: &str,
+    limit: usize,
+) -> Result<Vec<u8>, RegistryError> {
     let problem = |problem| RegistryError::Answer {
         host: host.to_owned(),
         problem,

@@ -14,13 +14,13 @@ use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// OCI's and docker's indexes and manifests. Without the indexes a registry would pick one platform.
-const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
+pub(super) const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 
 /// Largest manifest, in bytes: what the distribution specification asks registries to allow.
-const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
 
 /// Asks with HEAD, and reads the manifest only where that gives no digest and the registry's settings allow it.
 pub(super) async fn resolve(
@@ -29,13 +29,7 @@ pub(super) async fn resolve(
     tag: &str,
 ) -> Result<String, RegistryError> {
     let what = format!("{}:{tag}", image.canonical());
-    // `.` and `..` would mean another path.
-    if !is_tag(tag) || tag.starts_with('.') {
-        return Err(RegistryError::Settings {
-            setting: "the tag",
-            reason: "it is not one by the distribution specification".to_owned(),
-        });
-    }
+    check_tag(tag)?;
     let url = session.url(&format!("manifests/{tag}"));
     let head = Request {
         method: &Method::HEAD,
@@ -73,8 +67,19 @@ pub(super) async fn resolve(
     Ok(field.unwrap_or_else(|| sha256(&manifest)))
 }
 
+/// Refuses what the distribution specification calls no tag; `.` and `..` would mean another path.
+pub(super) fn check_tag(tag: &str) -> Result<(), RegistryError> {
+    match is_tag(tag) && !tag.starts_with('.') {
+        true => Ok(()),
+        false => Err(RegistryError::Settings {
+            setting: "the tag",
+            reason: "it is not one by the distribution specification".to_owned(),
+        }),
+    }
+}
+
 /// `Docker-Content-Digest`, when it is there.
-fn digest_field(response: &Response) -> Result<Option<String>, AnswerProblem> {
+pub(super) fn digest_field(response: &Response) -> Result<Option<String>, AnswerProblem> {
     let Some(field) = response.headers().get("docker-content-digest") else {
         return Ok(None);
     };
@@ -85,7 +90,7 @@ fn digest_field(response: &Response) -> Result<Option<String>, AnswerProblem> {
     Ok(Some(digest.to_owned()))
 }
 
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     let mut digest = "sha256:".to_owned();
     for byte in Sha256::digest(bytes) {
         // Writing to a `String` cannot fail.

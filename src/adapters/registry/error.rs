@@ -195,6 +195,9 @@ pub enum AnswerProblem {
         which many registries count as a pull"
     )]
     NoDigest,
+    /// Content that is not what was asked for by its digest.
+    #[error("it is other content than its digest says")]
+    OtherContent,
     /// A token answer without a token, or with one that no header can carry.
     #[error("it holds no token")]
     NoToken,

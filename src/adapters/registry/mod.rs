@@ -1,4 +1,4 @@
-//! The OCI registry client: tag lists and digests over the distribution API.
+//! The OCI registry client: tag lists, digests and times of images over the distribution API.
 //!
 //! Invariants: a tag list is whole or an error, never a part; a secret goes only to the registry it
 //! was given for and to the token server which that registry names over https (or on its own
@@ -11,13 +11,17 @@ mod access;
 mod answer;
 mod body;
 mod budget;
+mod catalogue;
 mod connection;
 mod credential_helper;
 mod digest;
 mod endpoint;
 mod error;
+mod facts;
 mod flights;
+mod image_memory;
 mod listing;
+mod manifest;
 mod origin;
 mod progress;
 mod scan;
@@ -28,8 +32,10 @@ mod token;
 mod token_cache;
 
 pub use access::{Access, ClientCertificate, Fingerprint, Proxy, Tls};
+pub use catalogue::Catalogue;
 pub use credential_helper::{CredentialHelper, CredentialHelperError};
 pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
+pub use facts::{ImageFacts, Known};
 pub use flights::{Freshness, LONGEST_SHARED};
 pub use listing::{Limits, Listing};
 pub use scan::Scan;
@@ -41,11 +47,17 @@ use budget::Budgets;
 use connection::Connections;
 use endpoint::Endpoints;
 use flights::Flights;
+use image_memory::ImageMemory;
+use jiff::Timestamp;
 use listing::Wanted;
 use progress::{Bounds, Progress};
+use reqwest::Url;
 use session::{Session, Shared};
 use spent::Meter;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::io;
+use std::path::Path;
 use std::time::Instant;
 use token_cache::TokenCache;
 
@@ -59,6 +71,8 @@ pub struct RegistryClient {
     flights: Flights,
     limits: Limits,
     observer: Option<Observer>,
+    images: ImageMemory,
+    catalogues: HashMap<String, catalogue::Place>,
 }
 
 impl RegistryClient {
@@ -72,6 +86,7 @@ impl RegistryClient {
         crate::adapters::tls::install_provider();
         Self {
             limits,
+            catalogues: catalogue::known(),
             ..Self::default()
         }
     }
@@ -92,6 +107,25 @@ impl RegistryClient {
             observer: Some(observer),
             ..self
         }
+    }
+
+    /// The same client, which keeps in `folder` what images say of themselves, and so reads each once, restarts or not.
+    ///
+    /// # Errors
+    /// When a file there cannot be read or written.
+    pub fn with_memory(self, folder: &Path) -> io::Result<Self> {
+        Ok(Self {
+            images: ImageMemory::open(folder)?,
+            ..self
+        })
+    }
+
+    /// The same client, which finds the push times of a registry's tags in a catalogue at `base`, as those of Docker Hub and `quay.io`.
+    #[must_use]
+    pub fn with_catalogue(mut self, registry: &str, catalogue: Catalogue, base: Url) -> Self {
+        let place = catalogue::Place { catalogue, base };
+        self.catalogues.insert(registry.to_owned(), place);
+        self
     }
 
     /// Every tag of an image for which `keep` says yes, from all pages.
@@ -150,6 +184,55 @@ impl RegistryClient {
             bounds,
             keep,
         }
+    }
+
+    /// What the registry says of the image that a tag points to now: digest, platforms and times.
+    ///
+    /// It asks with HEAD, and reads the manifest, and the image's configuration where no annotation tells the creation time, once for
+    /// each digest: what they say cannot change. Of an image for several platforms the configuration of one is read.
+    ///
+    /// # Errors
+    /// [`RegistryError`], with [`ErrorClass::NotFound`] when the tag is gone.
+    pub async fn facts(
+        &self,
+        image: &ImageName,
+        tag: &str,
+        access: &Access,
+        known: Known<'_>,
+    ) -> Result<ImageFacts, RegistryError> {
+        let meter = Meter::new(image.registry(), self.observer.as_ref());
+        self.within(image, access, &meter, async |session| {
+            facts::of_tag(session, image, tag, known, &self.images).await
+        })
+        .await
+    }
+
+    /// When these tags were pushed, as far as the registry tells: with its tag list, as Google's do, or in the catalogue of Docker Hub
+    /// or Quay, which is asked without a login. Other registries tell it with each manifest, or not at all.
+    ///
+    /// # Errors
+    /// [`RegistryError`]; then nothing is known of any tag.
+    pub async fn push_times(
+        &self,
+        image: &ImageName,
+        access: &Access,
+        wanted: &HashSet<&str>,
+    ) -> Result<HashMap<String, Timestamp>, RegistryError> {
+        let limit = self.limits.page_bytes;
+        let Some(place) = self.catalogues.get(image.registry()) else {
+            let uploads =
+                async |session: &mut Session<'_>| facts::uploads(session, image, limit).await;
+            let meter = Meter::new(image.registry(), self.observer.as_ref());
+            return self.within(image, access, &meter, uploads).await;
+        };
+        let public = Access {
+            proxy: access.proxy.clone(),
+            ..Access::anonymous(access.timeout)
+        };
+        let host = place.base.host_str().unwrap_or_default();
+        let (_, client) = self.connections.get(&public, host)?;
+        let asked = catalogue::push_times(&client, place, image, wanted, limit);
+        timed(&public, host, asked).await
     }
 
     /// Runs one operation against the registry of an image, all of it within the timeout.

@@ -111,6 +111,8 @@ fn reason(error: &NoMatch) -> &'static str {
             "a pre-release, and the range names none"
         }
         Cause::OutOfRange(_) => "out of range",
+        Cause::OtherLayout { .. } => "not of the layout",
+        Cause::NoTimes { .. } | Cause::TooMany { .. } => "of unknown age",
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariant: the tags are asked of the registry now, and judged by the rules the controllers select by.
-//! What is absent: digests, and what the cluster selected before.
+//! What is absent: digests, and what the cluster selected before, unless it holds that back.
 
 mod print;
 mod question;
@@ -13,6 +13,7 @@ mod question;
 use super::failure::Failure;
 use super::output::{Format, Printer};
 use crate::adapters::registry::RegistryClient;
+use crate::controllers::image_policy::informed;
 use crate::domain::duration::parse_duration;
 use clap::{ArgGroup, Args};
 use question::Question;
@@ -23,7 +24,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("subject").required(true).args(["policy", "image"])),
-    group(ArgGroup::new("order").args(["semver", "alphabetical", "numerical"]).requires("image"))
+    group(ArgGroup::new("order").args(["semver", "calver", "newest", "alphabetical", "numerical"]).requires("image"))
 )]
 pub struct Flags {
     /// an ImagePolicy of the cluster
@@ -35,6 +36,15 @@ pub struct Flags {
     /// take the highest version in this range
     #[arg(long, value_name = "RANGE")]
     semver: Option<String>,
+    /// take the latest calendar version of this layout, such as `YYYY.0M.MICRO`
+    #[arg(long, value_name = "LAYOUT")]
+    calver: Option<String>,
+    /// take the image that was `created` or `pushed` last, whatever its tag
+    #[arg(long, value_name = "TIME", num_args = 0..=1, default_missing_value = "created")]
+    newest: Option<String>,
+    /// ask the images of at most so many tags for their time [default: 100]
+    #[arg(long, value_name = "NUMBER", requires = "image")]
+    limit: Option<usize>,
     /// take the last tag in the alphabet, or with `desc` the first
     #[arg(long, value_name = "ORDER", num_args = 0..=1, default_missing_value = "asc")]
     alphabetical: Option<String>,
@@ -88,17 +98,25 @@ pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
         access,
         exclusions,
         policy,
-    } = &question;
-    let listing = RegistryClient::new()
-        .list_tags(image, access, &|_| true)
-        .await?;
-    let explanation = policy.explain(&listing.tags, exclusions);
+        held,
+    } = question;
+    let registry = RegistryClient::new();
+    let listing = registry.list_tags(&image, &access, &|_| true).await?;
+    let left = |tag: &&str| !exclusions.matches(tag);
+    let tags = listing.tags.iter().filter(left).collect();
+    let policy = informed(&registry, &image, &access, policy, &tags).await;
+    let explanation = policy
+        .map_err(Failure::new)?
+        .explain(&listing.tags, &exclusions);
     match flags.output {
         Format::Text => {
             printer.data(&print::text(&explanation))?;
             printer.talk(&explanation.why());
+            if let Some(held) = held {
+                printer.talk(&format!("the cluster holds what it selected: {held}"));
+            }
         }
-        Format::Json => printer.data(&print::json(image, &explanation))?,
+        Format::Json => printer.data(&print::json(&image, &explanation, held.as_deref()))?,
     }
     Ok(())
 }

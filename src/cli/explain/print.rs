@@ -34,8 +34,8 @@ fn words(explanation: &Explanation, verdict: &Verdict) -> String {
     }
 }
 
-/// One object: the image, the short why, what is selected, and every tag.
-pub(super) fn json(image: &ImageName, explanation: &Explanation) -> String {
+/// One object: the image, the short why, what is selected, what the cluster says of holding it back, and every tag.
+pub(super) fn json(image: &ImageName, explanation: &Explanation, held: Option<&str>) -> String {
     let tags: Vec<Value> = explanation
         .tags
         .iter()
@@ -52,11 +52,14 @@ pub(super) fn json(image: &ImageName, explanation: &Explanation) -> String {
         })
         .collect();
     let selected = explanation.selection.as_ref().ok();
-    let object = json!({
+    let mut object = json!({
         "image": image.canonical(),
         "selected": selected.map(|selected| selected.tag.as_str()),
         "why": explanation.why(),
         "tags": tags,
     });
+    if let Some(held) = held {
+        object["held"] = json!(held);
+    }
     format!("{object:#}\n")
 }

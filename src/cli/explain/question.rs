@@ -13,11 +13,10 @@ use crate::controllers::image_policy;
 use crate::controllers::registry_access::access;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
-use crate::domain::policy::{Choice, Order, Policy, TagFilter};
+use crate::domain::policy::{Choice, DEFAULT_LIMIT, Moment, Order, Policy, PolicyError, TagFilter};
 use crate::domain::tags::{DEFAULT_EXCLUSIONS, Exclusions};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
-use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 /// A question that can be asked.
@@ -26,6 +25,8 @@ pub(super) struct Question {
     pub(super) access: Access,
     pub(super) exclusions: Exclusions,
     pub(super) policy: Policy,
+    /// What the cluster says of a selection that it holds.
+    pub(super) held: Option<String>,
 }
 
 /// The question of the flags, with docker's logins.
@@ -36,6 +37,9 @@ pub(super) async fn of_the_flags(
     let usage = |error: &dyn std::fmt::Display| Failure::usage(error);
     let image = ImageName::parse(flags.image.as_deref().unwrap_or_default())
         .map_err(|error| usage(&error))?;
+    if flags.limit.is_some() && flags.newest.is_none() {
+        return Err(usage(&"`--limit` goes with `--newest`"));
+    }
     let policy = policy(flags).map_err(|error| usage(&error))?;
     let exclusions = match flags.exclude.is_empty() {
         true => Exclusions::new(
@@ -47,34 +51,39 @@ pub(super) async fn of_the_flags(
         false => Exclusions::new(&flags.exclude),
     };
     let exclusions = exclusions.map_err(|error| usage(&error))?;
-    let (logins, missing) = Logins::gather(BTreeSet::from([image.registry()]), flags.timeout).await;
-    for login in missing {
-        printer.talk(&format!("{}: {}", login.place, login.message));
-    }
-    let access = Access {
-        insecure: flags.insecure,
-        credentials: logins.of(&image),
-        ..Access::anonymous(flags.timeout)
-    };
+    let access = Logins::access_to(&image, flags.insecure, flags.timeout, printer).await;
     Ok(Question {
         image,
         access,
         exclusions,
         policy,
+        held: None,
     })
 }
 
-fn policy(flags: &Flags) -> Result<Policy, crate::domain::policy::PolicyError> {
-    let choice = match (&flags.semver, &flags.alphabetical, &flags.numerical) {
-        (Some(range), ..) => Choice::SemVer {
+fn policy(flags: &Flags) -> Result<Policy, PolicyError> {
+    let order = |order: &Option<String>| Order::parse(order.as_deref().unwrap_or_default());
+    let choice = if let Some(range) = &flags.semver {
+        Choice::SemVer {
             range: range.clone(),
-        },
-        (_, Some(order), _) => Choice::Alphabetical {
-            order: Order::parse(order)?,
-        },
-        (.., order) => Choice::Numerical {
-            order: Order::parse(order.as_deref().unwrap_or_default())?,
-        },
+        }
+    } else if let Some(layout) = &flags.calver {
+        Choice::CalVer {
+            layout: layout.clone(),
+        }
+    } else if let Some(moment) = &flags.newest {
+        Choice::Newest {
+            moment: Moment::parse(moment)?,
+            limit: flags.limit.unwrap_or(DEFAULT_LIMIT),
+        }
+    } else if flags.alphabetical.is_some() {
+        Choice::Alphabetical {
+            order: order(&flags.alphabetical)?,
+        }
+    } else {
+        Choice::Numerical {
+            order: order(&flags.numerical)?,
+        }
     };
     let filter = flags.filter.as_ref().map(|pattern| TagFilter {
         pattern: pattern.clone(),
@@ -115,7 +124,15 @@ pub(super) async fn of_the_cluster(flags: &Flags, name: &str) -> Result<Question
         access,
         exclusions,
         policy,
+        held: held(&object),
     })
+}
+
+/// The message of the condition `HeldBack`, while it is true.
+fn held(object: &ImagePolicy) -> Option<String> {
+    let mut conditions = object.status.conditions.iter();
+    let held = conditions.find(|known| known.type_ == "HeldBack" && known.status == "True");
+    held.map(|held| held.message.clone())
 }
 
 async fn get<K>(client: &Client, key: &ObjectKey) -> Result<K, Failure>

@@ -230,8 +230,8 @@ fn settings(flags: &Flags) -> Result<Settings, Failure> {
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         strict_substitution: flags.substitutes_strictly(),
-        tags_folder: flags.storage_path.join("tags"),
         registries: registries::settings(flags)?,
+        storage: flags.storage_path.clone(),
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
         configuration_selector: (flags.gate("DisableConfigWatchers") != Some(true))

@@ -12,6 +12,7 @@
 //! selections of suspended policies.
 
 mod checkout;
+mod hold;
 mod objects;
 mod passes;
 mod plan;
@@ -31,6 +32,7 @@ use clap::Args;
 use objects::Found;
 use plan::{Filter, Plan};
 use report::Report;
+use select::Selection;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -131,12 +133,19 @@ pub async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
         ..Report::default()
     };
     let scanned = ask_registries(&found, &plan, flags, printer).await;
-    let silent = silent(&found, &plan, &scanned);
+    let silent = silent(&found, &plan, &scanned.selections);
     report.troubles.extend(found.troubles.iter().cloned());
     report.troubles.extend(scanned.troubles);
     report.selections = scanned.selections;
-    let passed = passes::run(&plan.jobs, &found, &report.selections, &silent);
-    let changes = passed.report();
+    let mut passed = passes::run(&plan.jobs, &found, &report.selections, &silent);
+    let mut changes = passed.report();
+    let held = hold::back(&mut report.selections, &changes, &scanned.judges, &found);
+    if !held.is_empty() {
+        report.troubles.extend(held);
+        let silent = self::silent(&found, &plan, &report.selections);
+        passed = passes::run(&plan.jobs, &found, &report.selections, &silent);
+        changes = passed.report();
+    }
     passes::fill_previous(&mut report.selections, &changes);
     report.changes = changes.changes;
     report.problems = passed.left.clone();
@@ -225,10 +234,9 @@ async fn ask_registries(
 
 /// The policies whose markers need no further words: they were left out, or they failed, and that was
 /// said once.
-fn silent(found: &Found, plan: &Plan, scanned: &scan::Scanned) -> BTreeSet<ObjectKey> {
+fn silent(found: &Found, plan: &Plan, selections: &[Selection]) -> BTreeSet<ObjectKey> {
     let wanted = plan.policies();
-    let selected: BTreeSet<&ObjectKey> = scanned
-        .selections
+    let selected: BTreeSet<&ObjectKey> = selections
         .iter()
         .map(|selection| &selection.policy)
         .collect();

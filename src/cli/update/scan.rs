@@ -1,17 +1,21 @@
 //! Asks the registries: each repository once, several at a time.
 
+use super::hold::Judges;
 use super::objects::Found;
-use super::select::{Selection, repository_of, select, wants_digest};
+use super::select::{Selection, policy_of, repository_of, select, wants_digest};
 use super::trouble::Trouble;
 use crate::adapters::registry::{Access, ErrorClass, RegistryClient, RegistryError};
 use crate::api::image_repository::ImageRepositorySpec;
+use crate::api::{ImagePolicy, ImageRepository};
 use crate::cli::logins::{CloudLogin, Logins};
 use crate::controllers::cloud_access::CloudAccess;
+use crate::controllers::image_policy::informed;
 use crate::controllers::image_repository::scan;
 use crate::controllers::registry_access::provider;
 use crate::domain::docker_config::Credentials;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
+use crate::domain::policy::Policy;
 use crate::domain::tags::{Exclusions, TagSet};
 use futures::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +27,8 @@ use std::time::Duration;
 pub(super) struct Scanned {
     /// What was selected, by policy.
     pub(super) selections: Vec<Selection>,
+    /// By what it was selected.
+    pub(super) judges: Judges,
     /// What could not be scanned or selected.
     pub(super) troubles: Vec<Trouble>,
 }
@@ -72,11 +78,15 @@ pub(super) async fn run(
             found.policies.get(policy),
             found.repositories.get(repository),
             tags.get(repository),
+            targets.iter().find(|target| target.key == repository),
         );
         // Where something is missing, that was said already.
-        if let (Some(object), Some(spec), Some(tags)) = objects {
-            match select(policy, object, spec, tags) {
-                Ok(selection) => scanned.selections.push(selection),
+        if let (Some(object), Some(spec), Some(tags), Some(target)) = objects {
+            match chosen(&client, target, policy, object, spec, tags).await {
+                Ok((selection, judge)) => {
+                    scanned.selections.push(selection);
+                    scanned.judges.insert(policy.clone(), (judge, tags.clone()));
+                }
                 Err(message) => scanned
                     .troubles
                     .push(Trouble::failure(format!("ImagePolicy/{policy}"), message)),
@@ -85,6 +95,21 @@ pub(super) async fn run(
     }
     pin(&client, found, &targets, settings, &mut scanned).await;
     scanned
+}
+
+/// What a policy selects; one that selects by time asks the registry for it.
+async fn chosen(
+    client: &RegistryClient,
+    target: &Target<'_>,
+    key: &ObjectKey,
+    object: &ImagePolicy,
+    repository: &ImageRepository,
+    tags: &TagSet,
+) -> Result<(Selection, Policy), String> {
+    let policy = policy_of(object)?;
+    let policy = informed(client, &target.image, &target.access, policy, tags).await?;
+    let selection = select(key, object, &policy, repository, tags)?;
+    Ok((selection, policy))
 }
 
 /// The policies that can be asked for, each with its repository.

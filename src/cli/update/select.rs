@@ -5,6 +5,7 @@ use crate::api::{ImagePolicy, ImageRepository};
 use crate::controllers::image_policy::policy;
 use crate::domain::image::ImageRef;
 use crate::domain::object::ObjectKey;
+use crate::domain::policy::Policy;
 use crate::domain::tags::TagSet;
 use serde::Serialize;
 
@@ -29,17 +30,25 @@ pub(super) fn repository_of(key: &ObjectKey, policy: &ImagePolicy) -> ObjectKey 
     ObjectKey::new(namespace, &reference.name)
 }
 
-/// Selects a tag.
+/// Reads a policy.
 ///
 /// # Errors
-/// Words for a policy that is none, and for tags of which none fits.
+/// Words for a policy that is none.
+pub(super) fn policy_of(object: &ImagePolicy) -> Result<Policy, String> {
+    policy(&object.spec).map_err(|outcome| outcome.message().to_owned())
+}
+
+/// Selects a tag by the policy of an object.
+///
+/// # Errors
+/// Words for tags of which none fits.
 pub(super) fn select(
     key: &ObjectKey,
     object: &ImagePolicy,
+    policy: &Policy,
     repository: &ImageRepository,
     tags: &TagSet,
 ) -> Result<Selection, String> {
-    let policy = policy(&object.spec).map_err(|outcome| outcome.message().to_owned())?;
     let selected = policy.select(tags).map_err(|error| error.to_string())?;
     Ok(Selection {
         policy: key.clone(),
@@ -66,6 +75,10 @@ fn reason(spec: &ImagePolicySpec, tags: usize) -> String {
     let choice = &spec.policy;
     let rule = if let Some(semver) = &choice.semver {
         format!("the highest version in `{}`", semver.range)
+    } else if let Some(calver) = &choice.calver {
+        format!("the latest version by `{}`", calver.layout)
+    } else if let Some(newest) = &choice.newest {
+        format!("the image that was {} last", newest.by)
     } else if let Some(alphabetical) = &choice.alphabetical {
         format!(
             "the {} by alphabet",
@@ -100,7 +113,7 @@ mod tests {
     use crate::domain::tags::TagSetBuilder;
     use serde_json::{Value, json};
 
-    fn policy_of(spec: Value) -> ImagePolicy {
+    fn read_policy(spec: Value) -> ImagePolicy {
         read(json!({"metadata": {"name": "web"}, "spec": spec})).expect("a policy")
     }
 
@@ -111,9 +124,11 @@ mod tests {
         let mut builder = TagSetBuilder::new();
         tags.iter().for_each(|tag| builder.push(tag));
         let repository = repository.expect("a repository");
+        let object = read_policy(spec);
         let selection = select(
             &ObjectKey::new("apps", "web"),
-            &policy_of(spec),
+            &object,
+            &policy_of(&object)?,
             &repository,
             &builder.finish(),
         )?;
@@ -167,7 +182,7 @@ mod tests {
     fn a_repository_is_of_the_policys_namespace_unless_it_says_another() {
         let key = ObjectKey::new("apps", "web");
         let policy = |reference: Value| {
-            policy_of(json!({"imageRepositoryRef": reference, "policy": {"alphabetical": {}}}))
+            read_policy(json!({"imageRepositoryRef": reference, "policy": {"alphabetical": {}}}))
         };
         assert_eq!(
             repository_of(&key, &policy(json!({"name": "r"}))),
@@ -180,7 +195,7 @@ mod tests {
     #[test]
     fn digests_are_wanted_when_the_policy_reflects_them() {
         let policy = |word: &str| {
-            policy_of(
+            read_policy(
                 json!({"imageRepositoryRef": {"name": "r"}, "policy": {"alphabetical": {}}, "digestReflectionPolicy": word}),
             )
         };

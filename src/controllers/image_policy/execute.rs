@@ -1,11 +1,13 @@
-//! Asks the registry for a digest.
+//! Asks the registry for digests, and for the times of images.
 
 use super::fetch::Repository;
-use crate::adapters::registry::{ErrorClass, RegistryClient};
+use super::times::{Facts, Trouble};
+use crate::adapters::registry::{Access, ErrorClass, RegistryClient, RegistryError};
 use crate::controllers::driver::Shared;
 use crate::controllers::registry_access::{self, AccessError};
 use crate::domain::image::ImageName;
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::policy::{Question, Times};
 
 /// The digest that `tag` points to now.
 pub(super) async fn digest(
@@ -14,6 +16,42 @@ pub(super) async fn digest(
     repository: &Repository,
     tag: &str,
 ) -> Result<String, Outcome> {
+    let (image, access) = access(shared, repository).await?;
+    let asked = registry.resolve_digest(&image, tag, &access).await;
+    asked.map_err(|error| {
+        let words = format!(
+            "failed fetching digest of {}:{tag}",
+            repository.object.spec.image
+        );
+        failed(&words, &error)
+    })
+}
+
+/// The times of the tags a policy asks for, as far as they are known; `facts` says what was found out before.
+pub(super) async fn times(
+    shared: &Shared,
+    registry: &RegistryClient,
+    repository: &Repository,
+    question: &Question,
+    facts: &Facts,
+) -> Result<Times, Outcome> {
+    if facts.answers(question) {
+        return Ok(facts.times(question));
+    }
+    let (image, access) = access(shared, repository).await?;
+    let asked = facts.ask(registry, &image, &access, question).await;
+    asked.map_err(|Trouble { tag, error }| {
+        let moment = question.moment;
+        let name = &repository.object.spec.image;
+        failed(
+            &format!("failed to ask when {name}:{tag} was {moment}"),
+            &error,
+        )
+    })?;
+    Ok(facts.times(question))
+}
+
+async fn access(shared: &Shared, repository: &Repository) -> Result<(ImageName, Access), Outcome> {
     let spec = &repository.object.spec;
     let image = ImageName::parse(&spec.image)
         .map_err(|error| Outcome::stalled(reason::IMAGE_URL_INVALID, error))?;
@@ -38,19 +76,17 @@ pub(super) async fn digest(
             format!("failed to configure authentication options: {error}"),
         ),
     })?;
-    registry
-        .resolve_digest(&image, tag, &access)
-        .await
-        .map_err(|error| {
-            let reason = match error.class() {
-                ErrorClass::Authentication => reason::AUTHENTICATION_FAILED,
-                _ => reason::FAILURE,
-            };
-            let message = format!("failed fetching digest of {}:{tag}: {error}", spec.image);
-            Outcome::Failed {
-                reason,
-                message,
-                next: error.retry_after(),
-            }
-        })
+    Ok((image, access))
+}
+
+fn failed(words: &str, error: &RegistryError) -> Outcome {
+    let reason = match error.class() {
+        ErrorClass::Authentication => reason::AUTHENTICATION_FAILED,
+        _ => reason::FAILED,
+    };
+    Outcome::Failed {
+        reason,
+        message: format!("{words}: {error}"),
+        next: error.retry_after(),
+    }
 }

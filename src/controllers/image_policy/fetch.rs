@@ -8,6 +8,7 @@ use crate::controllers::triggers::{Caches, within};
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
+use crate::domain::tags::Exclusions;
 use kube::Client;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +21,11 @@ pub(super) struct Repository {
 }
 
 impl Repository {
+    /// Whether the exclusion list leaves out this tag: then it did not vanish, somebody took it away.
+    pub(super) fn excludes(&self, tag: &str) -> bool {
+        Exclusions::new(&self.object.spec.exclusion_list).is_ok_and(|list| list.matches(tag))
+    }
+
     /// Whether the last scan was of the image that the specification names now. Until it is, tags of
     /// one image would be selected under the name of another.
     pub(super) fn is_scanned_as_named(&self) -> bool {
@@ -41,16 +47,17 @@ pub(super) async fn repository(
     let key = within(own, reference.namespace.as_deref(), &reference.name);
     let foreign = key.namespace != own.namespace;
     if foreign && settings.no_cross_namespace_refs {
-        let message =
-            format!("can't access '{key}', cross-namespace references have been disabled");
-        return Err(Outcome::failed(reason::ACCESS_DENIED, message));
+        let message = format!(
+            "cannot access 'ImageRepository/{key}', cross-namespace references have been blocked"
+        );
+        return Err(Outcome::failed(reason::ACCESS_DENIED, referred(message)));
     }
     let Some(object) = caches.image_repositories.get(&key) else {
         return Err(Outcome::Failed {
             reason: reason::DEPENDENCY_NOT_READY,
-            message: format!(
+            message: referred(format!(
                 "referenced ImageRepository does not exist: ImageRepository '{key}' not found"
-            ),
+            )),
             next: Some(settings.requeue_dependency),
         });
     };
@@ -58,15 +65,41 @@ pub(super) async fn repository(
         let labels = namespace_labels(client, &own.namespace)
             .await
             .map_err(|error| Outcome::failed(reason::FAILURE, error))?;
-        if !allows(object.spec.access_from.as_ref(), &labels) {
-            let message = format!(
-                "access denied to '{key}': its `spec.accessFrom` does not select the namespace '{}'",
-                own.namespace
-            );
-            return Err(Outcome::failed(reason::ACCESS_DENIED, message));
-        }
+        refusal(
+            &key,
+            object.spec.access_from.as_ref(),
+            &own.namespace,
+            &labels,
+        )
+        .map_err(|message| Outcome::failed(reason::ACCESS_DENIED, referred(message)))?;
     }
+    ImageName::parse(&object.spec.image)
+        .map_err(|error| Outcome::stalled(reason::IMAGE_URL_INVALID, error))?;
     Ok(Repository { key, object })
+}
+
+/// Flux's words around whatever keeps a policy from its repository.
+fn referred(message: String) -> String {
+    format!("failed to get the referred ImageRepository: {message}")
+}
+
+/// Why a policy of `namespace`, which has these labels, may not use a repository, in Flux's words.
+fn refusal(
+    repository: &ObjectKey,
+    list: Option<&AccessFrom>,
+    namespace: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    if allows(list, labels) {
+        return Ok(());
+    }
+    let why = match list {
+        None => "missing ACL labels on 'accessFrom'".to_owned(),
+        Some(_) => format!("ACL labels mismatch on namespace '{namespace}'"),
+    };
+    Err(format!(
+        "access denied: '{repository}' can't be accessed due to {why}"
+    ))
 }
 
 /// Whether an access list selects a namespace with these labels: any selector is enough, each label
@@ -121,6 +154,21 @@ mod tests {
             object.spec.image = image.to_owned();
             assert!(!scanned(&object), "{image}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_worded_as_flux_words_it() {
+        let repository = ObjectKey::new("images", "app");
+        let words = |list: Option<&AccessFrom>| refusal(&repository, list, "apps", &labels(&[]));
+        assert_eq!(
+            words(None),
+            Err("access denied: 'images/app' can't be accessed due to missing ACL labels on 'accessFrom'".to_owned())
+        );
+        assert_eq!(
+            words(Some(&list(&[&[("team", "shop")]]))),
+            Err("access denied: 'images/app' can't be accessed due to ACL labels mismatch on namespace 'apps'".to_owned())
+        );
+        assert_eq!(words(Some(&list(&[&[]]))), Ok(()));
     }
 
     #[test]

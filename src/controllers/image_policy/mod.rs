@@ -7,20 +7,30 @@ mod execute;
 mod fetch;
 mod high_water;
 mod plan;
+mod times;
 
 use super::driver::{Controller, Run, Shared};
 use super::known_tags;
 use super::report::Report;
 use super::triggers::Caches;
+use crate::adapters::cluster::watch::key_of;
 use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImagePolicy;
 use crate::api::image_policy::ImagePolicyStatus;
+use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::policy::Settled;
-use std::sync::Arc;
+use crate::domain::policy::{Moment, Policy};
+use crate::domain::tags::TagSet;
+use fetch::Repository;
+use high_water::{Decision, Mark};
+use plan::Pinning;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use plan::policy;
+use times::Facts;
+pub use times::informed;
 
 /// The controller of ImagePolicy.
 pub struct ImagePolicies {
@@ -32,9 +42,15 @@ pub struct ImagePolicies {
     pub tags: Arc<TagStore>,
     /// The repositories.
     pub caches: Arc<Caches>,
+    /// What is known of images, for policies that select by time.
+    pub facts: KnownFacts,
     /// What flags decide.
     pub settings: Settings,
 }
+
+/// What is known of images, by policy, and by image and time.
+#[derive(Debug, Default)]
+pub struct KnownFacts(Mutex<HashMap<(ObjectKey, String), Arc<Facts>>>);
 
 /// What flags decide for policies.
 #[derive(Clone, Debug)]
@@ -56,8 +72,32 @@ impl Controller for ImagePolicies {
         }
     }
 
-    async fn finalize(&self, _: Arc<ImagePolicy>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<ImagePolicy>) -> Result<(), String> {
+        self.facts.forget(&key_of(&*object));
         Ok(())
+    }
+}
+
+/// Selects. A slow pattern over very many tags must not hold up the tasks that wait for the network.
+async fn decide(mark: Mark, policy: Policy, tags: TagSet) -> Result<Decision, Outcome> {
+    let deciding = tokio::task::spawn_blocking(move || mark.settle(&policy, &tags)).await;
+    let decision = deciding.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
+    decision.map_err(|error| plan::no_match(&error))
+}
+
+impl KnownFacts {
+    /// What is known of a time of `image` for a policy; what was known of another image is forgotten.
+    fn of(&self, policy: &ObjectKey, image: &str, moment: Moment) -> Arc<Facts> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let image = format!("{moment} {image}");
+        known.retain(|(key, name), _| key != policy || *name == image);
+        let key = (policy.clone(), image);
+        Arc::clone(known.entry(key).or_default())
+    }
+
+    fn forget(&self, policy: &ObjectKey) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(key, _), _| key != policy);
     }
 }
 
@@ -77,19 +117,27 @@ impl ImagePolicies {
             &self.settings,
         )
         .await?;
+        let mark = Mark::of(object, &repository);
         let tags = known_tags::recall(&self.tags, &repository.key, &repository.object).await;
-        let tags = tags.filter(|tags| !tags.is_empty() && repository.is_scanned_as_named());
-        let Some(tags) = tags else {
+        let tags = tags.filter(|_| repository.is_scanned_as_named());
+        let Some(tags) = tags.filter(|tags| !tags.is_empty() || mark.is_set()) else {
             return plan::without_tags(object, &repository, &self.settings);
         };
-        // A slow pattern over very many tags must not hold up the tasks that wait for the network.
-        let mark = high_water::Mark::of(object, &repository);
-        let selecting = tokio::task::spawn_blocking(move || mark.settle(&policy, &tags)).await;
-        let settled = selecting.map_err(|error| Outcome::failed(reason::FAILURE, error))?;
-        let selected = match settled.map_err(|error| plan::no_match(&error))? {
-            Settled::Taken(selected) | Settled::Equal(selected) => selected,
-            Settled::HeldBack { kept, candidate } => {
-                return Ok(high_water::held_back(object, &kept, &candidate, &pinning));
+        let doubted = run.requested_at.is_some() || matches!(pinning, Pinning::Always(_));
+        let decided = mark
+            .decided(&tags)
+            .filter(|_| policy.asks_for_times() && !doubted);
+        let decision = match decided {
+            Some(decision) => decision,
+            None => {
+                let informed = self.informed(policy, &tags, &mark, &repository, &run.key, doubted);
+                decide(mark.clone(), informed.await?, tags).await?
+            }
+        };
+        let (selected, selection) = match decision {
+            Decision::Selected(selected, selection) => (selected, selection),
+            Decision::Held(held, selection) => {
+                return Ok(high_water::held_back(object, &held, selection, &pinning));
             }
         };
         let latest = plan::latest(&repository, &selected);
@@ -99,7 +147,34 @@ impl ImagePolicies {
             }
             false => plan::kept_digest(&pinning, object),
         };
-        let report = plan::report(object, latest, digest, &pinning);
+        let report = plan::report(object, latest, digest, selection, &pinning);
         Ok(high_water::followed(object, report))
+    }
+
+    /// The policy with the times it asks for; `doubted` when tags may have moved since they were asked for.
+    async fn informed(
+        &self,
+        policy: Policy,
+        tags: &TagSet,
+        mark: &Mark,
+        repository: &Repository,
+        key: &ObjectKey,
+        doubted: bool,
+    ) -> Result<Policy, Outcome> {
+        let Some(question) = policy
+            .question(tags)
+            .map_err(|error| plan::no_match(&error))?
+        else {
+            return Ok(policy);
+        };
+        let image = &repository.object.spec.image;
+        let facts = self.facts.of(key, image, question.moment);
+        if doubted {
+            facts.doubt();
+        }
+        let mut times =
+            execute::times(&self.shared, &self.registry, repository, &question, &facts).await?;
+        mark.remind(&mut times);
+        Ok(policy.knowing(times))
     }
 }

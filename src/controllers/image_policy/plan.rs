@@ -4,10 +4,17 @@ use super::Settings;
 use super::fetch::Repository;
 use crate::api::ImagePolicy;
 use crate::api::common::ImageReference;
-use crate::api::image_policy::{DigestReflection, ImagePolicySpec, ImagePolicyStatus, OrderChoice};
+use crate::api::image_policy::{
+    DigestReflection, ImagePolicySpec, ImagePolicyStatus, NewestChoice, OrderChoice, PolicyChoice,
+    Selection,
+};
 use crate::controllers::report::Report;
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::policy::{Choice, NoMatch, Order, Policy, PolicyError, Selected, TagFilter};
+use crate::domain::policy::{
+    Choice, DEFAULT_LIMIT, Moment, NoMatch, Order, Policy, PolicyError, Selected, TagFilter,
+};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Whether and when the digest is looked up.
@@ -21,32 +28,85 @@ pub(super) enum Pinning {
     Always(Duration),
 }
 
-/// Reads the specification. The first of semver, alphabetical and numerical is taken, as Flux does.
+/// Reads the specification. The first of semver, alphabetical and numerical is taken, as Flux does; calver and newest, which Flux
+/// has not, stand alone.
 ///
 /// # Errors
-/// An outcome that stalls: no choice, a range or a pattern that is none.
+/// An outcome that stalls: no choice, a range, a layout or a pattern that is none.
 pub fn policy(spec: &ImagePolicySpec) -> Result<Policy, Outcome> {
     let invalid = |error: PolicyError| Outcome::stalled(reason::INVALID_POLICY, error);
-    let choice = if let Some(semver) = &spec.policy.semver {
-        Choice::SemVer {
-            range: semver.range.clone(),
-        }
-    } else if let Some(choice) = &spec.policy.alphabetical {
-        Choice::Alphabetical {
-            order: order(choice).map_err(invalid)?,
-        }
-    } else if let Some(choice) = &spec.policy.numerical {
-        Choice::Numerical {
-            order: order(choice).map_err(invalid)?,
-        }
-    } else {
-        return Err(invalid(PolicyError::NoChoice));
-    };
+    let choice = choice(&spec.policy).map_err(invalid)?;
     let filter = spec.filter_tags.as_ref().map(|filter| TagFilter {
         pattern: filter.pattern.clone().unwrap_or_default(),
         extract: filter.extract.clone().unwrap_or_default(),
     });
     Policy::new(choice, filter).map_err(invalid)
+}
+
+fn choice(given: &PolicyChoice) -> Result<Choice, PolicyError> {
+    match given {
+        PolicyChoice {
+            semver: None,
+            alphabetical: None,
+            numerical: None,
+            calver: Some(calver),
+            newest: None,
+        } => Ok(Choice::CalVer {
+            layout: calver.layout.clone(),
+        }),
+        PolicyChoice {
+            semver: None,
+            alphabetical: None,
+            numerical: None,
+            calver: None,
+            newest: Some(newest),
+        } => newest_choice(newest),
+        PolicyChoice {
+            calver: Some(_), ..
+        }
+        | PolicyChoice {
+            newest: Some(_), ..
+        } => Err(PolicyError::SeveralChoices),
+        PolicyChoice {
+            semver: Some(semver),
+            ..
+        } => Ok(Choice::SemVer {
+            range: semver.range.clone(),
+        }),
+        PolicyChoice {
+            alphabetical: Some(choice),
+            ..
+        } => Ok(Choice::Alphabetical {
+            order: order(choice)?,
+        }),
+        PolicyChoice {
+            numerical: Some(choice),
+            ..
+        } => Ok(Choice::Numerical {
+            order: order(choice)?,
+        }),
+        _ => Err(PolicyError::NoChoice),
+    }
+}
+
+fn newest_choice(newest: &NewestChoice) -> Result<Choice, PolicyError> {
+    // What is no number of tags is refused with the limits.
+    let limit = |limit: i64| usize::try_from(limit).unwrap_or_default();
+    Ok(Choice::Newest {
+        moment: Moment::parse(newest.by.as_str())?,
+        limit: newest.limit.map_or(DEFAULT_LIMIT, limit),
+    })
+}
+
+/// A digest of what decides which tag is higher: when it changes, a person changed the policy.
+pub(super) fn fingerprint(spec: &ImagePolicySpec) -> String {
+    let rule = serde_json::to_vec(&(&spec.policy, &spec.filter_tags)).unwrap_or_default();
+    let mut text = "sha256:".to_owned();
+    for byte in Sha256::digest(rule) {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 fn order(choice: &OrderChoice) -> Result<Order, PolicyError> {
@@ -155,6 +215,7 @@ pub(super) fn report(
     object: &ImagePolicy,
     latest: ImageReference,
     digest: Option<String>,
+    selection: Selection,
     pinning: &Pinning,
 ) -> Report<ImagePolicyStatus> {
     let latest = ImageReference { digest, ..latest };
@@ -163,7 +224,9 @@ pub(super) fn report(
         status.observed_previous_ref = status.latest_ref.take();
         status.latest_ref = Some(latest.clone());
     }
-    let message = message(&latest, status.observed_previous_ref.as_ref());
+    status.selection = Some(selection);
+    let previous = status.observed_previous_ref.as_ref();
+    let message = message(&latest, previous.filter(|previous| **previous != latest));
     let next = match pinning {
         Pinning::Always(interval) => Some(*interval),
         Pinning::Never | Pinning::Once => None,
@@ -205,7 +268,7 @@ fn message(latest: &ImageReference, previous: Option<&ImageReference>) -> String
 mod tests {
     use super::*;
     use crate::api::ImageRepository;
-    use crate::api::image_policy::{PolicyChoice, SemVerChoice};
+    use crate::api::image_policy::SemVerChoice;
     use crate::api::image_repository::ScanResult;
     use crate::domain::object::ObjectKey;
     use crate::domain::tags::{TagSet, TagSetBuilder};
@@ -261,6 +324,7 @@ mod tests {
             &object,
             selected(&object, &["1.0.0"]),
             None,
+            Selection::default(),
             &Pinning::Never,
         );
         assert_eq!(
@@ -272,6 +336,7 @@ mod tests {
             &object,
             selected(&object, &["1.0.0", "1.1.0"]),
             Some(DIGEST.to_owned()),
+            Selection::default(),
             &Pinning::Never,
         );
         assert_eq!(
@@ -305,6 +370,82 @@ mod tests {
     }
 
     #[test]
+    fn fluxs_choices_may_stand_together_and_the_additional_ones_stand_alone() {
+        let read = |policy: serde_json::Value| {
+            let spec = serde_json::json!({"imageRepositoryRef": {"name": "app"}, "policy": policy});
+            let spec: ImagePolicySpec = serde_json::from_value(spec).expect("it reads");
+            let read = self::policy(&spec);
+            read.map(|_| ())
+                .map_err(|outcome| outcome.message().to_owned())
+        };
+        let several = "invalid policy: exactly one of semver, alphabetical, numerical, calver or newest must be specified";
+        let limit = "invalid policy: the limit of newest must be between 1 and 1000";
+        for (policy, expected) in [
+            (
+                serde_json::json!({"semver": {"range": "*"}, "numerical": {}}),
+                Ok(()),
+            ),
+            (
+                serde_json::json!({"alphabetical": {}, "numerical": {"order": "asc"}}),
+                Ok(()),
+            ),
+            (serde_json::json!({"calver": {"layout": "YYYY.0M"}}), Ok(())),
+            (serde_json::json!({"newest": {}}), Ok(())),
+            (
+                serde_json::json!({"newest": {"by": "pushed", "limit": 1000}}),
+                Ok(()),
+            ),
+            (serde_json::json!({"newest": {"limit": 0}}), Err(limit)),
+            (serde_json::json!({"newest": {"limit": -1}}), Err(limit)),
+            (
+                serde_json::json!({"newest": {"by": "heard"}}),
+                Err("invalid policy: invalid time 'heard', must be one of: created, pushed"),
+            ),
+            (
+                serde_json::json!({"semver": {"range": "*"}, "calver": {"layout": "YYYY"}}),
+                Err(several),
+            ),
+            (
+                serde_json::json!({"newest": {}, "calver": {"layout": "YYYY"}}),
+                Err(several),
+            ),
+            (
+                serde_json::json!({"newest": {}, "numerical": {}}),
+                Err(several),
+            ),
+            (
+                serde_json::json!({}),
+                Err("invalid policy: given ImagePolicyChoice object is invalid"),
+            ),
+        ] {
+            assert_eq!(
+                read(policy.clone()),
+                expected.map_err(str::to_owned),
+                "{policy}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_what_decides_changes_the_fingerprint() {
+        let one = object(DigestReflection::Never).spec;
+        let mut other = ImagePolicySpec {
+            digest_reflection_policy: DigestReflection::Always,
+            interval: Some("1m".to_owned()),
+            suspend: true,
+            ..one.clone()
+        };
+        assert_eq!(fingerprint(&one), fingerprint(&other));
+        other.filter_tags = Some(crate::api::image_policy::TagFilter::default());
+        assert_ne!(fingerprint(&one), fingerprint(&other));
+        other.filter_tags = None;
+        other.policy.semver = Some(SemVerChoice {
+            range: "1.x".to_owned(),
+        });
+        assert_ne!(fingerprint(&one), fingerprint(&other));
+    }
+
+    #[test]
     fn a_digest_is_asked_for_as_the_reflection_policy_says() {
         let mut pinned = object(DigestReflection::IfNotPresent);
         let latest = selected(&pinned, &["1.0.0"]);
@@ -313,6 +454,7 @@ mod tests {
             &pinned,
             latest.clone(),
             Some(DIGEST.to_owned()),
+            Selection::default(),
             &Pinning::Once,
         )
         .status;
@@ -333,6 +475,94 @@ mod tests {
         ));
         assert!(!wants_digest(&Pinning::Never, &pinned, &latest));
         assert_eq!(kept_digest(&Pinning::Never, &pinned), None);
+    }
+
+    /// What is known, how digests are reflected, what is selected now: whether the registry is asked, and what is kept if not.
+    #[test]
+    fn digests_are_asked_for_kept_and_dropped_as_by_flux() {
+        let image = |name: &str, tag: &str, digest: Option<&str>| ImageReference {
+            name: name.to_owned(),
+            tag: tag.to_owned(),
+            digest: digest.map(str::to_owned),
+        };
+        let interval = || Pinning::Always(Duration::from_secs(60));
+        let pinned = || Some(image("app", "1", Some(DIGEST)));
+        for (known, pinning, selected, asked, kept) in [
+            (None, Pinning::Never, image("app", "1", None), false, None),
+            (
+                pinned(),
+                Pinning::Never,
+                image("app", "1", None),
+                false,
+                None,
+            ),
+            (None, Pinning::Once, image("app", "1", None), true, None),
+            (
+                Some(image("app", "1", None)),
+                Pinning::Once,
+                image("app", "1", None),
+                true,
+                None,
+            ),
+            (
+                pinned(),
+                Pinning::Once,
+                image("app", "1", None),
+                false,
+                Some(DIGEST),
+            ),
+            (pinned(), Pinning::Once, image("app", "2", None), true, None),
+            (
+                pinned(),
+                Pinning::Once,
+                image("other", "1", None),
+                true,
+                None,
+            ),
+            (pinned(), interval(), image("app", "1", None), true, None),
+            (None, interval(), image("app", "1", None), true, None),
+        ] {
+            let mut object = object(DigestReflection::Never);
+            object.status.latest_ref = known.clone();
+            let words = format!("{known:?} {pinning:?} {selected:?}");
+            assert_eq!(wants_digest(&pinning, &object, &selected), asked, "{words}");
+            if !asked {
+                assert_eq!(kept_digest(&pinning, &object).as_deref(), kept, "{words}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_previous_image_is_the_one_before_any_change_of_name_tag_or_digest() {
+        let mut object = object(DigestReflection::Never);
+        let image = |tag: &str| ImageReference {
+            tag: tag.to_owned(),
+            ..latest(
+                &repository(),
+                &Selected {
+                    tag: tag.to_owned(),
+                    value: String::new(),
+                },
+            )
+        };
+        let mut step = |tag: &str, digest: Option<&str>| {
+            let digest = digest.map(str::to_owned);
+            let report = report(
+                &object,
+                image(tag),
+                digest,
+                Selection::default(),
+                &Pinning::Never,
+            );
+            object.status = report.status;
+            let previous = object.status.observed_previous_ref.clone();
+            previous.map(|previous| (previous.tag, previous.digest.is_some()))
+        };
+        assert_eq!(step("1", Some(DIGEST)), None);
+        assert_eq!(step("1", Some(DIGEST)), None);
+        assert_eq!(step("1", None), Some(("1".to_owned(), true)));
+        assert_eq!(step("2", None), Some(("1".to_owned(), false)));
+        assert_eq!(step("2", None), Some(("1".to_owned(), false)));
     }
 
     #[test]
@@ -361,10 +591,12 @@ mod tests {
         let mut scanned = repository();
         let never =
             without_tags(&object, &scanned, &settings).expect_err("nothing was selected yet");
-        assert_eq!(
-            never.message(),
-            "retrying in 30s error: no tags in database"
-        );
+        let expected = Outcome::Failed {
+            reason: reason::DEPENDENCY_NOT_READY,
+            message: "retrying in 30s error: no tags in database".to_owned(),
+            next: Some(Duration::from_secs(30)),
+        };
+        assert_eq!(never, expected);
 
         Arc::make_mut(&mut scanned.object).status.last_scan_result = Some(ScanResult {
             tag_count: 2,
@@ -374,6 +606,7 @@ mod tests {
             &object,
             selected(&object, &["1.0.0"]),
             None,
+            Selection::default(),
             &Pinning::Never,
         );
         object.status = report.status;

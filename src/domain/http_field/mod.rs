@@ -11,7 +11,7 @@ mod retry_after;
 pub use challenge::{Challenge, parse_challenges};
 pub use link::{LONGEST_TARGET, LinkError, next_link};
 pub use rate_limit::{RateLimit, parse_rate_limit};
-pub use retry_after::{LONGEST_WAIT, parse_retry_after};
+pub use retry_after::{LONGEST_WAIT, parse_http_date, parse_retry_after};
 
 /// Longest field value that is looked at, in bytes. Real ones are a few hundred.
 const LONGEST_FIELD: usize = 16 * 1024;

@@ -24,13 +24,13 @@ pub fn parse_retry_after(field: &str, now: Timestamp) -> Option<Duration> {
         let wait = field.parse().map_or(LONGEST_WAIT, Duration::from_secs);
         return Some(wait.min(LONGEST_WAIT));
     }
-    let until = parse_date(field)?;
+    let until = parse_http_date(field)?;
     let wait = Duration::try_from(until.duration_since(now)).unwrap_or(Duration::ZERO);
     Some(wait.min(LONGEST_WAIT))
 }
 
-/// An HTTP date as a point in time.
-fn parse_date(field: &str) -> Option<Timestamp> {
+/// An HTTP date as a point in time, such as the value of `Last-Modified`; `None` when it is none.
+pub fn parse_http_date(field: &str) -> Option<Timestamp> {
     DATE_FORMS.iter().find_map(|form| {
         let date = strtime::parse(form, field).ok()?.to_datetime().ok()?;
         let zoned = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;

@@ -3,11 +3,11 @@
 //! Invariant: the candidates are ranked as [`Policy::select`] ranks them, so the first is what it selects; every tag is
 //! judged exactly once. Absent: how it is printed.
 
-use super::ranking::{Alphabetical, Numerical, Ranking, Semantic};
-use super::{NoMatch, Policy, Rule, Selected};
+use super::ranking::{Ranking, ranked};
+use super::{Moment, NoMatch, Policy, Rule, Selected, Why};
+use crate::domain::calver::Misfit;
 use crate::domain::tags::{Exclusions, TagSet};
 use crate::domain::version::{Version, VersionRange};
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::ControlFlow;
@@ -21,6 +21,8 @@ pub struct Explanation {
     pub selection: Result<Selected, NoMatch>,
     /// The rule in words, such as ``the highest version in `1.x` ``.
     rule: String,
+    /// By what the selected tag won, where that is not the tag itself.
+    value: Option<String>,
 }
 
 /// One tag.
@@ -28,7 +30,7 @@ pub struct Explanation {
 pub struct Judged {
     /// The tag as the registry has it.
     pub tag: String,
-    /// What was ordered, where `extract` takes another text than the tag.
+    /// What was ordered, where that is not the tag itself: what `extract` takes, or a time.
     pub value: Option<String>,
     /// What became of it.
     pub verdict: Verdict,
@@ -59,6 +61,12 @@ pub enum Verdict {
     Prerelease,
     /// It is no number, which makes the whole selection fail.
     NotANumber,
+    /// It does not follow the layout.
+    OtherLayout,
+    /// It follows the layout, but names no day of the calendar.
+    NoSuchDate,
+    /// Nothing tells the time of its image.
+    NoTime(Moment),
 }
 
 impl fmt::Display for Verdict {
@@ -76,6 +84,9 @@ impl fmt::Display for Verdict {
             Self::OutOfRange => formatter.write_str("outside of the range"),
             Self::Prerelease => formatter.write_str("a prerelease, and the range names none"),
             Self::NotANumber => formatter.write_str("no number"),
+            Self::OtherLayout => formatter.write_str("does not follow the layout"),
+            Self::NoSuchDate => formatter.write_str("no day of the calendar"),
+            Self::NoTime(moment) => write!(formatter, "its image has no {}", moment.noun()),
         }
     }
 }
@@ -93,31 +104,20 @@ impl Explanation {
             Ok(selected) => selected,
             Err(error) => return format!("nothing is selected: {error}"),
         };
-        let value = match selected.value == selected.tag {
-            true => String::new(),
-            false => format!(" (`{}`)", selected.value),
-        };
-        let candidates = self.candidates();
         let next = self
             .tags
             .iter()
-            .find(|judged| judged.verdict == Verdict::Rank(2))
-            .map_or_else(String::new, |next| {
-                format!(", next would be `{}`", next.tag)
-            });
-        format!(
-            "`{}`{value} is {} of {candidates} candidate{} among {} tag{}{next}",
-            selected.tag,
-            self.rule,
-            plural(candidates),
-            self.tags.len(),
-            plural(self.tags.len()),
-        )
+            .find(|judged| judged.verdict == Verdict::Rank(2));
+        Why {
+            tag: selected.tag.clone(),
+            value: self.value.clone(),
+            rule: self.rule.clone(),
+            candidates: self.candidates(),
+            tags: self.tags.len(),
+            next: next.map(|next| next.tag.clone()),
+        }
+        .to_string()
     }
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 impl Policy {
@@ -130,35 +130,23 @@ impl Policy {
         let mut judged_tags = self.judge_all(&tags);
         judged_tags.extend(listed.iter().filter_map(|tag| {
             let pattern = exclusions.matching(tag)?.to_owned();
-            Some(judged(tag, tag, Verdict::Excluded { pattern }))
+            Some(Judged::new(tag, None, Verdict::Excluded { pattern }))
         }));
+        let selection = self.select(&tags);
+        let selected = selection.as_ref().ok();
         Explanation {
             tags: judged_tags,
-            selection: self.select(&tags),
             rule: self.rule.in_words(),
+            value: selected.and_then(|selected| self.shown(&selected.tag, &selected.value)),
+            selection,
         }
     }
 
     fn judge_all(&self, tags: &TagSet) -> Vec<Judged> {
-        match &self.rule {
-            Rule::SemVer(range) => {
-                self.judge(tags, &Semantic { range }, &|value| version(range, value))
-            }
-            Rule::Alphabetical(order) => self.judge(tags, &Alphabetical { order: *order }, &|_| {
-                Verdict::NotMatching
-            }),
-            Rule::Numerical(order) => {
-                self.judge(tags, &Numerical { order: *order }, &|_| Verdict::NotANumber)
-            }
-        }
+        ranked!(&self.rule, ranking => self.judge(tags, ranking))
     }
 
-    fn judge<R: Ranking>(
-        &self,
-        tags: &TagSet,
-        ranking: &R,
-        unfit: &dyn Fn(&str) -> Verdict,
-    ) -> Vec<Judged> {
+    fn judge(&self, tags: &TagSet, ranking: &impl Ranking) -> Vec<Judged> {
         let mut passed: Vec<(&str, String)> = Vec::new();
         let _ = self.candidates(tags, |tag, value| {
             passed.push((tag, value.to_owned()));
@@ -169,7 +157,7 @@ impl Policy {
         for (tag, value) in &passed {
             match ranking.key(value) {
                 Some(key) => keyed.push((*tag, value.as_str(), key)),
-                None => rest.push(judged(tag, value, unfit(value))),
+                None => rest.push(self.judged(tag, value, self.rule.unfit(value))),
             }
         }
         keyed.sort_by(|(tag, value, key), (other_tag, other_value, other)| {
@@ -178,45 +166,50 @@ impl Policy {
                 .then_with(|| ranking.order_ties(other_value, value))
                 .then_with(|| tag.cmp(other_tag))
         });
-        let mut all = rank(&keyed);
+        let mut all = self.rank(&keyed);
         let seen: HashSet<&str> = passed.iter().map(|(tag, _)| *tag).collect();
         let filtered = tags.iter().filter(|tag| !seen.contains(tag));
-        rest.extend(filtered.map(|tag| judged(tag, tag, Verdict::NotMatching)));
+        rest.extend(filtered.map(|tag| Judged::new(tag, None, Verdict::NotMatching)));
         rest.sort_by(|one, other| other.tag.cmp(&one.tag));
         all.extend(rest);
         all
     }
-}
 
-/// Numbers the candidates; those of one value stand behind the one that stands for it.
-fn rank<K>(keyed: &[(&str, &str, K)]) -> Vec<Judged> {
-    let mut all: Vec<Judged> = Vec::with_capacity(keyed.len());
-    let mut same = Vec::new();
-    let mut last: Option<(&str, &str)> = None;
-    for (tag, value, _) in keyed {
-        match last {
-            Some((first, known)) if known == *value => {
-                let verdict = Verdict::SameValue {
-                    tag: first.to_owned(),
-                };
-                same.push(judged(tag, value, verdict));
-            }
-            _ => {
-                last = Some((tag, value));
-                let rank = all.len() + 1;
-                all.push(judged(tag, value, Verdict::Rank(rank)));
+    /// Numbers the candidates; those of one value stand behind the one that stands for it.
+    fn rank<K>(&self, keyed: &[(&str, &str, K)]) -> Vec<Judged> {
+        let mut all: Vec<Judged> = Vec::with_capacity(keyed.len());
+        let mut same = Vec::new();
+        let mut last: Option<(&str, &str)> = None;
+        for (tag, value, _) in keyed {
+            match last {
+                Some((first, known)) if known == *value => {
+                    let tag_of_both = first.to_owned();
+                    let verdict = Verdict::SameValue { tag: tag_of_both };
+                    same.push(self.judged(tag, value, verdict));
+                }
+                _ => {
+                    last = Some((tag, value));
+                    let rank = all.len() + 1;
+                    all.push(self.judged(tag, value, Verdict::Rank(rank)));
+                }
             }
         }
+        all.extend(same);
+        all
     }
-    all.extend(same);
-    all
+
+    fn judged(&self, tag: &str, value: &str, verdict: Verdict) -> Judged {
+        Judged::new(tag, self.shown(tag, value), verdict)
+    }
 }
 
-fn judged(tag: &str, value: &str, verdict: Verdict) -> Judged {
-    Judged {
-        tag: tag.to_owned(),
-        value: (value.cmp(tag) != Ordering::Equal).then(|| value.to_owned()),
-        verdict,
+impl Judged {
+    fn new(tag: &str, value: Option<String>, verdict: Verdict) -> Self {
+        Self {
+            tag: tag.to_owned(),
+            value,
+            verdict,
+        }
     }
 }
 
@@ -229,14 +222,17 @@ fn version(range: &VersionRange, value: &str) -> Verdict {
 }
 
 impl Rule {
-    fn in_words(&self) -> String {
-        use super::Order::{Ascending, Descending};
+    /// What is to be said of a value that this rule does not take.
+    fn unfit(&self, value: &str) -> Verdict {
         match self {
-            Self::SemVer(range) => format!("the highest version in `{}`", range.text()),
-            Self::Alphabetical(Ascending) => "the last in the alphabet".to_owned(),
-            Self::Alphabetical(Descending) => "the first in the alphabet".to_owned(),
-            Self::Numerical(Ascending) => "the greatest number".to_owned(),
-            Self::Numerical(Descending) => "the smallest number".to_owned(),
+            Self::SemVer(range) => version(range, value),
+            Self::Alphabetical(_) => Verdict::NotMatching,
+            Self::Numerical(_) => Verdict::NotANumber,
+            Self::CalVer(layout) => match layout.read(value) {
+                Err(Misfit::Date) => Verdict::NoSuchDate,
+                _ => Verdict::OtherLayout,
+            },
+            Self::Newest(newest) => Verdict::NoTime(newest.moment),
         }
     }
 }
@@ -348,6 +344,11 @@ mod tests {
                 .clone()
                 .prop_map(|order| Choice::Alphabetical { order }),
             order.prop_map(|order| Choice::Numerical { order }),
+            prop_oneof![Just("YY.MM.MICRO"), Just("vYY.MINOR[.MICRO]")].prop_map(|layout| {
+                Choice::CalVer {
+                    layout: layout.to_owned(),
+                }
+            }),
         ]
     }
 
@@ -359,7 +360,7 @@ mod tests {
             tags in proptest::collection::vec("v?[0-2]\\.[0-2]\\.[0-2](-[a-c01])?|[0-9]{1,3}|[a-c]", 0..24),
         ) {
             let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
-            let explanation = explain(choice, filter, &tags);
+            let explanation = explain(choice.clone(), filter, &tags);
             let set: TagSet = tags.iter().copied().collect();
             let mut told: Vec<&str> = explanation.tags.iter().map(|judged| judged.tag.as_str()).collect();
             told.sort_unstable_by(|one, other| other.cmp(one));
@@ -367,6 +368,9 @@ mod tests {
             if let Ok(selected) = &explanation.selection {
                 prop_assert_eq!(&explanation.tags[0].tag, &selected.tag);
                 prop_assert_eq!(&explanation.tags[0].verdict, &Verdict::Rank(1));
+                let filter = filter.map(|(pattern, extract)| TagFilter { pattern: pattern.to_owned(), extract: extract.to_owned() });
+                let policy = Policy::new(choice, filter).expect("the policy is valid");
+                prop_assert_eq!(explanation.why(), policy.why(&set, selected).to_string());
             }
         }
     }

@@ -30,6 +30,11 @@ impl Filter {
         self.pattern.text()
     }
 
+    /// Whether several tags may have one value.
+    pub(super) fn extracts(&self) -> bool {
+        self.extract.is_some()
+    }
+
     /// Visits the tags that match, in the order of the set, with their values.
     pub(super) fn candidates<'t, B>(
         &self,

@@ -5,28 +5,35 @@
 //!
 //! * tags that the filter turns into the same value: the byte-smallest tag stands for the value (as in Flux);
 //! * versions of equal precedence: the byte-greatest value wins (as in Flux without a filter: `v1.0.0` before `1.0.0`);
-//! * equal numbers, written differently: the byte-smallest value wins (as in Flux without a filter: `1.0` before `1.00`).
+//! * equal numbers, written differently: the byte-smallest value wins (as in Flux without a filter: `1.0` before `1.00`);
+//! * calendar versions and times that are equal: the byte-greatest tag wins.
 //!
-//! Absent: fetching tags, digests, and when to select again.
+//! Absent: fetching tags, times and digests, and when to select again.
 
 mod exact;
 mod explanation;
 mod filter;
 mod high_water;
+mod newest;
 mod no_match;
 mod number;
 mod ranking;
+mod why;
 
 pub use explanation::{Explanation, Judged, Verdict};
 pub use high_water::Settled;
+pub use newest::{DEFAULT_LIMIT, LARGEST_LIMIT, Moment, Question, Times, creation_time};
 pub use no_match::{Cause, NoMatch};
 pub use number::Number;
+pub use why::Why;
 
+use crate::domain::calver::{Layout, LayoutError};
 use crate::domain::pattern::PatternError;
 use crate::domain::tags::TagSet;
 use crate::domain::version::{RangeError, VersionRange};
 use filter::Filter;
-use ranking::{Alphabetical, Numerical, Ranking, Semantic};
+use newest::Newest;
+use ranking::{Ranking, ranked};
 use std::ops::ControlFlow;
 
 /// The longest `filterTags.extract` that is read, in bytes.
@@ -60,6 +67,18 @@ pub enum Choice {
         /// Which end wins.
         order: Order,
     },
+    /// By calendar version; only tags that follow the layout count.
+    CalVer {
+        /// The layout, such as `YYYY.0M.MICRO`.
+        layout: String,
+    },
+    /// By a time of the image, which must be asked of the registry: see [`Policy::question`].
+    Newest {
+        /// Which time.
+        moment: Moment,
+        /// The most tags that may stand for election, 1 to [`LARGEST_LIMIT`].
+        limit: usize,
+    },
 }
 
 /// `spec.filterTags`: which tags count, and which part of them is ordered.
@@ -71,12 +90,36 @@ pub struct TagFilter {
     pub extract: String,
 }
 
-/// A policy that can never be satisfied as it is written. The words are Flux's.
+/// A policy that can never be satisfied as it is written. The words are Flux's where Flux has the choice.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// Neither `semver`, `alphabetical` nor `numerical` is given.
     #[error("invalid policy: given ImagePolicyChoice object is invalid")]
     NoChoice,
+    /// `calver` or `newest` beside another choice. Flux's own choices may stand together: the first counts.
+    #[error(
+        "invalid policy: exactly one of semver, alphabetical, numerical, calver or newest must be specified"
+    )]
+    SeveralChoices,
+    /// The layout of `calver` is none.
+    #[error("invalid policy: invalid layout '{layout}': {reason}")]
+    Layout {
+        /// The layout as it was given.
+        layout: String,
+        /// What is wrong with it.
+        reason: LayoutError,
+    },
+    /// A time other than `created` and `pushed`.
+    #[error("invalid policy: invalid time '{0}', must be one of: created, pushed")]
+    Moment(String),
+    /// The limit of `newest` is 0 or too large.
+    #[error("invalid policy: the limit of newest must be between 1 and {LARGEST_LIMIT}")]
+    Limit,
+    /// `filterTags.extract` beside `newest`, which orders no part of a tag.
+    #[error(
+        "invalid policy: newest orders images by their time, and has no use for filterTags.extract; hint: leave it out"
+    )]
+    NothingToExtract,
     /// The range of `semver` is not one.
     #[error("invalid policy: {0}")]
     Range(RangeError),
@@ -131,20 +174,31 @@ enum Rule {
     SemVer(VersionRange),
     Alphabetical(Order),
     Numerical(Order),
+    CalVer(Layout),
+    Newest(Newest),
 }
 
 impl Policy {
     /// Checks the choice, then the filter.
     ///
     /// # Errors
-    /// When the range or the pattern is malformed.
+    /// When the range, the layout, the limit or the pattern is malformed.
     pub fn new(choice: Choice, filter: Option<TagFilter>) -> Result<Self, PolicyError> {
+        let extracts = filter
+            .as_ref()
+            .is_some_and(|filter| !filter.extract.is_empty());
         let rule = match choice {
             Choice::SemVer { range } => {
                 Rule::SemVer(VersionRange::parse(&range).map_err(PolicyError::Range)?)
             }
             Choice::Alphabetical { order } => Rule::Alphabetical(order),
             Choice::Numerical { order } => Rule::Numerical(order),
+            Choice::CalVer { layout } => match Layout::parse(&layout) {
+                Ok(layout) => Rule::CalVer(layout),
+                Err(reason) => return Err(PolicyError::Layout { layout, reason }),
+            },
+            Choice::Newest { .. } if extracts => return Err(PolicyError::NothingToExtract),
+            Choice::Newest { moment, limit } => Rule::Newest(Newest::new(moment, limit)?),
         };
         let filter = filter.as_ref().map(Filter::new).transpose()?;
         Ok(Policy { rule, filter })
@@ -157,11 +211,7 @@ impl Policy {
     /// # Errors
     /// [`NoMatch`] when no tag qualifies, or one that must be a number is none.
     pub fn select(&self, tags: &TagSet) -> Result<Selected, NoMatch> {
-        match &self.rule {
-            Rule::SemVer(range) => self.best(tags, &Semantic { range }),
-            Rule::Alphabetical(order) => self.best(tags, &Alphabetical { order: *order }),
-            Rule::Numerical(order) => self.best(tags, &Numerical { order: *order }),
-        }
+        ranked!(&self.rule, ranking => self.best(tags, ranking))
     }
 
     fn best(&self, tags: &TagSet, ranking: &impl Ranking) -> Result<Selected, NoMatch> {

@@ -1,6 +1,6 @@
 //! Why a policy selects nothing, in words that tell what to do about it.
 
-use super::{Policy, Rule};
+use super::{Moment, Policy, Rule};
 use crate::domain::tags::TagSet;
 use crate::domain::version::{Version, VersionRange};
 use std::fmt;
@@ -36,6 +36,25 @@ pub enum Cause {
     },
     /// No tag is a version in the range.
     OutOfRange(OutOfRange),
+    /// No tag follows the layout.
+    OtherLayout {
+        /// The layout.
+        layout: String,
+        /// The byte-greatest candidate.
+        example: String,
+    },
+    /// Of no tag the time is known.
+    NoTimes {
+        /// Which time.
+        moment: Moment,
+        /// The byte-greatest candidate.
+        example: String,
+    },
+    /// More tags stand for election than may be asked for their time.
+    TooMany {
+        /// How many may be.
+        limit: usize,
+    },
 }
 
 /// How far the tags were from a range.
@@ -63,7 +82,10 @@ impl NoMatch {
             Cause::NotNumeric { value, .. } => {
                 format!("failed to parse invalid numeric value '{value}'")
             }
-            Cause::OutOfRange(_) => {
+            Cause::OutOfRange(_)
+            | Cause::OtherLayout { .. }
+            | Cause::NoTimes { .. }
+            | Cause::TooMany { .. } => {
                 "unable to determine latest version from provided list".to_owned()
             }
         }
@@ -86,6 +108,28 @@ impl fmt::Display for NoMatch {
                 count_tags(self.passed)
             ),
             Cause::OutOfRange(distance) => self.write_distance(formatter, distance),
+            Cause::OtherLayout { layout, example } => write!(
+                formatter,
+                "none of {} follows the layout `{layout}`, for example `{example}` does not",
+                count_tags(self.passed)
+            ),
+            Cause::NoTimes { moment, example } => write!(
+                formatter,
+                "none of {} has a {}, for example `{example}` has none; hint: {}",
+                count_tags(self.passed),
+                moment.noun(),
+                match moment {
+                    Moment::Created =>
+                        "reproducible builds leave it out, an annotation `org.opencontainers.image.created` can tell it",
+                    Moment::Pushed =>
+                        "this registry does not tell it, `by: created` asks the images themselves",
+                }
+            ),
+            Cause::TooMany { limit } => write!(
+                formatter,
+                "{} stand for election, and no more than {limit} are asked for their time; hint: leave out tags with `filterTags`, or raise `limit`",
+                count_tags(self.passed)
+            ),
         }
     }
 }
@@ -145,8 +189,12 @@ impl Policy {
     pub(super) fn no_match(&self, tags: &TagSet) -> NoMatch {
         let mut passed = 0;
         let mut distance = OutOfRange::default();
+        let mut example = String::new();
         self.each(tags, |value| {
             passed += 1;
+            if passed == 1 {
+                value.clone_into(&mut example);
+            }
             if let Rule::SemVer(range) = &self.rule {
                 distance.add(range, value);
             }
@@ -160,6 +208,14 @@ impl Policy {
                 range.text().clone_into(&mut distance.range);
                 Cause::OutOfRange(distance)
             }
+            (_, Rule::CalVer(layout)) => Cause::OtherLayout {
+                layout: layout.text().to_owned(),
+                example,
+            },
+            (_, Rule::Newest(newest)) => Cause::NoTimes {
+                moment: newest.moment,
+                example,
+            },
             // With candidates, the other orders always select one of them.
             _ => Cause::NoTags,
         };

@@ -1,9 +1,44 @@
-//! The three orders of a policy. In each, the greatest candidate wins.
+//! The orders of a policy. In each, the greatest candidate wins.
 
 use super::Order;
+use super::newest::Times;
 use super::number::Number;
+use crate::domain::calver::{CalendarVersion, Layout};
 use crate::domain::version::{Version, VersionRange};
+use jiff::Timestamp;
 use std::cmp::Ordering;
+
+/// Runs an expression with the ranking of a rule: each has a type of its own, so that comparing costs no indirection.
+macro_rules! ranked {
+    ($rule:expr, $ranking:ident => $body:expr) => {{
+        use $crate::domain::policy::{Rule, ranking};
+        match $rule {
+            Rule::SemVer(range) => {
+                let $ranking = &ranking::Semantic { range };
+                $body
+            }
+            Rule::Alphabetical(order) => {
+                let $ranking = &ranking::Alphabetical { order: *order };
+                $body
+            }
+            Rule::Numerical(order) => {
+                let $ranking = &ranking::Numerical { order: *order };
+                $body
+            }
+            Rule::CalVer(layout) => {
+                let $ranking = &ranking::Calendar { layout };
+                $body
+            }
+            Rule::Newest(newest) => {
+                let $ranking = &ranking::Chronological {
+                    times: &newest.times,
+                };
+                $body
+            }
+        }
+    }};
+}
+pub(super) use ranked;
 
 pub(super) trait Ranking {
     /// What a value is compared by.
@@ -94,5 +129,46 @@ impl Ranking for Numerical {
 
     fn is_strict(&self) -> bool {
         true
+    }
+}
+
+pub(super) struct Calendar<'l> {
+    pub layout: &'l Layout,
+}
+
+impl Ranking for Calendar<'_> {
+    type Key<'v> = CalendarVersion<'v>;
+
+    fn key<'v>(&self, value: &'v str) -> Option<CalendarVersion<'v>> {
+        self.layout.read(value).ok()
+    }
+
+    fn order(&self, one: &CalendarVersion<'_>, other: &CalendarVersion<'_>) -> Ordering {
+        self.layout.compare(one, other)
+    }
+
+    fn order_ties(&self, one: &str, other: &str) -> Ordering {
+        one.cmp(other)
+    }
+}
+
+/// Values are whole tags here.
+pub(super) struct Chronological<'t> {
+    pub times: &'t Times,
+}
+
+impl Ranking for Chronological<'_> {
+    type Key<'v> = Timestamp;
+
+    fn key(&self, value: &str) -> Option<Timestamp> {
+        self.times.of(value)
+    }
+
+    fn order(&self, one: &Timestamp, other: &Timestamp) -> Ordering {
+        one.cmp(other)
+    }
+
+    fn order_ties(&self, one: &str, other: &str) -> Ordering {
+        one.cmp(other)
     }
 }

@@ -247,3 +247,142 @@ fn orders_are_read_in_any_case() {
         "invalid policy: invalid order argument provided: 'UP', must be one of: ASC, DESC"
     );
 }
+
+fn newest(limit: usize, times: &[(&str, i64)]) -> Policy {
+    let moment = Moment::Created;
+    let at = |second| jiff::Timestamp::from_second(second).unwrap();
+    let times = times
+        .iter()
+        .map(|(tag, second)| ((*tag).to_owned(), at(*second)));
+    Policy::new(Choice::Newest { moment, limit }, filter("^main-", ""))
+        .unwrap()
+        .knowing(times.collect())
+}
+
+#[test]
+fn the_latest_calendar_version_is_selected() {
+    let choice = |layout: &str| Choice::CalVer {
+        layout: layout.to_owned(),
+    };
+    let tags = [
+        "2024.2.0",
+        "2024.10.1",
+        "2024.10.0",
+        "2024.13.9",
+        "2025.01.1",
+        "latest",
+    ];
+    assert_eq!(tag(choice("YYYY.MM.MICRO"), None, &tags), "2024.10.1");
+    assert_eq!(tag(choice("YYYY.0M.MICRO"), None, &tags), "2025.01.1");
+    assert_eq!(
+        tag(
+            choice("YYYY.MICRO"),
+            filter("^build-(.*)$", "$1"),
+            &["build-2024.007", "build-2024.10"]
+        ),
+        "build-2024.10"
+    );
+    assert_eq!(
+        reason(choice("YY.0M"), filter("^v", ""), &["v1", "v2.1", "latest"]),
+        "unable to determine latest version from provided list: none of 2 tags follows the layout `YY.0M`, for example `v2.1` does not"
+    );
+    assert_eq!(
+        Policy::new(choice("MAJOR"), None).unwrap_err().to_string(),
+        "invalid policy: invalid layout 'MAJOR': it has no date; hint: the words are YYYY, YY, 0Y, MM, 0M, WW, 0W, DD, 0D, MAJOR, MINOR, MICRO and MODIFIER"
+    );
+}
+
+#[test]
+fn the_newest_image_is_selected_and_of_equal_ones_the_byte_greatest() {
+    let tags: TagSet = ["main-a", "main-b", "main-c", "dev-d"]
+        .into_iter()
+        .collect();
+    let times = [("main-a", 9), ("main-b", 9), ("main-c", 3), ("dev-d", 99)];
+    let policy = newest(100, &times);
+    assert_eq!(policy.select(&tags).unwrap().tag, "main-b");
+    let question = policy.question(&tags).unwrap().unwrap();
+    assert_eq!(question.tags, ["main-c", "main-b", "main-a"]);
+    // A tag whose image tells no time does not count.
+    assert_eq!(
+        newest(100, &times[2..]).select(&tags).unwrap().tag,
+        "main-c"
+    );
+    assert_eq!(
+        newest(100, &[]).select(&tags).unwrap_err().to_string(),
+        "unable to determine latest version from provided list: none of 3 tags has a creation time, for example `main-c` has none; \
+         hint: reproducible builds leave it out, an annotation `org.opencontainers.image.created` can tell it"
+    );
+}
+
+#[test]
+fn of_more_tags_than_may_be_asked_for_none_is_selected() {
+    let tags: TagSet = ["main-a", "main-b", "main-c", "dev"].into_iter().collect();
+    assert!(newest(3, &[]).question(&tags).is_ok());
+    assert_eq!(
+        newest(2, &[]).question(&tags).unwrap_err().to_string(),
+        "unable to determine latest version from provided list: 3 tags stand for election, and no more than 2 are asked for their time; \
+         hint: leave out tags with `filterTags`, or raise `limit`"
+    );
+    for (limit, extract) in [(0, ""), (LARGEST_LIMIT + 1, ""), (1, "$1")] {
+        let moment = Moment::Created;
+        assert!(Policy::new(Choice::Newest { moment, limit }, filter("(.*)", extract)).is_err());
+    }
+}
+
+#[test]
+fn times_that_say_nothing_are_none() {
+    for (text, expected) in [
+        ("2024-01-31T10:20:30.123456789Z", Some(1_706_696_430)),
+        ("2024-01-31T12:20:30+02:00", Some(1_706_696_430)),
+        // What bazel, ko and buildpacks write.
+        ("0001-01-01T00:00:00Z", None),
+        ("1970-01-01T00:00:00Z", None),
+        ("1980-01-01T00:00:01Z", None),
+        ("yesterday", None),
+        ("", None),
+    ] {
+        assert_eq!(
+            creation_time(text).map(|time| time.as_second()),
+            expected,
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn why_says_what_the_explanation_says() {
+    let tags: TagSet = [
+        "main-a-7",
+        "main-b-7",
+        "main-3",
+        "2024.01.0",
+        "2023.12.1",
+        "dev",
+    ]
+    .into_iter()
+    .collect();
+    let numbers = Policy::new(ASCENDING, filter("^main-.*?([0-9]+)$", "$1")).unwrap();
+    let layout = "YYYY.0M.MICRO".to_owned();
+    let calendar = Policy::new(Choice::CalVer { layout }, None).unwrap();
+    let chronology = newest(9, &[("main-a-7", 1_700_000_000), ("main-3", 1_600_000_000)]);
+    for (policy, words) in [
+        (
+            numbers,
+            "`main-a-7` (`7`) is the greatest number of 2 candidates among 6 tags, next would be `main-3`",
+        ),
+        (
+            calendar,
+            "`2024.01.0` is the latest version by `YYYY.0M.MICRO` of 2 candidates among 6 tags, next would be `2023.12.1`",
+        ),
+        (
+            chronology,
+            "`main-a-7` (`2023-11-14T22:13:20Z`) is the image that was created last of 2 candidates among 6 tags, next would be `main-3`",
+        ),
+    ] {
+        let why = policy.why(&tags, &policy.select(&tags).unwrap());
+        assert_eq!(why.to_string(), words);
+        let explanation =
+            policy.explain(&tags, &crate::domain::tags::Exclusions::new(&[]).unwrap());
+        assert_eq!(explanation.why(), words);
+    }
+}

@@ -3,7 +3,7 @@
 use super::{EAGER, fleet};
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use crate::support::fleet::{Fleet, condition, message};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the fake answers at the moment.
@@ -121,12 +121,23 @@ async fn an_empty_tag_list_is_a_result_and_keeps_the_selection() {
             "{empty}"
         );
     }
+    // What was selected stays, and says so; a policy that never selected anything has nothing to hold.
+    let held = |policy: &Value| condition(policy, "HeldBack")["status"] == "True";
+    let policy = fleet.wait("ImagePolicy", "bad", "it is held", held).await;
+    assert_eq!(condition(&policy, "Ready")["status"], "True");
+    assert_eq!(policy["status"]["latestRef"]["tag"], "1.0.0");
+    let said = condition(&policy, "HeldBack")["message"].to_string();
+    assert!(
+        said.contains("nor any other tag that the policy takes"),
+        "{said}"
+    );
+    fleet
+        .apply("ImagePolicy", "new", fleet.image_policy("bad"))
+        .await;
     let words = fleet
-        .not_ready("ImagePolicy", "bad", "DependencyNotReady")
+        .not_ready("ImagePolicy", "new", "DependencyNotReady")
         .await;
     assert!(words.contains("no tags in database"), "{words}");
-    let policy = fleet.get("ImagePolicy", "bad").await.unwrap_or_default();
-    assert_eq!(policy["status"]["latestRef"]["tag"], "1.0.0");
     // Emptiness is known: it is not asked for again and again.
     let asked = fake.seen("/v2/app/tags/list").len();
     fleet.publish("app", "1.1.0").await;
@@ -135,7 +146,8 @@ async fn an_empty_tag_list_is_a_result_and_keeps_the_selection() {
 
     set(&mood, "better");
     fleet.request("ImageRepository", "bad").await;
-    let policy = fleet.ready("ImagePolicy", "bad").await;
-    assert_eq!(policy["status"]["latestRef"]["tag"], "1.1.0");
+    let risen = |policy: &Value| policy["status"]["latestRef"]["tag"] == "1.1.0";
+    let policy = fleet.wait("ImagePolicy", "bad", "1.1.0", risen).await;
+    assert_eq!(condition(&policy, "HeldBack")["status"], "False");
     fleet.assert_no_panic();
 }

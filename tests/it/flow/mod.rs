@@ -7,6 +7,7 @@
 mod bad_content;
 mod bad_registry;
 mod boundaries;
+mod choices;
 mod cloud_logins;
 mod configuration;
 mod crashes;

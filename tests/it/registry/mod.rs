@@ -7,6 +7,7 @@
 mod budgets;
 mod credential_helpers;
 mod digests;
+mod facts;
 mod hostile;
 mod listing;
 mod logins;

@@ -28,6 +28,12 @@ fn policies() -> Vec<Policy> {
         Choice::SemVer {
             range: ">=1.0.0-0 <3".into(),
         },
+        Choice::CalVer {
+            layout: "MAJOR.MM[.MICRO]".into(),
+        },
+        Choice::CalVer {
+            layout: "vYY.MICRO".into(),
+        },
         Choice::Alphabetical {
             order: Order::Ascending,
         },

@@ -8,4 +8,5 @@ mod numbers;
 mod patterns;
 mod policies;
 mod random;
+mod rules;
 mod versions;

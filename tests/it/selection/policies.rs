@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 #[derive(Deserialize)]
-struct SelectionAnswer {
-    error: Option<String>,
-    tag: String,
+pub struct SelectionAnswer {
+    pub error: Option<String>,
+    pub tag: String,
     value: String,
 }
 
@@ -94,7 +94,7 @@ fn selection_case(random: &mut Random) -> Value {
     })
 }
 
-fn policy(case: &Value) -> Policy {
+pub fn policy(case: &Value) -> Policy {
     let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
     let order = if case["descending"] == true {
         Order::Descending

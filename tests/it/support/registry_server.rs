@@ -160,6 +160,19 @@ impl RegistryServer {
         self.put_manifest(repository, tag, INDEX, &index).await
     }
 
+    /// Pushes an image whose configuration says when it was built, and returns the manifest's digest.
+    #[allow(
+        dead_code,
+        reason = "the memory benchmark needs no times, the tests do"
+    )]
+    pub async fn push_created(&self, repository: &str, tag: &str, created: &str) -> String {
+        let extra = json!({"created": created});
+        let image = self.push_image_with(repository, tag, "linux", "amd64", extra);
+        let manifest = image.await;
+        self.put_manifest(repository, tag, MANIFEST, &manifest)
+            .await
+    }
+
     /// Pushes one image under many tags, and returns its digest.
     pub async fn push_tags(&self, repository: &str, tags: &[String], seed: &str) -> String {
         let manifest = self.push_image(repository, seed, "linux", "amd64").await;
@@ -212,11 +225,29 @@ impl RegistryServer {
         system: &str,
         architecture: &str,
     ) -> Vec<u8> {
+        let nothing = json!({});
+        self.push_image_with(repository, seed, system, architecture, nothing)
+            .await
+    }
+
+    /// [`RegistryServer::push_image`] with more fields in the configuration.
+    async fn push_image_with(
+        &self,
+        repository: &str,
+        seed: &str,
+        system: &str,
+        architecture: &str,
+        extra: Value,
+    ) -> Vec<u8> {
         let layer = layer(seed);
-        let config = bytes(&json!({
+        let mut config = json!({
             "architecture": architecture, "os": system, "config": {},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
-        }));
+        });
+        for (field, value) in extra.as_object().into_iter().flatten() {
+            config[field] = value.clone();
+        }
+        let config = bytes(&config);
         self.put_blob(repository, &layer).await;
         self.put_blob(repository, &config).await;
         let descriptor = |kind: &str, blob: &[u8]| json!({"mediaType": kind, "digest": digest(blob), "size": blob.len()});
