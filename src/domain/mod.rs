@@ -35,4 +35,5 @@ pub mod substitute;
 pub mod tags;
 pub mod tree;
 pub mod version;
+pub mod webhook;
 pub mod yaml;

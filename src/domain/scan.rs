@@ -45,6 +45,8 @@ pub enum Why {
     NoTags,
     /// What was tried last did not succeed. Flux waits for the interval then, and says meanwhile that all is well.
     Unsettled,
+    /// A webhook told of a tag that could not be looked for by itself.
+    Told,
     /// The interval has passed.
     Interval,
 }
@@ -58,6 +60,7 @@ impl std::fmt::Display for Why {
             Self::NewExclusions => "exclusion list update",
             Self::NoTags => "no tags in database",
             Self::Unsettled => "the last try did not succeed",
+            Self::Told => "a webhook told of a tag",
             Self::Interval => "triggered by interval",
         })
     }
