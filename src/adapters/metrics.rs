@@ -43,6 +43,7 @@ pub struct Metrics {
     updates: Family<OutcomeLabels, Counter>,
     pushes: Family<OutcomeLabels, Counter>,
     applied: Family<OutcomeLabels, Counter>,
+    webhooks: Family<OutcomeLabels, Counter>,
 }
 
 /// Flux's ten exponential buckets, 0.01 to 1800 seconds.
@@ -62,6 +63,7 @@ impl Default for Metrics {
             updates: Family::default(),
             pushes: Family::default(),
             applied: Family::default(),
+            webhooks: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -93,6 +95,11 @@ impl Default for Metrics {
             "highwater_applied_objects",
             "Objects applied or pruned, by action",
             metrics.applied.clone(),
+        );
+        registry.register(
+            "highwater_webhooks",
+            "Calls of webhooks by result",
+            metrics.webhooks.clone(),
         );
         Self {
             registry,
@@ -144,6 +151,11 @@ impl Metrics {
         self.applied
             .get_or_create(&OutcomeLabels { result: action })
             .inc_by(count);
+    }
+
+    /// A webhook was called. `result` is `accepted`, `replayed`, `refused`, `limited`, `unready`, `unknown` or `failed`.
+    pub fn webhook(&self, result: &'static str) {
+        self.webhooks.get_or_create(&OutcomeLabels { result }).inc();
     }
 
     /// All of it, in the text format of OpenMetrics.

@@ -6,12 +6,14 @@
 pub mod driver;
 mod git_remote;
 pub mod git_repository;
+pub mod hints;
 pub mod image_policy;
 pub mod image_repository;
 pub mod image_update;
 pub mod kustomization;
 mod memory;
 mod queue;
+pub mod receiver;
 pub mod registry_access;
 mod report;
 pub mod secrets;
@@ -23,18 +25,21 @@ use crate::adapters::cluster::watch::{Cache, Change, Watched};
 use crate::adapters::git::{GitCache, RemoteBases};
 use crate::adapters::registry::{Budget, RegistryClient};
 use crate::adapters::tag_store::TagStore;
+use crate::adapters::webhook;
 use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
 use crate::domain::stage::CustomKinds;
 use driver::{Driver, Shared};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use hints::Hints;
 use kube::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope};
 use kube::runtime::watcher;
 use queue::Queue;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use triggers::{Caches, Queues};
 
 /// What is to run.
@@ -48,6 +53,8 @@ pub struct Settings {
     pub source: bool,
     /// Whether Kustomization runs.
     pub kustomize: bool,
+    /// Where Google publishes the keys of its identity tokens, for Receivers.
+    pub google_keys: String,
     /// How many objects of a kind are worked on at once.
     pub concurrent: usize,
     /// How long to wait for a dependency.
@@ -80,6 +87,8 @@ pub struct Controllers {
     pub git: GitCache,
     /// The artifacts.
     pub artifacts: ArtifactStore,
+    /// Where webhooks are called; Receiver runs when there is one.
+    pub webhooks: Option<TcpListener>,
 }
 
 type Task = BoxFuture<'static, ()>;
@@ -91,26 +100,32 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         settings,
         git,
         artifacts,
+        webhooks,
     } = controllers;
     let mut ending = shared.ending.clone();
     let caches = Arc::new(Caches::default());
     let queues = Arc::new(Queues::default());
-    let watches = watches(&shared, &settings, &caches, &queues);
+    let mut watches = watches(&shared, &settings, &caches, &queues);
+    if webhooks.is_some() {
+        let (cache, queue) = (&caches.receivers, &queues.receivers);
+        watches.push(watch(&shared, &settings, cache, queue, |_| {}));
+    }
     let mut complete: Vec<Task> = Vec::new();
     for (watch, listed) in watches {
         tokio::spawn(watch);
         complete.push(listed);
     }
-    let loops = loops(
-        &World {
-            shared,
-            settings,
-            caches,
-            queues,
-        },
-        git,
-        artifacts,
-    );
+    let world = World {
+        shared,
+        settings,
+        caches,
+        queues,
+        hints: Arc::default(),
+    };
+    let mut loops = loops(&world, git, artifacts);
+    if let Some(listener) = webhooks {
+        loops.extend(receivers(&world, listener));
+    }
     async move {
         tokio::select! {
             _ = join_all(complete) => {}
@@ -274,6 +289,7 @@ fn reflector(world: &World) -> [Task; 2] {
         tags: Arc::clone(&tags),
         queues: Arc::clone(queues),
         caches: Arc::clone(caches),
+        hints: Arc::clone(&world.hints),
     };
     let policies = image_policy::ImagePolicies {
         shared: Arc::clone(&world.shared),
@@ -295,12 +311,46 @@ fn reflector(world: &World) -> [Task; 2] {
     ]
 }
 
+/// The loop of Receiver, and the server of the paths that it makes.
+fn receivers(world: &World, listener: TcpListener) -> [Task; 2] {
+    let gates = Arc::new(receiver::Gates::default());
+    let settings = receiver::Settings {
+        image_reflector: world.settings.image_reflector,
+        no_cross_namespace_refs: world.settings.no_cross_namespace_refs,
+        google_keys: world.settings.google_keys.clone(),
+    };
+    let (caches, queues) = (&world.caches, &world.queues);
+    let webhooks = receiver::Webhooks::new(
+        &world.shared,
+        (caches, queues),
+        &world.hints,
+        &gates,
+        settings,
+    );
+    let receivers = receiver::Receivers {
+        shared: Arc::clone(&world.shared),
+        gates,
+    };
+    let mut ending = world.shared.ending.clone();
+    let end = async move {
+        // Without whoever says so, it does not end.
+        if ending.wait_for(|ending| *ending).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    [
+        world.drive(receivers, &caches.receivers, &queues.receivers),
+        webhook::serve(listener, webhooks, end).boxed(),
+    ]
+}
+
 /// What every loop is made of.
 struct World {
     shared: Arc<Shared>,
     settings: Settings,
     caches: Arc<Caches>,
     queues: Arc<Queues>,
+    hints: Arc<Hints>,
 }
 
 impl World {

@@ -22,3 +22,4 @@ mod servers;
 mod substitution;
 mod support;
 mod update;
+mod webhooks;

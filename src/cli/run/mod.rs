@@ -26,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -205,7 +206,19 @@ async fn controllers(
         jitter_percent: flags.interval_jitter_percentage,
         ending,
     };
-    let settings = Settings {
+    Ok(Controllers {
+        shared: Arc::new(shared),
+        settings: settings(flags),
+        git,
+        artifacts,
+        webhooks: webhooks(flags).await?,
+    })
+}
+
+/// What is to run, and how.
+fn settings(flags: &Flags) -> Settings {
+    let runs = |group| flags.controllers.contains(&group);
+    Settings {
         image_reflector: runs(Group::ImageReflector),
         image_automation: runs(Group::ImageAutomation),
         source: runs(Group::Source),
@@ -217,19 +230,25 @@ async fn controllers(
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         strict_substitution: flags.substitutes_strictly(),
+        google_keys: flags.receiver_google_keys.clone(),
         registry_budget: Budget {
             at_once: flags.registry_max_requests,
             rate: Rate::per_second(flags.registry_qps),
         },
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
         label_selector: flags.watch_label_selector.clone(),
-    };
-    Ok(Controllers {
-        shared: Arc::new(shared),
-        settings,
-        git,
-        artifacts,
-    })
+    }
+}
+
+/// Where webhooks are called, if Receivers are looked after.
+async fn webhooks(flags: &Flags) -> Result<Option<TcpListener>, Failure> {
+    if !flags.receivers {
+        return Ok(None);
+    }
+    let listener = probe::listen(&flags.receiver_addr).await?;
+    // With port 0, only this tells which one it became.
+    tracing::info!(address = %listener.local_addr()?, "serving webhooks");
+    Ok(Some(listener))
 }
 
 /// The Git objects below the folder of `--storage-path`.

@@ -1,6 +1,6 @@
 //! The scan itself; the command line calls it too.
 
-use crate::adapters::registry::{Access, RegistryClient, RegistryError};
+use crate::adapters::registry::{Access, ErrorClass, RegistryClient, RegistryError};
 use crate::domain::image::ImageName;
 use crate::domain::tags::{Exclusions, TagSet};
 
@@ -16,4 +16,21 @@ pub async fn scan(
 ) -> Result<TagSet, RegistryError> {
     let keep = |tag: &str| !exclusions.matches(tag);
     Ok(registry.list_tags(image, access, &keep).await?.tags)
+}
+
+/// Whether the registry has this one tag.
+///
+/// # Errors
+/// [`RegistryError`] when it does not say.
+pub(super) async fn exists(
+    registry: &RegistryClient,
+    image: &ImageName,
+    access: &Access,
+    tag: &str,
+) -> Result<bool, RegistryError> {
+    match registry.resolve_digest(image, tag, access).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.class() == ErrorClass::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }

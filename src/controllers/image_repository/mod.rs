@@ -7,16 +7,23 @@ mod fetch;
 mod plan;
 
 use super::driver::{Controller, Run, Shared};
+use super::hints::Hints;
 use super::report::Report;
 use super::triggers::{Caches, Queues, scanned};
-use crate::adapters::registry::RegistryClient;
+use crate::adapters::cluster::watch::key_of;
+use crate::adapters::registry::{Access, RegistryClient, RegistryError};
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::domain::object::ObjectKey;
+use crate::domain::scan::Why;
+use crate::domain::tags::TagSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use execute::exists;
 pub use execute::scan;
+use plan::Target;
 
 /// The controller of ImageRepository.
 pub struct ImageRepositories {
@@ -30,6 +37,8 @@ pub struct ImageRepositories {
     pub queues: Arc<Queues>,
     /// Where to find them.
     pub caches: Arc<Caches>,
+    /// Tags that were told to have been pushed.
+    pub hints: Arc<Hints>,
 }
 
 impl Controller for ImageRepositories {
@@ -50,10 +59,19 @@ impl Controller for ImageRepositories {
             Ok(access) => access,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
+        // Taken first: a tag that is told from here on asks for another run.
+        let hints = self.hints.take(&run.key);
         let had_tags = self.tags.get(&run.key).is_some();
         let why = match plan::due(&object, &target, had_tags, &run) {
             Ok(why) => why,
-            Err(outcome) => return Report::new(object.status.clone(), outcome),
+            Err(outcome) => match self.look_for(&hints, &target, &access, &run).await {
+                Ok(None) => return Report::new(object.status.clone(), outcome),
+                Ok(Some(tags)) => return plan::grown(&object, &tags, outcome),
+                Err(error) => {
+                    tracing::info!(object = %run.key, %error, "a tag that was told to be there could not be looked for");
+                    Why::Told
+                }
+            },
         };
         tracing::debug!(object = %run.key, "scanning: {why}");
         let scanned_tags = scan(&self.registry, &target.image, &access, &target.exclusions).await;
@@ -76,6 +94,7 @@ impl Controller for ImageRepositories {
     }
 
     async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
+        let _ = self.hints.take(&key_of(&*object));
         let metadata = &object.metadata;
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
         self.tags.remove(&ObjectKey::new(
@@ -83,5 +102,43 @@ impl Controller for ImageRepositories {
             name.unwrap_or_default(),
         ));
         Ok(())
+    }
+}
+
+impl ImageRepositories {
+    /// Looks for tags that were told to have been pushed, each by itself. The set that they make the known tags grow to; `None` when
+    /// there is nothing new.
+    async fn look_for(
+        &self,
+        hints: &BTreeSet<String>,
+        target: &Target,
+        access: &Access,
+        run: &Run,
+    ) -> Result<Option<TagSet>, RegistryError> {
+        let Some(known) = self.tags.get(&run.key).filter(|_| !hints.is_empty()) else {
+            return Ok(None);
+        };
+        let wanted = |tag: &&String| !target.exclusions.matches(tag);
+        let (old, told): (Vec<_>, Vec<_>) = hints
+            .iter()
+            .filter(wanted)
+            .partition(|tag| known.contains(tag));
+        let mut new = Vec::new();
+        for tag in told {
+            if exists(&self.registry, &target.image, access, tag).await? {
+                new.push(tag.as_str());
+            }
+        }
+        if !new.is_empty() {
+            self.tags.put(
+                run.key.clone(),
+                known.iter().chain(new.iter().copied()).collect(),
+            );
+        }
+        // A known tag that was pushed again may point to something else, which matters to who reflects digests.
+        if !new.is_empty() || !old.is_empty() {
+            scanned(&self.caches, &self.queues, &run.key);
+        }
+        Ok(self.tags.get(&run.key).filter(|_| !new.is_empty()))
     }
 }

@@ -90,10 +90,8 @@ pub(super) fn scanned(
     now: Timestamp,
 ) -> Report<ImageRepositoryStatus> {
     let result = ScanResult {
-        revision: Some(tags.revision().to_owned()),
-        tag_count: i64::try_from(tags.len()).unwrap_or(i64::MAX),
         scan_time: Some(Time(now)),
-        latest_tags: tags.latest(SHOWN_TAGS),
+        ..found(tags)
     };
     let message = message(&result);
     let status = ImageRepositoryStatus {
@@ -110,6 +108,41 @@ pub(super) fn scanned(
             next: Some(target.interval),
         },
     )
+}
+
+/// The report of a set that grew by tags that were told and found: the next whole scan stays due as before.
+pub(super) fn grown(
+    object: &ImageRepository,
+    tags: &TagSet,
+    until_scan: Outcome,
+) -> Report<ImageRepositoryStatus> {
+    let last = object.status.last_scan_result.clone().unwrap_or_default();
+    let result = ScanResult {
+        scan_time: last.scan_time,
+        ..found(tags)
+    };
+    let outcome = match until_scan {
+        Outcome::Ready { reason, next, .. } => Outcome::Ready {
+            reason,
+            message: message(&result),
+            next,
+        },
+        other => other,
+    };
+    let status = ImageRepositoryStatus {
+        last_scan_result: Some(result),
+        ..object.status.clone()
+    };
+    Report::new(status, outcome)
+}
+
+fn found(tags: &TagSet) -> ScanResult {
+    ScanResult {
+        revision: Some(tags.revision().to_owned()),
+        tag_count: i64::try_from(tags.len()).unwrap_or(i64::MAX),
+        scan_time: None,
+        latest_tags: tags.latest(SHOWN_TAGS),
+    }
 }
 
 /// What to say of a scan that failed.
@@ -248,6 +281,31 @@ mod tests {
             Ok(Why::Requested)
         );
         assert_eq!(due(&object, &target, false, &run(None)), Ok(Why::NoTags));
+    }
+
+    #[test]
+    fn a_tag_that_was_told_and_found_leaves_the_next_scan_where_it_was() {
+        let mut object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        object.status = scanned(&object, &target, &tags(&["1.0.0"]), at(990)).status;
+        object.status.conditions = vec![ready("True")];
+        let until_scan = due(&object, &target, true, &run(None)).expect_err("no scan is due");
+        let more = tags(&["1.0.0", "1.1.0"]);
+        let report = grown(&object, &more, until_scan);
+        let result = report.status.last_scan_result.expect("there was a scan");
+        assert_eq!(result.scan_time, Some(Time(at(990))));
+        assert_eq!(
+            (result.tag_count, result.revision.as_deref()),
+            (2, Some(more.revision()))
+        );
+        let Outcome::Ready { message, next, .. } = report.outcome else {
+            panic!("it is ready");
+        };
+        assert!(
+            message.starts_with("successful scan: found 2 tags"),
+            "{message}"
+        );
+        assert_eq!(next, Some(Duration::from_secs(50)));
     }
 
     #[test]

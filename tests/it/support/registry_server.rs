@@ -40,20 +40,25 @@ pub struct RegistryServer {
 impl RegistryServer {
     /// A registry that is open to all.
     pub fn start() -> Self {
-        Self::start_with(false)
+        Self::start_with(false, None)
+    }
+
+    /// A registry that is open to all, and posts what happens in it to `url`, with `token` as `Authorization`.
+    pub fn notifying(url: &str, token: &str) -> Self {
+        Self::start_with(false, Some((url, token)))
     }
 
     /// A registry that wants [`USER`] and [`PASSWORD`] (basic) for everything.
     pub fn with_password() -> Self {
-        Self::start_with(true)
+        Self::start_with(true, None)
     }
 
-    fn start_with(password: bool) -> Self {
+    fn start_with(password: bool, notified: Option<(&str, &str)>) -> Self {
         // Whoever installs it first wins, and all install the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = temporary_folder("registry");
         let log = folder.join("log");
-        write_configuration(&folder, password);
+        write_configuration(&folder, password, notified);
         let mut command = Command::new(registry_program());
         command
             .arg("serve")
@@ -275,7 +280,7 @@ pub fn docker_config(registry: &str) -> String {
     json!({"auths": {registry: {"auth": pair}}}).to_string()
 }
 
-fn write_configuration(folder: &Path, password: bool) {
+fn write_configuration(folder: &Path, password: bool, notified: Option<(&str, &str)>) {
     let passwords = folder.join("htpasswd");
     let mut configuration = json!({
         "version": "0.1",
@@ -286,6 +291,12 @@ fn write_configuration(folder: &Path, password: bool) {
     if password {
         configuration["auth"] = json!({"htpasswd": {"realm": "tests", "path": passwords}});
         fs::write(&passwords, format!("{USER}:{PASSWORD_HASH}\n")).expect("the folder is ours");
+    }
+    if let Some((url, token)) = notified {
+        configuration["notifications"] = json!({"endpoints": [{
+            "name": "tests", "url": url, "headers": {"Authorization": [token]},
+            "timeout": "5s", "threshold": 5, "backoff": "1s",
+        }]});
     }
     // JSON is YAML.
     fs::write(folder.join("config.yml"), configuration.to_string()).expect("the folder is ours");
