@@ -40,6 +40,15 @@ pub enum IssuerError {
     },
 }
 
+/// Where keys are published.
+#[derive(Clone, Copy, Debug)]
+pub enum Keys<'a> {
+    /// At this URL.
+    At(&'a str),
+    /// Where the issuer of this URL says (OpenID Connect Discovery).
+    Of(&'a str),
+}
+
 type Slot = Arc<Mutex<Option<(Instant, Vec<Key>)>>>;
 
 /// The keys of all issuers. Share one per process.
@@ -50,17 +59,21 @@ pub struct Issuers {
 }
 
 impl Issuers {
-    /// The keys published at `url`: those at hand, unless they are old, or `renew` asks for newer ones.
+    /// The keys published at `source`: those at hand, unless they are old, or `renew` asks for newer ones.
     ///
     /// # Errors
     /// [`IssuerError`] when there are none at hand and they cannot be had.
-    pub async fn keys(&self, url: &str, renew: bool) -> Result<Vec<Key>, IssuerError> {
+    pub async fn keys(&self, source: Keys<'_>, renew: bool) -> Result<Vec<Key>, IssuerError> {
+        let name = match source {
+            Keys::At(url) => format!("at {url}"),
+            Keys::Of(url) => format!("of {url}"),
+        };
         let slot = {
             let mut slots = self.slots.lock().await;
-            if slots.len() >= MOST_ISSUERS && !slots.contains_key(url) {
+            if slots.len() >= MOST_ISSUERS && !slots.contains_key(&name) {
                 slots.clear();
             }
-            Arc::clone(slots.entry(url.to_owned()).or_default())
+            Arc::clone(slots.entry(name).or_default())
         };
         // Whoever else needs them waits here, and finds them.
         let mut known = slot.lock().await;
@@ -70,7 +83,7 @@ impl Issuers {
                 return Ok(keys.clone());
             }
         }
-        let set = self.document(url).await;
+        let set = self.set(source).await;
         match (set, known.as_ref()) {
             (Ok(set), _) => {
                 let keys = jwt::keys(&set);
@@ -83,11 +96,32 @@ impl Issuers {
         }
     }
 
+    /// The set of keys of a source.
+    async fn set(&self, source: Keys<'_>) -> Result<Value, IssuerError> {
+        let issuer = match source {
+            Keys::At(url) => return self.document(url).await,
+            Keys::Of(issuer) => issuer,
+        };
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.trim_end_matches('/')
+        );
+        let found = self.document(&url).await?;
+        let wrong = |reason: &str| IssuerError::Unreachable {
+            url: url.clone(),
+            reason: reason.to_owned(),
+        };
+        // Whoever answers must be whom the token names.
+        if found["issuer"].as_str() != Some(issuer) {
+            return Err(wrong("the document is of another issuer"));
+        }
+        let keys = found["jwks_uri"].as_str();
+        self.document(keys.ok_or_else(|| wrong("the document has no `jwks_uri`"))?)
+            .await
+    }
+
     /// Reads a document of JSON.
-    ///
-    /// # Errors
-    /// [`IssuerError`] when it cannot be had.
-    pub async fn document(&self, url: &str) -> Result<Value, IssuerError> {
+    async fn document(&self, url: &str) -> Result<Value, IssuerError> {
         let unreachable = |reason: String| IssuerError::Unreachable {
             url: url.to_owned(),
             reason,

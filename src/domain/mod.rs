@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod backoff;
+pub mod cel;
 pub mod change;
 pub mod conditions;
 pub mod diff;

@@ -4,6 +4,7 @@
 //! and whose pushed tags the payload tells, is handed those tags instead.
 
 use super::NAME;
+use super::expressions::{self, Question};
 use super::plan::{self, Asked, Target, WakeError, Which};
 use crate::adapters::cluster::requests::{annotate, labelled, metadata};
 use crate::api::receiver::ReceiverSpec;
@@ -12,11 +13,13 @@ use crate::controllers::hints::Hints;
 use crate::controllers::triggers::{Caches, Queues};
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
+use crate::domain::webhook::jwt::Claims;
 use crate::domain::webhook::payload::Heard;
 use jiff::Timestamp;
 use k8s_openapi::Resource;
 use kube::Client;
-use kube::core::ApiResource;
+use kube::core::{ApiResource, ObjectMeta};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -42,65 +45,112 @@ pub(super) struct Woken {
     pub(super) errors: Vec<WakeError>,
 }
 
+/// What calls for the waking: a payload, and what was verified of its sender.
+pub(super) struct Call {
+    /// What the payload says of registries.
+    pub(super) heard: Heard,
+    /// The payload, as filters see it.
+    pub(super) req: Value,
+    /// The claims of the sender's token, for the type that has one.
+    pub(super) claims: Option<Claims>,
+}
+
+/// An object that may be woken.
+struct Candidate {
+    resource: ApiResource,
+    key: ObjectKey,
+    /// The image, of a repository that is scanned here.
+    image: Option<ImageName>,
+    question: Question,
+}
+
 impl Waker {
     /// Wakes the resources of a Receiver in the namespace `own`.
-    pub(super) async fn wake(&self, spec: &ReceiverSpec, own: &str, heard: &Heard) -> Woken {
+    pub(super) async fn wake(&self, spec: &ReceiverSpec, own: &str, call: Call) -> Woken {
         let mut woken = Woken::default();
-        let mut repositories: Vec<(ObjectKey, ImageName)> = Vec::new();
+        let mut candidates = Vec::new();
         for resource in &spec.resources {
+            let filters = spec.resource_filter.iter().chain(&resource.filter).cloned();
+            let filters: Vec<String> = filters.collect();
             let found = match plan::target(resource, own, self.no_cross_namespace_refs) {
-                Ok(target) => self.find(&target).await.map(|keys| (target.resource, keys)),
+                Ok(target) => self.find(&target, &filters).await,
                 Err(error) => Err(error),
             };
             match found {
-                Ok((resource, keys)) => {
-                    for key in keys {
-                        match self.looked_after(&resource, &key) {
-                            Some(image) => repositories.push((key, image)),
-                            None => self.ask(&resource, &key, &mut woken).await,
-                        }
-                    }
-                }
+                Ok(found) => candidates.extend(found),
                 Err(error) => woken.errors.push(error),
             }
         }
-        self.wake_repositories(&repositories, heard, &mut woken)
+        let wanted = match filtered(candidates, call.req, call.claims, &mut woken).await {
+            Ok(wanted) => wanted,
+            Err(words) => {
+                woken.errors.push(WakeError::Filter(words));
+                return woken;
+            }
+        };
+        let mut repositories: Vec<(ObjectKey, ImageName)> = Vec::new();
+        for candidate in wanted {
+            match candidate.image {
+                Some(image) => repositories.push((candidate.key, image)),
+                None => {
+                    self.ask(&candidate.resource, &candidate.key, &mut woken)
+                        .await
+                }
+            }
+        }
+        self.wake_repositories(&repositories, &call.heard, &mut woken)
             .await;
         woken
     }
 
     /// The objects that a target means. One that is not there is an error, none of some labels is not.
-    async fn find(&self, target: &Target) -> Result<Vec<ObjectKey>, WakeError> {
-        match &target.which {
+    async fn find(&self, target: &Target, filters: &[String]) -> Result<Vec<Candidate>, WakeError> {
+        let found = match &target.which {
             Which::One(name) => {
                 let key = ObjectKey::new(&target.namespace, name);
-                if self.looked_after(&target.resource, &key).is_none() {
-                    metadata(&self.client, &target.resource, &key).await?;
+                let known = self.looked_after(&target.resource, &key);
+                match known {
+                    Some((_, metadata)) => vec![metadata],
+                    None => vec![metadata(&self.client, &target.resource, &key).await?],
                 }
-                Ok(vec![key])
             }
             Which::Labelled(labels) => {
-                let found =
-                    labelled(&self.client, &target.resource, &target.namespace, labels).await?;
-                let names = found.into_iter().filter_map(|metadata| metadata.name);
-                Ok(names
-                    .map(|name| ObjectKey::new(&target.namespace, name))
-                    .collect())
+                labelled(&self.client, &target.resource, &target.namespace, labels).await?
             }
-        }
+        };
+        let candidate = |metadata: ObjectMeta| {
+            let key = ObjectKey::new(&target.namespace, metadata.name.clone().unwrap_or_default());
+            let resource = target.resource.clone();
+            let image = self.looked_after(&resource, &key).map(|(image, _)| image);
+            let res = json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata});
+            let question = Question {
+                expressions: filters.to_vec(),
+                res,
+            };
+            Candidate {
+                resource,
+                key,
+                image,
+                question,
+            }
+        };
+        Ok(found.into_iter().map(candidate).collect())
     }
 
-    /// The image of a repository that is scanned here, and not suspended.
-    fn looked_after(&self, resource: &ApiResource, key: &ObjectKey) -> Option<ImageName> {
+    /// The image of a repository that is scanned here, and not suspended, and its metadata.
+    fn looked_after(
+        &self,
+        resource: &ApiResource,
+        key: &ObjectKey,
+    ) -> Option<(ImageName, ObjectMeta)> {
         let ours = self.image_reflector
             && resource.kind == ImageRepository::KIND
             && resource.group == ImageRepository::GROUP;
         let object = ours
             .then(|| self.caches.image_repositories.get(key))
             .flatten()?;
-        ImageName::parse(&object.spec.image)
-            .ok()
-            .filter(|_| !object.spec.suspend)
+        let image = ImageName::parse(&object.spec.image).ok()?;
+        (!object.spec.suspend).then(|| (image, object.metadata.clone()))
     }
 
     async fn wake_repositories(
@@ -138,4 +188,28 @@ impl Waker {
             Err(error) => woken.errors.push(error.into()),
         }
     }
+}
+
+/// Those of whom all filters hold. A filter that cannot be evaluated is told, and its object is left alone.
+async fn filtered(
+    candidates: Vec<Candidate>,
+    req: Value,
+    claims: Option<Claims>,
+    woken: &mut Woken,
+) -> Result<Vec<Candidate>, String> {
+    let (mut objects, mut questions) = (Vec::new(), Vec::new());
+    for mut candidate in candidates {
+        questions.push(std::mem::take(&mut candidate.question));
+        objects.push(candidate);
+    }
+    let answers = expressions::filter(questions, req, claims).await?;
+    let mut wanted = Vec::new();
+    for (candidate, answer) in objects.into_iter().zip(answers) {
+        match answer {
+            Ok(true) => wanted.push(candidate),
+            Ok(false) => {}
+            Err(error) => woken.errors.push(WakeError::Filter(error.to_string())),
+        }
+    }
+    Ok(wanted)
 }

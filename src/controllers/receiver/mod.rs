@@ -4,6 +4,7 @@
 //! What is absent: HTTP ([`webhook`](crate::adapters::webhook)), and reading payloads ([`webhook`](crate::domain::webhook)).
 
 mod execute;
+mod expressions;
 mod fetch;
 mod plan;
 mod serve;
@@ -42,6 +43,9 @@ impl Controller for Receivers {
             Ok(interval) => interval,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
+        if let Err(outcome) = expressions::check(&object.spec).await {
+            return Report::new(object.status.clone(), outcome);
+        }
         let token = fetch::token(&self.shared.client, &object).await;
         plan::report(&object, interval, token)
     }

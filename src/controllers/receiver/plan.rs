@@ -21,7 +21,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 /// What Flux says before every fault of a specification.
-const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
+pub(super) const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
 
 /// Reads the specification: the interval, or why nothing can come of it.
 pub(super) fn judge(spec: &ReceiverSpec) -> Result<Duration, Outcome> {
@@ -51,25 +51,37 @@ pub(super) fn judge(spec: &ReceiverSpec) -> Result<Duration, Outcome> {
         let words = format!("{TERMINAL}: receiver type '{}' not supported", spec.kind);
         return Err(Outcome::stalled(reason::UNSUPPORTED_FIELD, words));
     }
-    let filtered = spec
-        .resources
-        .iter()
-        .any(|resource| resource.filter.is_some());
-    let unsupported = match () {
-        () if spec.resource_filter.is_some() => {
-            "`spec.resourceFilter` is not supported yet: name the resources, or select them by labels"
-        }
-        () if filtered => {
-            "`spec.resources[].filter` is not supported yet: name the resources, or select them by labels"
-        }
-        () if oidc => "the type `generic-oidc` is not supported yet: use `generic-hmac`",
-        () => "",
-    };
-    if !unsupported.is_empty() {
-        return Err(Outcome::stalled(reason::UNSUPPORTED_FIELD, unsupported));
-    }
+    provider_fault(spec).map_or(Ok(()), |fault| {
+        let words = format!("{TERMINAL}: {fault}");
+        Err(Outcome::stalled(reason::VALIDATION_FAILED, words))
+    })?;
     spec.interval()
         .map_err(|error| Outcome::stalled(reason::FAILURE, error))
+}
+
+/// What is wrong with the providers of tokens, whatever the API server let through.
+fn provider_fault(spec: &ReceiverSpec) -> Option<String> {
+    let mut seen = Vec::new();
+    for (index, provider) in spec.oidc_providers.iter().enumerate() {
+        let url = provider.issuer_url.as_str();
+        if !url.starts_with("https://") && !url.starts_with("http://") {
+            return Some(format!(
+                "oidcProviders[{index}]: issuerURL \"{url}\" must start with http:// or https://"
+            ));
+        }
+        if seen.contains(&url) {
+            return Some(format!(
+                "oidcProviders[{index}]: duplicate issuerURL \"{url}\""
+            ));
+        }
+        if provider.validations.is_empty() {
+            return Some(format!(
+                "oidcProviders[{index}] (issuerURL=\"{url}\"): at least one validation is required; without validations any caller able to obtain a token from this issuer can trigger the Receiver"
+            ));
+        }
+        seen.push(url);
+    }
+    None
 }
 
 /// The report with the path that the token makes, or without one.
@@ -143,6 +155,9 @@ pub(super) enum WakeError {
     /// It would lead to another place of the API.
     #[error("`{field}` is malformed: `{value}`")]
     Malformed { field: &'static str, value: String },
+    /// A filter has no value, or none that is true or false.
+    #[error("{0}")]
+    Filter(String),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
 }
@@ -359,14 +374,19 @@ mod tests {
                 "receiver type 'fax' not supported",
             ),
             (
-                json!({"type": "generic", "secretRef": secret, "resources": [], "resourceFilter": "true"}),
-                "UnsupportedField",
-                "`spec.resourceFilter` is not supported yet",
+                json!({"type": "generic-oidc", "resources": [], "oidcProviders": [{"issuerURL": "https://x", "validations": []}]}),
+                "ValidationFailed",
+                "oidcProviders[0] (issuerURL=\"https://x\"): at least one validation is required",
             ),
             (
-                json!({"type": "generic", "secretRef": secret, "resources": [{"kind": "Bucket", "name": "a", "filter": "true"}]}),
-                "UnsupportedField",
-                "`spec.resources[].filter` is not supported yet",
+                json!({"type": "generic-oidc", "resources": [], "oidcProviders": [provider[0], provider[0]]}),
+                "ValidationFailed",
+                "oidcProviders[1]: duplicate issuerURL \"https://x\"",
+            ),
+            (
+                json!({"type": "generic-oidc", "resources": [], "oidcProviders": [{"issuerURL": "file:///x", "validations": provider[0]["validations"]}]}),
+                "ValidationFailed",
+                "oidcProviders[0]: issuerURL \"file:///x\" must start with http:// or https://",
             ),
         ] {
             let outcome = judge(&receiver(spec).spec).expect_err("it is refused");

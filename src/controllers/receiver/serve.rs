@@ -1,12 +1,13 @@
 //! Answers calls: with Flux's status codes, and with as few words as Flux.
 
-use super::execute::Waker;
-use super::{Gates, fetch, plan};
+use super::execute::{Call, Waker};
+use super::{Gates, expressions, fetch, plan};
 use crate::adapters::cluster::objects::SecretData;
 use crate::adapters::cluster::watch::key_of;
-use crate::adapters::issuer::Issuers;
+use crate::adapters::issuer::{Issuers, Keys};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::webhook::{Answer, Hook};
+use crate::api::receiver::OidcProvider;
 use crate::api::{CustomObject, Receiver};
 use crate::controllers::driver::Shared;
 use crate::controllers::hints::Hints;
@@ -15,10 +16,11 @@ use crate::domain::conditions::READY;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::with_causes;
 use crate::domain::webhook::gate::{Fingerprint, of_body, of_id};
-use crate::domain::webhook::jwt::{self, TokenError};
+use crate::domain::webhook::jwt::{self, Claims, TokenError};
 use crate::domain::webhook::verify::{Sender, Verified, verify};
 use crate::domain::webhook::{Delivery, payload};
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -58,6 +60,13 @@ enum Refused {
     Failed(String),
 }
 
+/// What is expected of a token that cannot be told from the token itself.
+const DEFAULT_AUDIENCE: &str = "notification-controller";
+
+fn invalid(error: &dyn std::error::Error) -> Refused {
+    Refused::Invalid(with_causes(error))
+}
+
 impl Webhooks {
     /// Answers for the Receivers of `caches`.
     pub fn new(
@@ -95,7 +104,6 @@ impl Webhooks {
         key: &ObjectKey,
         delivery: &Delivery,
     ) -> Result<(), Refused> {
-        let invalid = |error: &dyn std::error::Error| Refused::Invalid(with_causes(error));
         let (token, data) = fetch::token(&self.shared.client, receiver)
             .await
             .map_err(|error| invalid(&error))?;
@@ -109,17 +117,30 @@ impl Webhooks {
         let spec = &receiver.spec;
         let sender = plan::sender(&spec.kind)
             .ok_or_else(|| Refused::Invalid("the type is not known".to_owned()))?;
-        if sender == Sender::Gcr {
-            self.verify_google(delivery, &data).await?;
-        }
+        let claims = match sender {
+            Sender::Gcr => self.verify_google(delivery, &data).await.map(|()| None)?,
+            Sender::GenericOidc => Some(self.verify_claims(delivery, &spec.oidc_providers).await?),
+            _ => None,
+        };
         let verified = verify(sender, delivery, token.expose(), &spec.events)
             .map_err(|error| invalid(&error))?;
+        let filtered = spec.resource_filter.is_some()
+            || spec
+                .resources
+                .iter()
+                .any(|resource| resource.filter.is_some());
+        let req = if filtered {
+            request(delivery, &verified)?
+        } else {
+            Value::Null
+        };
         let fingerprints = fingerprints(delivery, &verified);
         if !self.gates.is_new(key, &fingerprints) {
             return Err(Refused::Again(sender));
         }
         let heard = payload::read(&delivery.headers, &verified.payload);
-        let woken = self.waker.wake(spec, &key.namespace, &heard).await;
+        let call = Call { heard, req, claims };
+        let woken = self.waker.wake(spec, &key.namespace, call).await;
         tracing::info!(receiver = %key, r#type = spec.kind.as_str(), asked = woken.asked, told = woken.told, "a webhook was called");
         if woken.errors.is_empty() {
             return Ok(());
@@ -135,33 +156,64 @@ impl Webhooks {
 
     /// Checks Google's identity token against the account and the audience in the Secret.
     async fn verify_google(&self, delivery: &Delivery, data: &SecretData) -> Result<(), Refused> {
-        let invalid = |error: &dyn std::error::Error| Refused::Invalid(with_causes(error));
         let expected = |key: &'static str| {
             let text = data.text(key).filter(|text| !text.expose().is_empty());
             text.ok_or_else(|| {
-                Refused::Invalid(format!(
-                    "invalid secret data: required field '{key}' for GCR receiver"
-                ))
+                let words = format!("invalid secret data: required field '{key}' for GCR receiver");
+                Refused::Invalid(words)
             })
         };
         let (email, audience) = (expected("email")?, expected("audience")?);
         let token =
             jwt::bearer(delivery.headers.get("authorization")).map_err(|error| invalid(&error))?;
+        let keys = Keys::At(&self.google_keys);
+        let claims = self.claims(token, keys, audience.expose()).await?;
+        jwt::check_google(&claims, email.expose()).map_err(|error| invalid(&error))
+    }
+
+    /// Checks a token of one of the providers, and what its provider asks of it.
+    async fn verify_claims(
+        &self,
+        delivery: &Delivery,
+        providers: &[OidcProvider],
+    ) -> Result<Claims, Refused> {
+        let token =
+            jwt::bearer(delivery.headers.get("authorization")).map_err(|error| invalid(&error))?;
+        let issuer = jwt::unverified_issuer(token).map_err(|error| invalid(&error))?;
+        let provider = providers
+            .iter()
+            .find(|provider| provider.issuer_url == issuer);
+        let provider = provider.ok_or_else(|| {
+            Refused::Invalid("no oidcProvider configured for the issuer of the token".to_owned())
+        })?;
+        let audience = provider.audience.as_deref().unwrap_or(DEFAULT_AUDIENCE);
+        let claims = self
+            .claims(token, Keys::Of(&provider.issuer_url), audience)
+            .await?;
+        expressions::validate(provider, &claims)
+            .await
+            .map_err(Refused::Invalid)?;
+        Ok(claims)
+    }
+
+    /// The claims of a token that a published key has signed, for an audience.
+    async fn claims(
+        &self,
+        token: &str,
+        source: Keys<'_>,
+        audience: &str,
+    ) -> Result<Claims, Refused> {
         let mut renew = false;
         loop {
             let keys = self
                 .issuers
-                .keys(&self.google_keys, renew)
+                .keys(source, renew)
                 .await
                 .map_err(|error| invalid(&error))?;
-            match jwt::verify(token, &keys, audience.expose(), Timestamp::now()) {
+            match jwt::verify(token, &keys, audience, Timestamp::now()) {
                 // The keys may be newer than those at hand.
                 Err(TokenError::UnknownKey) if !renew => renew = true,
-                Ok(claims) => {
-                    return jwt::check_google(&claims, email.expose())
-                        .map_err(|error| invalid(&error));
-                }
-                Err(error) => return Err(invalid(&error)),
+                verified => return verified.map_err(|error| invalid(&error)),
             }
         }
     }
@@ -193,6 +245,18 @@ fn again(sender: Sender) -> Answer {
     match sender {
         Sender::GenericHmac => Answer::status(409).saying("this body was sent before\nhint: put something into it that differs each time, such as an `id`\n"),
         _ => Answer::status(200),
+    }
+}
+
+/// The payload as filters see it: an object of JSON, and an empty one for what does not say that it is JSON.
+fn request(delivery: &Delivery, verified: &Verified<'_>) -> Result<Value, Refused> {
+    let media_type = delivery.headers.media_type();
+    let says_so = media_type == "application/json" || media_type.ends_with("+json");
+    let unreadable = || Refused::Failed("failed to parse request body as JSON".to_owned());
+    match serde_json::from_slice(&verified.payload) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        _ if says_so => Err(unreadable()),
+        _ => Ok(Value::Object(Map::new())),
     }
 }
 

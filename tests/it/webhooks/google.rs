@@ -8,19 +8,18 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 const EMAIL: &str = "push@project.iam.gserviceaccount.com";
 const AUDIENCE: &str = "https://hooks.example/gcr";
 
 /// Whoever signs, with a key of this run.
-struct Issuer {
+pub(super) struct Issuer {
     pair: EcdsaKeyPair,
     random: SystemRandom,
 }
 
 impl Issuer {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let random = SystemRandom::new();
         let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random);
         let document = document.expect("a key can be made");
@@ -41,7 +40,7 @@ impl Issuer {
         json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": "one", "x": x, "y": y}]})
     }
 
-    fn token(&self, claims: &Value) -> String {
+    pub(super) fn token(&self, claims: &Value) -> String {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!(
             "{}.{}",
@@ -56,19 +55,18 @@ impl Issuer {
     }
 }
 
-/// Serves the keys on a free port; the URL.
-async fn publish(issuer: &Issuer) -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("loopback has a free port");
-    let address = listener.local_addr().expect("it is bound");
-    let keys = Arc::new(issuer.published().to_string());
-    let router = Router::new().route(
-        "/certs",
-        get(move || async move { keys.as_str().to_owned() }),
-    );
+/// Serves the keys, and where they are, on a free port; the URL of the server.
+pub(super) async fn publish(issuer: &Issuer) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+    let listener = listener.expect("loopback has a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let keys = issuer.published().to_string();
+    let found = json!({"issuer": url, "jwks_uri": format!("{url}/certs")}).to_string();
+    let router = Router::new()
+        .route("/certs", get(|| async { keys }))
+        .route("/.well-known/openid-configuration", get(|| async { found }));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    format!("http://{address}/certs")
+    url
 }
 
 fn claims() -> Value {
@@ -87,7 +85,7 @@ fn message(number: u32) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_push_of_googles_counts_with_a_token_for_the_account_and_the_audience() {
     let issuer = Issuer::new();
-    let keys = format!("--receiver-google-keys={}", publish(&issuer).await);
+    let keys = format!("--receiver-google-keys={}/certs", publish(&issuer).await);
     let (fleet, url) = serving("hook-google", &[&keys]).await;
     fleet
         .apply("GitRepository", "fleet", fleet.git_repository())

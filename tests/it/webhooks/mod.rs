@@ -1,6 +1,7 @@
 //! Webhooks, called in the running program: by the real registry, and as each sender calls.
 
 mod calls;
+mod filters;
 mod google;
 mod registries;
 
