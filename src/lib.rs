@@ -31,6 +31,7 @@
 //! | stage | decided by | done by | hands on |
 //! |---|---|---|---|
 //! | scan | [`domain::scan`] | [`adapters::registry`] | [`domain::tags::TagSet`] |
+//! | hear | [`domain::webhook`] | [`adapters::webhook`] | tags to look for |
 //! | select | [`domain::policy`] | the registry, for a digest | [`domain::image::ImageRef`] |
 //! | rewrite | [`domain::rewrite`] | [`adapters::git`] | [`domain::change::ChangeReport`] |
 //! | commit, push | [`domain::message`] | [`adapters::git`] | a commit |

@@ -10,7 +10,7 @@ use crate::domain::webhook::{Delivery, Headers};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use connection::Bounded;
 use futures::StreamExt;
@@ -56,6 +56,8 @@ pub struct Answer {
     pub retry_after: Option<Duration>,
     /// What a person should know; nothing that helps an attacker.
     pub words: String,
+    /// Whose events are welcome, when that was the question.
+    origin: Option<HeaderValue>,
 }
 
 impl Answer {
@@ -65,6 +67,7 @@ impl Answer {
             status,
             retry_after: None,
             words: String::new(),
+            origin: None,
         }
     }
 
@@ -91,6 +94,9 @@ impl IntoResponse for Answer {
         // A connection serves one request: then its bound in time is the request's.
         let fields = response.headers_mut();
         fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if let Some(origin) = self.origin {
+            fields.insert("webhook-allowed-origin", origin);
+        }
         if let Some(wait) = self.retry_after {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
@@ -133,6 +139,9 @@ async fn answer<H: Hook>(State(server): State<Arc<Server<H>>>, request: Request)
         Ok(receiver) => receiver,
         Err(answer) => return answer,
     };
+    if let Some(consent) = consent(&request) {
+        return consent;
+    }
     let told = length(&request);
     if told.is_some_and(|length| length > LARGEST_BODY) {
         return Answer::status(413);
@@ -155,6 +164,17 @@ async fn answer<H: Hook>(State(server): State<Arc<Server<H>>>, request: Request)
         Ok(Some((_, Err(status)))) => Answer::status(status),
         Ok(None) | Err(_) => Answer::status(408),
     }
+}
+
+/// The answer to a sender of CloudEvents that asks first whether it may send (CloudEvents' web hooks, section 4), as Azure's
+/// Event Grid does.
+fn consent(request: &Request) -> Option<Answer> {
+    let origin = request.headers().get("webhook-request-origin")?;
+    let asks = request.method() == Method::OPTIONS;
+    asks.then(|| Answer {
+        origin: Some(origin.clone()),
+        ..Answer::status(200)
+    })
 }
 
 /// `Content-Length`, when it is there.

@@ -162,6 +162,31 @@ async fn reqwest_like(address: &str, request: Vec<u8>) -> String {
 }
 
 #[tokio::test]
+async fn a_sender_of_cloud_events_may_ask_first_where_there_is_somebody() {
+    let (hook, address) = server().await;
+    let ask = |path: &str| {
+        format!(
+            "OPTIONS {path} HTTP/1.1\r\nHost: x\r\nWebHook-Request-Origin: eventgrid.azure.net\r\n\r\n"
+        )
+    };
+    let answer = answer_to(&address, ask("/hook/known").as_bytes()).await;
+    assert!(
+        answer.starts_with("http/1.1 200")
+            && answer.contains("webhook-allowed-origin: eventgrid.azure.net\r\n"),
+        "{answer}"
+    );
+    assert!(
+        answer_to(&address, ask("/hook/other").as_bytes())
+            .await
+            .starts_with("http/1.1 404")
+    );
+    assert!(
+        hook.0.lock().expect("nobody panics").is_empty(),
+        "it was no delivery"
+    );
+}
+
+#[tokio::test]
 async fn whoever_comes_too_often_is_told_when_to_come_again() {
     let (_, address) = server().await;
     let answer = answer_to(&address, &post("/hook/busy", "Content-Length: 0\r\n", "")).await;

@@ -11,6 +11,7 @@ use crate::api::receiver::ReceiverSpec;
 use crate::api::{ImageRepository, REQUESTED_AT};
 use crate::controllers::hints::Hints;
 use crate::controllers::triggers::{Caches, Queues};
+use crate::domain::cel::as_go_reads;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::webhook::jwt::Claims;
@@ -125,7 +126,7 @@ impl Waker {
             let res = json!({"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata});
             let question = Question {
                 expressions: filters.to_vec(),
-                res,
+                res: as_go_reads(res),
             };
             Candidate {
                 resource,

@@ -4,7 +4,7 @@
 //! ([`cel`](crate::domain::cel)).
 
 use crate::api::receiver::{OidcProvider, ReceiverSpec, ReceiverType};
-use crate::domain::cel::{CelError, Expression, STACK};
+use crate::domain::cel::{CelError, Expression, STACK, as_go_reads};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::webhook::jwt::Claims;
 use serde_json::{Map, Value};
@@ -131,7 +131,8 @@ pub(super) async fn filter(
     {
         return Ok(questions.iter().map(|_| Ok(true)).collect());
     }
-    let claims = claims.map(Value::Object);
+    let claims = claims.map(|claims| as_go_reads(Value::Object(claims)));
+    let req = as_go_reads(req);
     on_stack(move || {
         questions
             .iter()
@@ -158,7 +159,7 @@ fn answer(question: &Question, req: &Value, claims: Option<&Value>) -> Result<bo
 /// # Errors
 /// The messages of what does not hold, or why that cannot be said.
 pub(super) async fn validate(provider: &OidcProvider, claims: &Claims) -> Result<(), String> {
-    let (provider, claims) = (provider.clone(), Value::Object(claims.clone()));
+    let (provider, claims) = (provider.clone(), as_go_reads(Value::Object(claims.clone())));
     on_stack(move || judge(&provider, &claims)).await?
 }
 

@@ -73,7 +73,13 @@ impl Default for Gates {
 }
 
 impl Gates {
-    /// Lets one more call in, or says how long to wait.
+    /// Lets one more call be looked at, or says how long to wait.
+    fn look(&self, receiver: &ObjectKey) -> Result<(), Duration> {
+        let now = self.started.elapsed();
+        self.lock().entry(receiver.clone()).or_default().look(now)
+    }
+
+    /// Lets one more genuine call in, or says how long to wait.
     fn admit(&self, receiver: &ObjectKey) -> Result<(), Duration> {
         let now = self.started.elapsed();
         self.lock().entry(receiver.clone()).or_default().admit(now)

@@ -56,6 +56,8 @@ enum Refused {
     Invalid(String),
     /// It came before.
     Again(Sender),
+    /// There are too many.
+    Wait(Duration),
     /// Not everything could be woken.
     Failed(String),
 }
@@ -134,6 +136,7 @@ impl Webhooks {
         } else {
             Value::Null
         };
+        self.gates.admit(key).map_err(Refused::Wait)?;
         let fingerprints = fingerprints(delivery, &verified);
         if !self.gates.is_new(key, &fingerprints) {
             return Err(Refused::Again(sender));
@@ -230,6 +233,7 @@ impl Webhooks {
                 tracing::info!(receiver = %key, "a webhook was called again with the same delivery, which has no effect");
                 (again(sender), "replayed")
             }
+            Err(Refused::Wait(wait)) => (Answer::wait(wait), "limited"),
             Err(Refused::Failed(error)) => {
                 tracing::error!(receiver = %key, error, "a webhook could not wake everything");
                 (Answer::status(500), "failed")
@@ -280,11 +284,11 @@ impl Hook for Webhooks {
             self.metrics().webhook("unready");
             return Err(Answer::status(503));
         }
-        match self.gates.admit(&key_of(&*receiver)) {
+        match self.gates.look(&key_of(&*receiver)) {
             Ok(()) => Ok(receiver),
             Err(wait) => {
                 self.metrics().webhook("limited");
-                Err(Answer::wait(wait.max(Duration::from_secs(1))))
+                Err(Answer::wait(wait))
             }
         }
     }

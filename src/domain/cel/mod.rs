@@ -191,6 +191,21 @@ impl Expression {
     }
 }
 
+/// The same value with all numbers as doubles, which is how Go reads JSON: the values of Flux's filters.
+pub fn as_go_reads(value: Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
+        Value::Array(items) => items.into_iter().map(as_go_reads).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            fields
+                .map(|(name, value)| (name, as_go_reads(value)))
+                .collect()
+        }
+        other => other,
+    }
+}
+
 fn add((bytes, nodes): (usize, usize), (more_bytes, more_nodes): (usize, usize)) -> (usize, usize) {
     (bytes + more_bytes, nodes + more_nodes)
 }

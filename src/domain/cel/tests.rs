@@ -110,6 +110,25 @@ fn a_value_that_is_not_there_or_not_boolean_is_an_error() {
 }
 
 #[test]
+fn numbers_are_those_that_go_reads() {
+    let payload = as_go_reads(
+        json!({"count": 3, "list": [1, 2.5, {"deep": -7}], "big": 9_007_199_254_740_993_i64}),
+    );
+    for text in [
+        "req.count == 3",
+        "req.count > 2 && req.count < 4 && req.count in [1, 2, 3]",
+        "req.count / 2.0 == 1.5",
+        "type(req.count) == double",
+        "int(req.count) % 2 == 1",
+        "req.list[2].deep == -7",
+        "req.list.exists(x, type(x) == double && x == 2.5)",
+        "req.big == 9007199254740992.0",
+    ] {
+        assert_eq!(holds(text, &payload, &json!({})), Ok(true), "{text}");
+    }
+}
+
+#[test]
 fn values_come_back_as_json() {
     let value = |text: &str| {
         on_stack(|| {

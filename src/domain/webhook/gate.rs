@@ -11,8 +11,10 @@ use std::time::Duration;
 
 /// How long a delivery is remembered.
 pub const WINDOW: Duration = Duration::from_secs(300);
-/// How many deliveries one receiver takes a second, with two seconds' worth of them at once.
+/// How many deliveries one receiver acts upon in a second, with two seconds' worth of them at once.
 pub const PER_SECOND: u32 = 10;
+/// How many more it looks at, to tell whether they are genuine: whoever proves nothing must not use up the share of those who do.
+const LOOKED_AT: u32 = 10;
 
 /// What a delivery is known by: its receiver's own number for it, or its signed body.
 pub type Fingerprint = [u8; 32];
@@ -38,6 +40,9 @@ fn fingerprint(kind: &[u8], bytes: &[u8]) -> Fingerprint {
 /// What is remembered of the deliveries of one receiver.
 #[derive(Debug)]
 pub struct Gate {
+    /// Of all that comes.
+    doorstep: Pace,
+    /// Of what is genuine.
     pace: Pace,
     seen: HashSet<Fingerprint>,
     order: VecDeque<(Duration, Fingerprint)>,
@@ -54,14 +59,17 @@ impl Default for Gate {
 impl Gate {
     /// A gate that lets so many deliveries a second through, and twice as many at once, and remembers each for `window`.
     pub fn new(per_second: u32, window: Duration) -> Self {
-        let rate = Rate {
-            gap: Duration::from_secs(1) / per_second.max(1),
-            burst: per_second.max(1) * 2,
+        let rate = |per_second: u32| {
+            let per_second = per_second.max(1);
+            let gap = Duration::from_secs(1) / per_second;
+            let burst = per_second.saturating_mul(2);
+            Pace::new(Some(Rate { gap, burst }))
         };
         let seconds = usize::try_from(window.as_secs()).unwrap_or(usize::MAX);
         let rate_fits = (per_second as usize).saturating_mul(seconds.saturating_add(3));
         Self {
-            pace: Pace::new(Some(rate)),
+            doorstep: rate(per_second.saturating_mul(LOOKED_AT)),
+            pace: rate(per_second),
             seen: HashSet::new(),
             order: VecDeque::new(),
             window,
@@ -70,7 +78,15 @@ impl Gate {
         }
     }
 
-    /// Lets one more delivery in.
+    /// Lets one more delivery be looked at, whoever it is of.
+    ///
+    /// # Errors
+    /// How long to wait when there are too many.
+    pub fn look(&mut self, now: Duration) -> Result<(), Duration> {
+        self.doorstep.book(now, Duration::ZERO).map(drop)
+    }
+
+    /// Lets one more genuine delivery in.
     ///
     /// # Errors
     /// How long to wait when there are too many.
@@ -155,6 +171,14 @@ mod tests {
         let wait = gate.admit(seconds(5)).expect_err("the burst is spent");
         assert!(wait > Duration::ZERO && wait <= seconds(1), "{wait:?}");
         assert_eq!(gate.admit(seconds(6)), Ok(()));
+    }
+
+    #[test]
+    fn a_flood_of_what_proves_nothing_leaves_the_share_of_the_genuine() {
+        let mut gate = Gate::default();
+        let looked_at = (0..1000).filter(|_| gate.look(seconds(5)).is_ok()).count();
+        assert_eq!(looked_at, 200);
+        assert_eq!(gate.admit(seconds(5)), Ok(()));
     }
 
     proptest! {

@@ -118,6 +118,47 @@ async fn the_same_delivery_again_has_no_effect() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn calls_are_counted_by_what_came_of_them() {
+    let (mut fleet, url) = serving("hook-counted", &[]).await;
+    source(&fleet, "fleet", json!({})).await;
+    let resources = json!([{"kind": "GitRepository", "name": "fleet"}]);
+    let hook = format!(
+        "{url}{}",
+        receiver(&fleet, "harbor", "harbor", resources).await
+    );
+    let body =
+        json!({"id": "1", "action": "push", "target": {"repository": "a", "tag": "1"}}).to_string();
+    for (token, expected) in [("wrong", 400), (TOKEN, 200), (TOKEN, 200)] {
+        assert_eq!(
+            call(&hook, &[("authorization", token)], &body).await.0,
+            expected
+        );
+    }
+    assert_eq!(call(&format!("{url}/hook/nobody"), &[], "").await.0, 404);
+    let line = fleet
+        .process()
+        .wait_for_line("serving metrics", crate::support::fleet::PATIENCE);
+    let line: Value = serde_json::from_str(&line).expect("log lines are JSON");
+    let address = line["address"]
+        .as_str()
+        .expect("the line tells the address");
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a plain client");
+    let answer = client
+        .get(format!("http://{address}/metrics"))
+        .send()
+        .await
+        .expect("the program answers");
+    let text = answer.text().await.expect("it is text");
+    for result in ["accepted", "refused", "replayed", "unknown"] {
+        let series = format!("highwater_webhooks_total{{result=\"{result}\"}} 1");
+        assert!(text.contains(&series), "{series}\n{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_told_to_wait() {
     let (fleet, url) = serving("hook-flood", &[]).await;
     source(&fleet, "fleet", json!({})).await;
