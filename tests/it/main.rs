@@ -6,6 +6,7 @@ mod build;
 mod build_command;
 mod build_fields;
 mod build_hostile;
+mod conditions;
 mod crds;
 mod demo;
 mod deploy;

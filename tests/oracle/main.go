@@ -39,6 +39,7 @@ var kinds = map[string]func(json.RawMessage) (any, error){
 	"selection":    each(answerSelection),
 	"template":     each(answerTemplate),
 	"substitution": each(answerSubstitution),
+	"cel":          each(answerCel),
 }
 
 // each makes a kind that takes a list and answers each of its items.

@@ -1,8 +1,7 @@
-//! What can be said of an expression without evaluating it: which names it uses, what it could cost, and sometimes its type.
+//! What can be said of an expression without any value: which names it uses, how deep it is, and sometimes its type.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue};
 use cel::parser::Expression;
-use serde_json::Value;
 
 /// Names of types and of groups of functions, which stand where variables do.
 const KNOWN_NAMES: [&str; 15] = [
@@ -23,8 +22,8 @@ const KNOWN_NAMES: [&str; 15] = [
     "dyn",
 ];
 
-/// Functions of the language, besides operators.
-const FUNCTIONS: [&str; 37] = [
+/// Functions of the language, besides operators. `format` is left out: a width in it makes a text of any length.
+const FUNCTIONS: [&str; 36] = [
     "size",
     "contains",
     "startsWith",
@@ -49,7 +48,6 @@ const FUNCTIONS: [&str; 37] = [
     "substring",
     "trim",
     "reverse",
-    "format",
     "quote",
     "encode",
     "decode",
@@ -62,25 +60,6 @@ const FUNCTIONS: [&str; 37] = [
     "orValue",
     "first",
     "last",
-];
-
-/// Functions that make a text or a list out of others: in a loop they multiply what is there.
-const MAKERS: [&str; 15] = [
-    "join",
-    "lowerAscii",
-    "upperAscii",
-    "replace",
-    "split",
-    "substring",
-    "trim",
-    "reverse",
-    "format",
-    "quote",
-    "encode",
-    "decode",
-    "string",
-    "bytes",
-    "_+_",
 ];
 
 /// Deepest expression: each level takes a byte of text at least.
@@ -100,71 +79,22 @@ pub(super) fn nesting(text: &str) -> usize {
     most
 }
 
-/// The loops of an expression.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Shape {
-    /// How many loops stand in each other at most.
-    depth: u32,
-    /// How many there are.
-    loops: u32,
-    /// Whether a loop gathers what it finds, as `map` and `filter` do.
-    gathers: bool,
-    /// Whether a text or a list is made anywhere else.
-    makes: bool,
-}
-
-impl Shape {
-    /// The most that an evaluation over so many bytes and values could touch or make.
-    pub(super) fn cost(self, bytes: usize, nodes: usize) -> u128 {
-        let (bytes, nodes) = (bytes.max(1) as u128, nodes.max(1) as u128);
-        match (self.makes, self.loops) {
-            // What is gathered takes memory, where what is only looked at takes time.
-            (false, _) if self.gathers && self.depth > 1 => {
-                nodes.saturating_pow(self.depth).saturating_mul(8)
-            }
-            (false, _) => nodes.saturating_pow(self.depth),
-            (true, 0) => bytes,
-            (true, loops) => bytes.saturating_pow(loops.saturating_add(1)),
-        }
-    }
-}
-
-/// The bytes and the number of values in a document.
-pub(super) fn size(value: &Value) -> (usize, usize) {
-    match value {
-        Value::String(text) => (text.len() + 1, 1),
-        Value::Array(items) => items.iter().map(size).fold((1, 1), super::add),
-        Value::Object(fields) => {
-            let fields = fields
-                .iter()
-                .map(|(name, value)| super::add((name.len() + 1, 0), size(value)));
-            fields.fold((1, 1), super::add)
-        }
-        _ => (8, 1),
-    }
-}
-
 /// Looks at every name.
 ///
 /// # Errors
 /// Words for a variable or a function that is not there.
-pub(super) fn check(expression: &Expression, variables: &[&str]) -> Result<Shape, String> {
-    let mut walk = Walk {
-        known: variables.iter().map(|name| (*name).to_owned()).collect(),
-        shape: Shape::default(),
-    };
-    walk.visit(&expression.expr, 0, 0)?;
-    Ok(walk.shape)
+pub(super) fn check(expression: &Expression, variables: &[&str]) -> Result<(), String> {
+    let known = variables.iter().map(|name| (*name).to_owned()).collect();
+    Walk { known }.visit(&expression.expr, 0)
 }
 
 struct Walk {
     /// Variables in scope.
     known: Vec<String>,
-    shape: Shape,
 }
 
 impl Walk {
-    fn visit(&mut self, expression: &Expr, nested: usize, loops: u32) -> Result<(), String> {
+    fn visit(&mut self, expression: &Expr, nested: usize) -> Result<(), String> {
         if nested > DEEPEST {
             return Err("it is nested too deeply".to_owned());
         }
@@ -172,27 +102,27 @@ impl Walk {
         match expression {
             Expr::Unspecified | Expr::Literal(_) => Ok(()),
             Expr::Ident(name) => self.name(name),
-            Expr::Select(select) => self.visit(&select.operand.expr, nested, loops),
-            Expr::Call(call) => self.call(call, nested, loops),
-            Expr::List(list) => list
-                .elements
-                .iter()
-                .try_for_each(|element| self.visit(&element.expr, nested, loops)),
-            Expr::Map(map) => map
-                .entries
-                .iter()
-                .try_for_each(|entry| self.entry(&entry.expr, nested, loops)),
+            Expr::Select(select) => self.visit(&select.operand.expr, nested),
+            Expr::Call(call) => self.call(call, nested),
+            Expr::List(list) => {
+                let mut elements = list.elements.iter();
+                elements.try_for_each(|element| self.visit(&element.expr, nested))
+            }
+            Expr::Map(map) => {
+                let mut entries = map.entries.iter();
+                entries.try_for_each(|entry| self.entry(&entry.expr, nested))
+            }
             Expr::Struct(_) => Err("messages cannot be made".to_owned()),
-            Expr::Comprehension(comprehension) => self.comprehension(comprehension, nested, loops),
+            Expr::Comprehension(comprehension) => self.comprehension(comprehension, nested),
         }
     }
 
-    fn entry(&mut self, entry: &EntryExpr, nested: usize, loops: u32) -> Result<(), String> {
+    fn entry(&mut self, entry: &EntryExpr, nested: usize) -> Result<(), String> {
         match entry {
-            EntryExpr::StructField(field) => self.visit(&field.value.expr, nested, loops),
+            EntryExpr::StructField(field) => self.visit(&field.value.expr, nested),
             EntryExpr::MapEntry(entry) => {
-                self.visit(&entry.key.expr, nested, loops)?;
-                self.visit(&entry.value.expr, nested, loops)
+                self.visit(&entry.key.expr, nested)?;
+                self.visit(&entry.value.expr, nested)
             }
         }
     }
@@ -208,114 +138,86 @@ impl Walk {
         }
     }
 
-    fn call(&mut self, call: &CallExpr, nested: usize, loops: u32) -> Result<(), String> {
+    fn call(&mut self, call: &CallExpr, nested: usize) -> Result<(), String> {
         let name = call.func_name.as_str();
         let last = name.rsplit('.').next().unwrap_or_default();
         let operator = !name.starts_with(|first: char| first.is_ascii_alphabetic());
         if !operator && !FUNCTIONS.contains(&last) {
             return Err(format!("undeclared reference to '{name}'"));
         }
-        self.shape.makes |= MAKERS.contains(&last);
         if let Some(target) = &call.target {
-            self.visit(&target.expr, nested, loops)?;
+            self.visit(&target.expr, nested)?;
         }
-        call.args
-            .iter()
-            .try_for_each(|argument| self.visit(&argument.expr, nested, loops))
+        let mut arguments = call.args.iter();
+        arguments.try_for_each(|argument| self.visit(&argument.expr, nested))
     }
 
-    fn comprehension(
-        &mut self,
-        comprehension: &ComprehensionExpr,
-        nested: usize,
-        loops: u32,
-    ) -> Result<(), String> {
-        self.visit(&comprehension.iter_range.expr, nested, loops)?;
-        self.visit(&comprehension.accu_init.expr, nested, loops)?;
+    fn comprehension(&mut self, loops: &ComprehensionExpr, nested: usize) -> Result<(), String> {
+        self.visit(&loops.iter_range.expr, nested)?;
+        self.visit(&loops.accu_init.expr, nested)?;
         let before = self.known.len();
-        self.known.push(comprehension.accu_var.clone());
-        self.known.push(comprehension.iter_var.clone());
-        self.known.extend(comprehension.iter_var2.clone());
-        // `optMap` and the like bind a name, and go round at most once.
-        let round =
-            !matches!(&comprehension.iter_range.expr, Expr::List(list) if list.elements.is_empty());
-        let loops = loops + u32::from(round);
-        self.shape.loops += u32::from(round);
-        self.shape.depth = self.shape.depth.max(loops);
-        self.shape.gathers |= matches!(&comprehension.accu_init.expr, Expr::List(_) | Expr::Map(_));
-        // How a loop goes on and gathers is written in operators, `+` among them: only what people wrote makes anything.
-        let made = self.shape.makes;
-        self.visit(&comprehension.loop_cond.expr, nested, loops)?;
-        self.visit(&comprehension.loop_step.expr, nested, loops)?;
-        if !made {
-            self.shape.makes =
-                makes_in_step(&comprehension.loop_step.expr, &comprehension.accu_var, 0);
+        self.known.push(loops.accu_var.clone());
+        self.known.push(loops.iter_var.clone());
+        self.known.extend(loops.iter_var2.clone());
+        for part in [&loops.loop_cond, &loops.loop_step, &loops.result] {
+            self.visit(&part.expr, nested)?;
         }
-        self.visit(&comprehension.result.expr, nested, loops)?;
         self.known.truncate(before);
         Ok(())
     }
 }
 
-/// Whether a step of a loop makes something besides gathering: `@result + [x]` is how `map` and `filter` gather.
-fn makes_in_step(expression: &Expr, gathered: &str, nested: usize) -> bool {
-    if nested > DEEPEST {
-        return true;
-    }
-    let inner = |expression: &Expr| makes_in_step(expression, gathered, nested + 1);
-    match expression {
-        Expr::Call(call) => {
-            let last = call.func_name.rsplit('.').next().unwrap_or_default();
-            let gathers = last == "_+_"
-                && matches!(call.args.first().map(|argument| &argument.expr), Some(Expr::Ident(name)) if name == gathered);
-            MAKERS.contains(&last) && !gathers
-                || call
-                    .target
-                    .as_ref()
-                    .is_some_and(|target| inner(&target.expr))
-                || call.args.iter().any(|argument| inner(&argument.expr))
-        }
-        Expr::Select(select) => inner(&select.operand.expr),
-        Expr::List(list) => list.elements.iter().any(|element| inner(&element.expr)),
-        Expr::Map(map) => map.entries.iter().any(|entry| match &entry.expr {
-            EntryExpr::MapEntry(entry) => inner(&entry.key.expr) || inner(&entry.value.expr),
-            EntryExpr::StructField(field) => inner(&field.value.expr),
-        }),
-        Expr::Comprehension(comprehension) => {
-            inner(&comprehension.iter_range.expr)
-                || makes_in_step(
-                    &comprehension.loop_step.expr,
-                    &comprehension.accu_var,
-                    nested + 1,
-                )
-                || inner(&comprehension.result.expr)
-        }
-        Expr::Unspecified | Expr::Literal(_) | Expr::Ident(_) | Expr::Struct(_) => false,
+/// The type of an expression's value, where it shows without knowing any value; `dyn` is that of a place in a document, which
+/// cel-go takes for no condition.
+pub(super) fn certain_type(expression: &Expression) -> Option<&'static str> {
+    match &expression.expr {
+        Expr::Literal(literal) => Some(literal_type(literal)),
+        Expr::List(_) => Some("list"),
+        Expr::Map(_) => Some("map"),
+        Expr::Select(select) => Some(if select.test { "bool" } else { "dyn" }),
+        Expr::Ident(_) => Some("dyn"),
+        Expr::Call(call) => call_type(call),
+        Expr::Comprehension(comprehension) => comprehension_type(comprehension),
+        Expr::Unspecified | Expr::Struct(_) => None,
     }
 }
 
-/// The type of an expression's value, where it shows without knowing any value.
-pub(super) fn certain_type(expression: &Expression) -> Option<&'static str> {
-    match &expression.expr {
-        Expr::Literal(literal) => Some(match literal {
-            LiteralValue::Boolean(_) => "bool",
-            LiteralValue::Int(_) => "int",
-            LiteralValue::UInt(_) => "uint",
-            LiteralValue::Double(_) => "double",
-            LiteralValue::String(_) => "string",
-            LiteralValue::Bytes(_) => "bytes",
-            LiteralValue::Null => "null_type",
-        }),
-        Expr::List(_) => Some("list"),
-        Expr::Map(_) => Some("map"),
-        Expr::Select(select) => select.test.then_some("bool"),
-        Expr::Call(call) => match call.func_name.as_str() {
-            "size" | "indexOf" | "lastIndexOf" | "int" => Some("int"),
-            "string" | "charAt" | "join" | "lowerAscii" | "upperAscii" | "replace"
-            | "substring" | "trim" | "format" => Some("string"),
-            "split" => Some("list"),
-            _ => None,
+fn literal_type(literal: &LiteralValue) -> &'static str {
+    match literal {
+        LiteralValue::Boolean(_) => "bool",
+        LiteralValue::Int(_) => "int",
+        LiteralValue::UInt(_) => "uint",
+        LiteralValue::Double(_) => "double",
+        LiteralValue::String(_) => "string",
+        LiteralValue::Bytes(_) => "bytes",
+        LiteralValue::Null => "null_type",
+    }
+}
+
+fn call_type(call: &CallExpr) -> Option<&'static str> {
+    let argument = |index: usize| call.args.get(index).and_then(certain_type);
+    Some(match call.func_name.as_str() {
+        "_[_]" => "dyn",
+        "_?_:_" => match (argument(1), argument(2)) {
+            (Some("dyn"), _) | (_, Some("dyn")) => "dyn",
+            (one, other) if one == other => return one,
+            _ => return None,
         },
+        "size" | "indexOf" | "lastIndexOf" | "int" => "int",
+        "string" | "charAt" | "join" | "lowerAscii" | "upperAscii" | "replace" | "substring"
+        | "trim" | "format" => "string",
+        "split" => "list",
+        _ => return None,
+    })
+}
+
+fn comprehension_type(comprehension: &ComprehensionExpr) -> Option<&'static str> {
+    let bound =
+        matches!(&comprehension.iter_range.expr, Expr::List(list) if list.elements.is_empty());
+    match &comprehension.result.expr {
+        Expr::Ident(name) if !bound && *name == comprehension.accu_var => {
+            certain_type(&comprehension.accu_init)
+        }
         _ => None,
     }
 }

@@ -6,12 +6,12 @@
 //! runs, and is dropped, on a thread with [`STACK`]. What is absent: that thread, and what a result is used for.
 
 mod check;
+mod cost;
 
 use cel::common::traits::Iterable;
 use cel::common::types::{CelOptional, LIST_TYPE};
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError, Program, extensions};
-use check::Shape;
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -23,8 +23,8 @@ pub const LONGEST: usize = 2048;
 const MOST_NESTED: usize = 32;
 /// The stack that compiling and evaluating may need, in bytes: a level takes up to 100 kB where nothing is optimised.
 pub const STACK: usize = 128 * 1024 * 1024;
-/// What one evaluation may cost, in elements or bytes that it could touch or make.
-const MOST_WORK: u128 = 1 << 22;
+/// What one evaluation may cost, in steps that it could take: within a few seconds, and some 50 MB.
+const MOST_WORK: f64 = 4_000_000.0;
 
 /// Why an expression has no value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -69,7 +69,6 @@ pub enum CelError {
 pub struct Expression {
     text: String,
     program: Arc<Program>,
-    shape: Shape,
 }
 
 impl fmt::Debug for Expression {
@@ -118,11 +117,10 @@ impl Expression {
         let program = LANGUAGE
             .compile(text)
             .map_err(|error| invalid(error.to_string()))?;
-        let shape = check::check(program.expression(), variables).map_err(invalid)?;
+        check::check(program.expression(), variables).map_err(invalid)?;
         Ok(Self {
             text: text.to_owned(),
             program: Arc::new(program),
-            shape,
         })
     }
 
@@ -166,10 +164,9 @@ impl Expression {
     }
 
     fn evaluate(&self, values: &[(&str, &Value)]) -> Result<cel::Value, CelError> {
-        let (bytes, nodes) = values
-            .iter()
-            .fold((0, 0), |sum, (_, value)| add(sum, check::size(value)));
-        if self.shape.cost(bytes, nodes) > MOST_WORK {
+        let cost = cost::cost(&self.program.expression().expr, values);
+        // A bound that is no number is none.
+        if cost.is_nan() || cost > MOST_WORK {
             return Err(CelError::TooCostly {
                 expression: self.text.clone(),
             });
@@ -204,10 +201,6 @@ pub fn as_go_reads(value: Value) -> Value {
         }
         other => other,
     }
-}
-
-fn add((bytes, nodes): (usize, usize), (more_bytes, more_nodes): (usize, usize)) -> (usize, usize) {
-    (bytes + more_bytes, nodes + more_nodes)
 }
 
 /// Words of the interpreter, which may quote whole values.

@@ -83,6 +83,10 @@ fn what_is_wrong_is_said_when_it_is_compiled() {
         ("'text'", "expected bool, got string"),
         ("size(req.tag)", "expected bool, got int"),
         ("req.tag.split('/')", "expected bool, got list"),
+        ("req.tag", "expected bool, got dyn"),
+        ("req['tag']", "expected bool, got dyn"),
+        ("true ? req.tag : false", "expected bool, got dyn"),
+        ("req.list.map(x, x)", "expected bool, got list"),
     ] {
         let error = holds(text, &google(), &repository()).expect_err(text);
         assert!(error.contains(words), "{text}: {error}");
@@ -102,10 +106,11 @@ fn a_value_that_is_not_there_or_not_boolean_is_an_error() {
         error.starts_with("failed to evaluate the CEL expression 'req.absent == 'x'': "),
         "{error}"
     );
-    let error = holds("req.tag", &google(), &repository()).expect_err("it is a text");
+    let text = "req.?tag.value()";
+    let error = holds(text, &google(), &repository()).expect_err("it is a text");
     assert_eq!(
         error,
-        "failed to evaluate CEL expression as boolean: 'req.tag'"
+        format!("failed to evaluate CEL expression as boolean: '{text}'")
     );
 }
 
@@ -162,6 +167,15 @@ fn what_could_cost_too_much_is_refused_before_it_begins() {
             "{error}"
         );
         assert!(holds(text, &small, &json!({})).is_ok(), "{text}");
+    }
+    for text in [
+        "req.text.replace('x', req.text).replace('x', req.text)",
+        "req.list.exists(x, req.text.matches(string(x) + '.*'))",
+        "req.list.map(x, req.text.split('')).size() == 0",
+        "['a', 'b'].map(x, req.text + x).map(x, x.replace('x', req.text)).size() == 0",
+    ] {
+        let error = holds(&format!("{text} == null"), &large, &json!({})).expect_err(text);
+        assert!(error.contains("could cost too much"), "{text}: {error}");
     }
     // What people write of real payloads is let through.
     let files: Vec<String> = (0..100)

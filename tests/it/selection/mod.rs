@@ -7,5 +7,5 @@ mod laws;
 mod numbers;
 mod patterns;
 mod policies;
-mod random;
+pub mod random;
 mod versions;
