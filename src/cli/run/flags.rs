@@ -305,6 +305,7 @@ mod tests {
             (flags.receivers, flags.receiver_addr.as_str()),
             (false, ":9292")
         );
+        assert_eq!(parse(&["--receiverAddr=:1"]).receiver_addr, ":1");
     }
 
     #[test]

@@ -350,3 +350,27 @@ async fn excluded_tags_are_not_looked_for_and_a_tag_that_moved_is_pinned_anew() 
         0
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tag_that_could_not_be_looked_for_is_found_by_the_scan_that_follows() {
+    let (mut fleet, url) = serving("hook-hangs", &["--max-retry-delay=1s"]).await;
+    let mut registry = RegistryServer::start();
+    follow(&fleet, "app", &registry, "acme/app").await;
+    fleet
+        .patch("ImageRepository", "app", json!({"spec": {"timeout": "1s"}}))
+        .await;
+    fleet.ready("ImageRepository", "app").await;
+    let resources = json!([{"kind": "ImageRepository", "name": "app"}]);
+    let path = receiver(&fleet, "generic", "generic", resources).await;
+    registry.push("acme/app", "1.1.0", "1.1.0").await;
+    registry.freeze();
+    let told = pushed(&registry, "acme/app", "1.1.0").to_string();
+    assert_eq!(call(&format!("{url}{path}"), &[], &told).await.0, 200);
+    fleet
+        .not_ready("ImageRepository", "app", "ReadOperationFailed")
+        .await;
+    registry.thaw();
+    selected(&fleet, "app", "1.1.0").await;
+    counted(&fleet, "app", 2).await;
+    fleet.assert_no_panic();
+}
