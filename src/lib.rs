@@ -32,6 +32,7 @@
 //! |---|---|---|---|
 //! | log in | [`domain::docker_config`], [`domain::cloud`] | [`adapters::cloud`] | [`domain::docker_config::Credentials`] |
 //! | scan | [`domain::scan`] | [`adapters::registry`] | [`domain::tags::TagSet`] |
+//! | hear | [`domain::webhook`] | [`adapters::webhook`] | tags to look for |
 //! | select | [`domain::policy`] | the registry, for a digest | [`domain::image::ImageRef`] |
 //! | rewrite | [`domain::rewrite`] | [`adapters::git`] | [`domain::change::ChangeReport`] |
 //! | commit, push | [`domain::message`] | [`adapters::git`] | a commit |

@@ -11,6 +11,7 @@ pub mod image_policy;
 pub mod image_repository;
 pub mod image_update_automation;
 pub mod kustomization;
+pub mod receiver;
 mod resource;
 mod schema;
 mod words;
@@ -27,6 +28,7 @@ pub use image_policy::ImagePolicy;
 pub use image_repository::ImageRepository;
 pub use image_update_automation::ImageUpdateAutomation;
 pub use kustomization::Kustomization;
+pub use receiver::Receiver;
 pub use resource::CustomObject;
 
 /// What stands above every generated file.
@@ -41,6 +43,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         ImageRepository::definition(),
         ImageUpdateAutomation::definition(),
         Kustomization::definition(),
+        Receiver::definition(),
     ]
 }
 
@@ -136,8 +139,8 @@ mod tests {
         let files = crd_files();
         let (name, index) = files.last().unwrap();
         assert_eq!(name, "kustomization.yaml");
-        assert_eq!(files.len(), 6);
-        for (name, text) in &files[..5] {
+        assert_eq!(files.len(), 7);
+        for (name, text) in &files[..6] {
             assert!(
                 index.contains(&format!("  - {name}\n")),
                 "{name} is not listed"

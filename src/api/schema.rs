@@ -83,7 +83,7 @@ pub(super) fn definition(names: &Names, spec: Value, status: Value) -> CustomRes
                 kind: names.kind.to_owned(),
                 list_kind: Some(format!("{}List", names.kind)),
                 plural: names.plural.to_owned(),
-                short_names: Some(owned(names.short)),
+                short_names: (!names.short.is_empty()).then(|| owned(names.short)),
                 singular: Some(names.singular.to_owned()),
             },
             scope: "Namespaced".to_owned(),

@@ -7,6 +7,7 @@ pub mod cloud_access;
 pub mod driver;
 mod git_remote;
 pub mod git_repository;
+pub mod hints;
 pub mod image_policy;
 pub mod image_repository;
 pub mod image_update;
@@ -14,6 +15,7 @@ mod known_tags;
 pub mod kustomization;
 mod memory;
 mod queue;
+pub mod receiver;
 pub mod registry_access;
 mod report;
 pub mod secrets;
@@ -25,6 +27,7 @@ use crate::adapters::cluster::watch::{Cache, Change, Watched, follow_versions};
 use crate::adapters::git::{GitCache, RemoteBases};
 use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
+use crate::adapters::webhook;
 use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
 use crate::domain::registry_settings::RegistrySettings;
@@ -32,6 +35,7 @@ use crate::domain::stage::CustomKinds;
 use driver::{Driver, Shared};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use hints::Hints;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Api;
 use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
@@ -40,6 +44,7 @@ use queue::Queue;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use triggers::{Caches, Queues};
 
 /// What is to run.
@@ -53,6 +58,8 @@ pub struct Settings {
     pub source: bool,
     /// Whether Kustomization runs.
     pub kustomize: bool,
+    /// Where Google publishes the keys of its identity tokens, for Receivers.
+    pub google_keys: String,
     /// How many objects of a kind are worked on at once.
     pub concurrent: usize,
     /// How long to wait for a dependency.
@@ -89,6 +96,8 @@ pub struct Controllers {
     pub git: GitCache,
     /// The artifacts.
     pub artifacts: ArtifactStore,
+    /// Where webhooks are called; Receiver runs when there is one.
+    pub webhooks: Option<TcpListener>,
 }
 
 type Task = BoxFuture<'static, ()>;
@@ -100,11 +109,16 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         settings,
         git,
         artifacts,
+        webhooks,
     } = controllers;
     let mut ending = shared.ending.clone();
     let caches = Arc::new(Caches::default());
     let queues = Arc::new(Queues::default());
-    let watches = watches(&shared, &settings, &caches, &queues);
+    let mut watches = watches(&shared, &settings, &caches, &queues);
+    if webhooks.is_some() {
+        let (cache, queue) = (&caches.receivers, &queues.receivers);
+        watches.push(watch(&shared, &settings, cache, queue, |_| {}));
+    }
     let mut complete: Vec<Task> = Vec::new();
     for (watch, listed) in watches {
         tokio::spawn(watch);
@@ -114,16 +128,17 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
     for watch in configuration_watches(&shared, &settings, &caches, &queues) {
         tokio::spawn(watch);
     }
-    let loops = loops(
-        &World {
-            shared,
-            settings,
-            caches,
-            queues,
-        },
-        git,
-        artifacts,
-    );
+    let world = World {
+        shared,
+        settings,
+        caches,
+        queues,
+        hints: Arc::default(),
+    };
+    let mut loops = loops(&world, git, artifacts);
+    if let Some(listener) = webhooks {
+        loops.extend(receivers(&world, listener));
+    }
     async move {
         tokio::select! {
             _ = join_all(complete) => {}
@@ -349,6 +364,7 @@ fn reflector(world: &World) -> [Task; 3] {
         tags: Arc::clone(&tags),
         queues: Arc::clone(queues),
         caches: Arc::clone(caches),
+        hints: Arc::clone(&world.hints),
         reached: image_repository::Reached::default(),
     };
     let (known, swept) = (Arc::clone(caches), Arc::clone(&tags));
@@ -379,12 +395,46 @@ fn reflector(world: &World) -> [Task; 3] {
     ]
 }
 
+/// The loop of Receiver, and the server of the paths that it makes.
+fn receivers(world: &World, listener: TcpListener) -> [Task; 2] {
+    let gates = Arc::new(receiver::Gates::default());
+    let settings = receiver::Settings {
+        image_reflector: world.settings.image_reflector,
+        no_cross_namespace_refs: world.settings.no_cross_namespace_refs,
+        google_keys: world.settings.google_keys.clone(),
+    };
+    let (caches, queues) = (&world.caches, &world.queues);
+    let webhooks = receiver::Webhooks::new(
+        &world.shared,
+        (caches, queues),
+        &world.hints,
+        &gates,
+        settings,
+    );
+    let receivers = receiver::Receivers {
+        shared: Arc::clone(&world.shared),
+        gates,
+    };
+    let mut ending = world.shared.ending.clone();
+    let end = async move {
+        // Without whoever says so, it does not end.
+        if ending.wait_for(|ending| *ending).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    [
+        world.drive(receivers, &caches.receivers, &queues.receivers),
+        webhook::serve(listener, webhooks, end).boxed(),
+    ]
+}
+
 /// What every loop is made of.
 struct World {
     shared: Arc<Shared>,
     settings: Settings,
     caches: Arc<Caches>,
     queues: Arc<Queues>,
+    hints: Arc<Hints>,
 }
 
 impl World {

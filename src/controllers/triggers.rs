@@ -18,7 +18,7 @@ use crate::api::common::LocalObjectReference;
 use crate::api::kustomization::KustomizationSpec;
 use crate::api::{
     CustomObject, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation,
-    Kustomization, accepted_tag, requested_at,
+    Kustomization, Receiver, accepted_tag, requested_at,
 };
 use crate::domain::object::ObjectKey;
 use std::sync::Arc;
@@ -37,6 +37,8 @@ pub struct Queues {
     pub git_repositories: Arc<Queue<ObjectKey>>,
     /// Of Kustomization.
     pub kustomizations: Arc<Queue<ObjectKey>>,
+    /// Of Receiver.
+    pub receivers: Arc<Queue<ObjectKey>>,
 }
 
 /// The live copies of all kinds.
@@ -52,6 +54,8 @@ pub struct Caches {
     pub git_repositories: Arc<Cache<GitRepository>>,
     /// All Kustomization objects, by source and by what they depend on.
     pub kustomizations: Arc<Cache<Kustomization>>,
+    /// All Receiver objects, by the path they are called at.
+    pub receivers: Arc<Cache<Receiver>>,
 }
 
 impl Default for Caches {
@@ -62,6 +66,10 @@ impl Default for Caches {
             image_updates: Arc::new(Cache::new(update_entries)),
             git_repositories: Arc::new(Cache::new(source_entries)),
             kustomizations: Arc::new(Cache::new(kustomization_entries)),
+            receivers: Arc::new(Cache::new(|receiver| {
+                let path = receiver.status.webhook_path.as_deref();
+                path.map(by_path).into_iter().collect()
+            })),
         }
     }
 }
@@ -95,6 +103,11 @@ pub fn with_pull_secrets(namespace: &str) -> String {
 /// The index entry of every source of one URL.
 pub fn by_url(url: &str) -> String {
     format!("url {url}")
+}
+
+/// The index entry of the Receiver that is called at a path.
+pub fn by_path(path: &str) -> String {
+    format!("path {path}")
 }
 
 /// Entries for the Secrets that an object of `namespace` names.

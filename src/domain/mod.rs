@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod calver;
+pub mod cel;
 pub mod change;
 pub mod cloud;
 pub mod conditions;
@@ -41,4 +42,5 @@ pub mod tags;
 pub mod template;
 pub mod tree;
 pub mod version;
+pub mod webhook;
 pub mod yaml;

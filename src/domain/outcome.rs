@@ -154,6 +154,9 @@ pub mod reason {
     pub const RECONCILIATION_SUCCEEDED: &str = "ReconciliationSucceeded";
     pub const RECONCILIATION_FAILED: &str = "ReconciliationFailed";
     pub const FEATURE_GATE_DISABLED: &str = "FeatureGateDisabled";
+    pub const TOKEN_NOT_FOUND: &str = "TokenNotFound";
+    pub const VALIDATION_FAILED: &str = "ValidationFailed";
+    pub const INVALID_CEL_EXPRESSION: &str = "InvalidCELExpression";
     pub const UNSUPPORTED_FIELD: &str = "UnsupportedField";
 }
 

@@ -49,15 +49,18 @@ pub enum Why {
     NewAccess,
     /// What was tried last did not succeed. Flux waits for the interval then, and says meanwhile that all is well.
     Unsettled,
+    /// A webhook told of a tag that could not be looked for by itself.
+    Told,
     /// The interval has passed.
     Interval,
 }
 
 impl Why {
     /// How old a list may be that another object's scan has read: a quarter of the interval, so that every interval still brings
-    /// news. `None` when it has to be read now, because a person asks for it.
+    /// news. `None` when it has to be read now, because a person asks for it,
+    /// or a tag was told of that the list must have.
     pub fn may_be_old(self, interval: Duration) -> Option<Duration> {
-        (self != Self::Requested).then_some(interval / 4)
+        (!matches!(self, Self::Requested | Self::Told)).then_some(interval / 4)
     }
 }
 
@@ -71,6 +74,7 @@ impl std::fmt::Display for Why {
             Self::NoTags => "no tags in database",
             Self::NewAccess => "the access to the registry changed",
             Self::Unsettled => "the last try did not succeed",
+            Self::Told => "a webhook told of a tag",
             Self::Interval => "triggered by interval",
         })
     }

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use highwater::api::image_repository::ImageRepositorySpec;
 use highwater::api::{CustomObject, GitRepository, ImagePolicy, ImageRepository};
-use highwater::api::{ImageUpdateAutomation, Kustomization, crds_yaml, read};
+use highwater::api::{ImageUpdateAutomation, Kustomization, Receiver, crds_yaml, read};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -106,6 +106,11 @@ fn a_kustomization_is_defined_as_flux_defines_it() {
     assert_contract(&Kustomization::definition());
 }
 
+#[test]
+fn a_receiver_is_defined_as_flux_defines_it() {
+    assert_contract(&Receiver::definition());
+}
+
 fn contract_file(kind: &str) -> String {
     format!(
         "{}/tests/golden/crds/{kind}.txt",
@@ -166,7 +171,12 @@ fn facts(definition: &Value) -> String {
         lines.push(format!("{key} {}", text(&names[key])));
     }
     for key in ["shortNames", "categories"] {
-        let words: Vec<&str> = names[key].as_array().unwrap().iter().map(text).collect();
+        let words: Vec<&str> = names[key]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(text)
+            .collect();
         lines.push(format!("{key} {}", words.join(" ")));
     }
     for version in spec["versions"].as_array().unwrap() {
@@ -353,6 +363,7 @@ impl Place {
             "integer" => json!(7),
             _ if pattern.contains("ms|s|m") => json!("1m30s"),
             _ if pattern.starts_with("^(http|https|ssh)") => json!("ssh://git@git.example/fleet"),
+            _ if pattern == "^https?://" => json!("https://issuer.example"),
             _ if pattern.contains("[.+_-]") => json!("sha256:0123456789abcdef"),
             _ => json!("Text"),
         }
@@ -373,12 +384,13 @@ fn sample(kind: &str) -> Value {
     object
 }
 
-const KINDS: [&str; 5] = [
+const KINDS: [&str; 6] = [
     "gitrepository",
     "imagepolicy",
     "imagerepository",
     "imageupdateautomation",
     "kustomization",
+    "receiver",
 ];
 
 fn survives<K: CustomObject>(kind: &str) {
@@ -396,6 +408,7 @@ fn every_field_of_the_contract_survives_reading_and_writing() {
     survives::<ImageRepository>("imagerepository");
     survives::<ImageUpdateAutomation>("imageupdateautomation");
     survives::<Kustomization>("kustomization");
+    survives::<Receiver>("receiver");
 }
 
 fn reads_without<K: CustomObject>(kind: &str) {
@@ -422,6 +435,7 @@ fn an_object_reads_without_any_one_of_its_optional_fields() {
     reads_without::<ImageRepository>("imagerepository");
     reads_without::<ImageUpdateAutomation>("imageupdateautomation");
     reads_without::<Kustomization>("kustomization");
+    reads_without::<Receiver>("receiver");
 }
 
 // ---- a real API server
@@ -441,6 +455,7 @@ pub fn installed() -> &'static ControlPlane {
             "crd/imagerepositories.image.toolkit.fluxcd.io",
             "crd/imageupdateautomations.image.toolkit.fluxcd.io",
             "crd/kustomizations.kustomize.toolkit.fluxcd.io",
+            "crd/receivers.notification.toolkit.fluxcd.io",
         ]);
     });
     plane
@@ -541,6 +556,10 @@ fn valid_sample(kind: &str) -> Value {
     match kind {
         "gitrepository" => object["spec"]["provider"] = json!("aws"),
         "imagepolicy" => object["spec"]["digestReflectionPolicy"] = json!("Always"),
+        "receiver" => {
+            object["spec"]["type"] = json!("generic-oidc");
+            object["spec"].as_object_mut().unwrap().remove("secretRef");
+        }
         "kustomization" => {
             object["spec"]["kubeConfig"]
                 .as_object_mut()
@@ -606,6 +625,11 @@ async fn what_is_left_out_comes_back_as_flux_defaults_it() {
                    "postBuild": {"substituteFrom": [{"kind": "Secret", "name": "a"}]}}),
             json!({"force": false,
                    "postBuild": {"substituteFrom": [{"kind": "Secret", "name": "a", "optional": false}]}}),
+        ),
+        (
+            "receiver",
+            json!({"type": "github", "secretRef": {"name": "token"}, "resources": []}),
+            json!({"interval": "10m"}),
         ),
     ];
     let plane = installed();
@@ -854,12 +878,45 @@ fn choice_rules() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
+/// The same of Receiver.
+fn receiver_rules() -> Vec<(&'static str, Value, &'static str)> {
+    vec![
+        ("receiver", json!({}), ""),
+        (
+            "receiver",
+            json!({"type": "github", "oidcProviders": null, "secretRef": {"name": "a"}}),
+            "",
+        ),
+        (
+            "receiver",
+            json!({"oidcProviders": null}),
+            "generic-oidc receivers must define at least one oidcProvider",
+        ),
+        (
+            "receiver",
+            json!({"type": "github", "secretRef": {"name": "a"}}),
+            "oidcProviders can only be set when type is generic-oidc",
+        ),
+        (
+            "receiver",
+            json!({"secretRef": {"name": "a"}}),
+            "secretRef cannot be set when type is generic-oidc",
+        ),
+        (
+            "receiver",
+            json!({"type": "github", "oidcProviders": null}),
+            "secretRef is required when type is not generic-oidc",
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn rules_over_several_fields_are_enforced_in_fluxs_words() {
     let plane = installed();
     let client = client(plane).await;
     let namespace = plane.namespace("crds-rules");
-    for (kind, changes, expected) in rules().into_iter().chain(choice_rules()) {
+    let rules = rules().into_iter().chain(choice_rules());
+    for (kind, changes, expected) in rules.chain(receiver_rules()) {
         let mut object = json!({"spec": valid_sample(kind)["spec"]});
         for (field, value) in changes.as_object().unwrap() {
             object["spec"][field] = value.clone();
@@ -913,6 +970,7 @@ fn kubectl_knows_the_short_names_and_prints_fluxs_columns() {
         ("imgupd", "NAME READY STATUS LAST RUN AGE"),
         ("imgauto", "NAME READY STATUS LAST RUN AGE"),
         ("ks", "NAME AGE READY STATUS"),
+        ("receivers", "NAME AGE READY STATUS"),
     ];
     for kind in KINDS {
         let resource = api_resource(kind);

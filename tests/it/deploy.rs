@@ -146,7 +146,12 @@ fn service_probes_and_policy_name_ports_that_the_container_has() {
         .collect();
     assert_eq!(
         ports,
-        BTreeMap::from([("healthz", 9440), ("http", 9090), ("http-prom", 8080)])
+        BTreeMap::from([
+            ("healthz", 9440),
+            ("http", 9090),
+            ("http-prom", 8080),
+            ("http-webhook", 9292)
+        ])
     );
     for (probe, path) in [("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")] {
         let request = &container[probe]["httpGet"];
@@ -155,18 +160,20 @@ fn service_probes_and_policy_name_ports_that_the_container_has() {
             (&path.into(), &"healthz".into())
         );
     }
-    let service = &find(&manifests, "Service", "highwater")["spec"];
-    assert_eq!(
-        service["selector"]["app.kubernetes.io/name"],
-        pod["metadata"]["labels"]["app.kubernetes.io/name"]
-    );
-    assert_eq!(
-        (
-            &service["ports"][0]["port"],
-            &service["ports"][0]["targetPort"]
-        ),
-        (&80.into(), &"http".into())
-    );
+    for (name, port) in [("highwater", "http"), ("webhook-receiver", "http-webhook")] {
+        let service = &find(&manifests, "Service", name)["spec"];
+        assert_eq!(
+            service["selector"]["app.kubernetes.io/name"],
+            pod["metadata"]["labels"]["app.kubernetes.io/name"]
+        );
+        assert_eq!(
+            (
+                &service["ports"][0]["port"],
+                &service["ports"][0]["targetPort"]
+            ),
+            (&80.into(), &port.into())
+        );
+    }
     let policy = &find(&manifests, "NetworkPolicy", "highwater")["spec"];
     for rule in policy["ingress"].as_array().unwrap() {
         assert!(
@@ -260,7 +267,7 @@ fn rights(plane: &ControlPlane, namespace: &str) -> BTreeSet<String> {
     &list(ACCOUNT) - &stranger
 }
 
-const QUESTIONS: [(&str, &str, &str, bool); 46] = [
+const QUESTIONS: [(&str, &str, &str, bool); 48] = [
     // Its own kinds, anywhere.
     (
         "watch",
@@ -347,8 +354,20 @@ const QUESTIONS: [(&str, &str, &str, bool); 46] = [
         false,
     ),
     (
-        "get",
-        "ocirepositories.source.toolkit.fluxcd.io",
+        "watch",
+        "receivers.notification.toolkit.fluxcd.io",
+        "default",
+        true,
+    ),
+    (
+        "patch",
+        "receivers.notification.toolkit.fluxcd.io/status",
+        "default",
+        true,
+    ),
+    (
+        "delete",
+        "receivers.notification.toolkit.fluxcd.io",
         "default",
         false,
     ),
@@ -406,11 +425,17 @@ const QUESTIONS: [(&str, &str, &str, bool); 46] = [
 ];
 
 /// The account's rights in any namespace, as `kubectl auth can-i --list` words them: nothing more.
-const EVERYWHERE: [&str; 12] = [
+const EVERYWHERE: [&str; 21] = [
+    "artifactgenerators.source.extensions.fluxcd.io [] [] [get list patch]",
+    "buckets.source.toolkit.fluxcd.io [] [] [get list patch]",
     "configmaps [] [] [get list watch]",
     "events [] [] [create patch]",
+    "externalartifacts.source.toolkit.fluxcd.io [] [] [get list patch]",
     "gitrepositories.source.toolkit.fluxcd.io [] [] [get list watch patch]",
     "gitrepositories.source.toolkit.fluxcd.io/status [] [] [patch]",
+    "helmcharts.source.toolkit.fluxcd.io [] [] [get list patch]",
+    "helmreleases.helm.toolkit.fluxcd.io [] [] [get list patch]",
+    "helmrepositories.source.toolkit.fluxcd.io [] [] [get list patch]",
     "imagepolicies.image.toolkit.fluxcd.io [] [] [get list watch patch]",
     "imagepolicies.image.toolkit.fluxcd.io/status [] [] [patch]",
     "imagerepositories.image.toolkit.fluxcd.io [] [] [get list watch patch]",
@@ -419,6 +444,9 @@ const EVERYWHERE: [&str; 12] = [
     "imageupdateautomations.image.toolkit.fluxcd.io/status [] [] [patch]",
     "kustomizations.kustomize.toolkit.fluxcd.io [] [] [get list watch patch]",
     "kustomizations.kustomize.toolkit.fluxcd.io/status [] [] [patch]",
+    "ocirepositories.source.toolkit.fluxcd.io [] [] [get list patch]",
+    "receivers.notification.toolkit.fluxcd.io [] [] [get list watch patch]",
+    "receivers.notification.toolkit.fluxcd.io/status [] [] [patch]",
 ];
 
 /// One test, because the second half gives the account all the rights that the first half denies it.

@@ -40,6 +40,7 @@ var kinds = map[string]func(json.RawMessage) (any, error){
 	"template":     each(answerTemplate),
 	"substitution": each(answerSubstitution),
 	"rendering":    each(answerRendering),
+	"cel":          each(answerCel),
 }
 
 // each makes a kind that takes a list and answers each of its items.

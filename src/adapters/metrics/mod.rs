@@ -121,6 +121,7 @@ pub struct Metrics {
     applied: Family<OutcomeLabels, Counter>,
     registries: RegistryMetrics,
     logins: Logins,
+    webhooks: Family<OutcomeLabels, Counter>,
 }
 
 /// Flux's ten exponential buckets, 0.01 to 1800 seconds.
@@ -142,6 +143,7 @@ impl Default for Metrics {
             applied: Family::default(),
             registries: RegistryMetrics::default(),
             logins: Logins::default(),
+            webhooks: Family::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -176,6 +178,11 @@ impl Default for Metrics {
         );
         metrics.registries.register(&mut registry);
         metrics.logins.register(&mut registry);
+        registry.register(
+            "highwater_webhooks",
+            "Calls of webhooks by result",
+            metrics.webhooks.clone(),
+        );
         Self {
             registry,
             ..metrics
@@ -256,6 +263,11 @@ impl Metrics {
     /// The state of the cache of cloud logins.
     pub fn cloud_logins(&self, counts: LoginCounts) {
         self.logins.set(counts);
+    }
+
+    /// A webhook was called. `result` is `accepted`, `replayed`, `refused`, `limited`, `unready`, `unknown` or `failed`.
+    pub fn webhook(&self, result: &'static str) {
+        self.webhooks.get_or_create(&OutcomeLabels { result }).inc();
     }
 
     /// All of it, in the text format of OpenMetrics.

@@ -4,6 +4,7 @@
 //! controllers is taken. A flag that has nothing to do here is in [`Compatibility`], and setting it is
 //! said in the log. What is absent: what the flags do.
 
+use crate::adapters::issuer::GOOGLE_KEYS;
 use crate::adapters::telemetry::{Encoding, Level};
 use crate::domain::duration::parse_duration;
 use crate::domain::stage::CustomKinds;
@@ -42,6 +43,20 @@ pub struct Flags {
     /// post events to this URL, such as Flux's notification-controller
     #[arg(long, value_name = "URL", default_value = "", value_parser = events_address)]
     pub events_addr: String,
+    /// look after Receivers and serve their webhooks
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true", action = ArgAction::Set)]
+    pub receivers: bool,
+    /// serve webhooks at this address
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        alias = "receiverAddr",
+        default_value = ":9292"
+    )]
+    pub receiver_addr: String,
+    /// where Google publishes the keys of its identity tokens, for receivers of type gcr
+    #[arg(long, value_name = "URL", default_value = GOOGLE_KEYS, hide = true)]
+    pub receiver_google_keys: String,
     /// keep artifacts, the Git object cache and the tags of the last scans in this folder
     #[arg(long, value_name = "DIR", default_value = "/data")]
     pub storage_path: PathBuf,
@@ -318,6 +333,11 @@ mod tests {
             flags.watch_configs_label_selector,
             "reconcile.fluxcd.io/watch=Enabled"
         );
+        assert_eq!(
+            (flags.receivers, flags.receiver_addr.as_str()),
+            (false, ":9292")
+        );
+        assert_eq!(parse(&["--receiverAddr=:1"]).receiver_addr, ":1");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -212,6 +213,7 @@ async fn controllers(
         settings: settings(flags)?,
         git,
         artifacts,
+        webhooks: webhooks(flags).await?,
     })
 }
 
@@ -230,6 +232,7 @@ fn settings(flags: &Flags) -> Result<Settings, Failure> {
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         strict_substitution: flags.substitutes_strictly(),
+        google_keys: flags.receiver_google_keys.clone(),
         registries: registries::settings(flags)?,
         storage: flags.storage_path.clone(),
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
@@ -237,6 +240,17 @@ fn settings(flags: &Flags) -> Result<Settings, Failure> {
         configuration_selector: (flags.gate("DisableConfigWatchers") != Some(true))
             .then(|| flags.watch_configs_label_selector.clone()),
     })
+}
+
+/// Where webhooks are called, if Receivers are looked after.
+async fn webhooks(flags: &Flags) -> Result<Option<TcpListener>, Failure> {
+    if !flags.receivers {
+        return Ok(None);
+    }
+    let listener = probe::listen(&flags.receiver_addr).await?;
+    // With port 0, only this tells which one it became.
+    tracing::info!(address = %listener.local_addr()?, "serving webhooks");
+    Ok(Some(listener))
 }
 
 /// The clouds, asked as whoever the environment says this process is.

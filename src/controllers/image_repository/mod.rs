@@ -7,19 +7,27 @@ mod fetch;
 mod plan;
 
 use super::driver::{Controller, Run, Shared};
+use super::hints::Hints;
 use super::known_tags;
 use super::report::Report;
 use super::triggers::{Caches, Queues, scanned};
-use crate::adapters::registry::{ErrorClass, Fingerprint, Freshness, RegistryClient};
+use crate::adapters::cluster::watch::key_of;
+use crate::adapters::registry::{
+    Access, ErrorClass, Fingerprint, Freshness, RegistryClient, RegistryError,
+};
 use crate::adapters::tag_store::TagStore;
 use crate::api::ImageRepository;
 use crate::api::image_repository::ImageRepositoryStatus;
 use crate::domain::backoff::spread;
 use crate::domain::object::ObjectKey;
-use std::collections::HashMap;
+use crate::domain::scan::Why;
+use crate::domain::tags::TagSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use execute::exists;
 pub use execute::scan;
+use plan::Target;
 
 /// The controller of ImageRepository.
 pub struct ImageRepositories {
@@ -35,6 +43,8 @@ pub struct ImageRepositories {
     pub caches: Arc<Caches>,
     /// How each registry was reached in the last scan that succeeded.
     pub reached: Reached,
+    /// Tags that were told to have been pushed.
+    pub hints: Arc<Hints>,
 }
 
 /// How registries were reached, by ImageRepository.
@@ -71,6 +81,8 @@ impl Controller for ImageRepositories {
             Ok(access) => access,
             Err(outcome) => return Report::new(object.status.clone(), outcome),
         };
+        // Taken first: a tag that is told from here on asks for another run.
+        let hints = self.hints.take(&run.key);
         let in_memory = self.tags.get(&run.key).is_some();
         let recalled = known_tags::recall(&self.tags, &run.key, &object).await;
         let had_tags = recalled.is_some();
@@ -82,7 +94,14 @@ impl Controller for ImageRepositories {
         let new_access = self.reached.is_other(&run.key, way);
         let why = match plan::due(&object, &target, had_tags, new_access, &run) {
             Ok(why) => why,
-            Err(outcome) => return Report::new(object.status.clone(), outcome),
+            Err(outcome) => match self.look_for(&hints, &target, &access, &run).await {
+                Ok(None) => return Report::new(object.status.clone(), outcome),
+                Ok(Some(tags)) => return plan::grown(&object, &tags, outcome),
+                Err(error) => {
+                    tracing::info!(object = %run.key, %error, "a tag that was told to be there could not be looked for");
+                    Why::Told
+                }
+            },
         };
         tracing::debug!(object = %run.key, "scanning: {why}");
         let freshness = why
@@ -116,11 +135,48 @@ impl Controller for ImageRepositories {
     }
 
     async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
+        let _ = self.hints.take(&key_of(&*object));
         let metadata = &object.metadata;
         let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
         let key = ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default());
         self.tags.remove(&key);
         self.reached.lock().remove(&key);
         Ok(())
+    }
+}
+
+impl ImageRepositories {
+    /// Looks for tags that were told to have been pushed, each by itself. The set that they make the known tags grow to; `None` when
+    /// there is nothing new.
+    async fn look_for(
+        &self,
+        hints: &BTreeSet<String>,
+        target: &Target,
+        access: &Access,
+        run: &Run,
+    ) -> Result<Option<TagSet>, RegistryError> {
+        let Some(known) = self.tags.get(&run.key).filter(|_| !hints.is_empty()) else {
+            return Ok(None);
+        };
+        let wanted = |tag: &&String| !target.exclusions.matches(tag);
+        let (old, told): (Vec<_>, Vec<_>) = hints
+            .iter()
+            .filter(wanted)
+            .partition(|tag| known.contains(tag));
+        let mut new = Vec::new();
+        for tag in told {
+            if exists(&self.registry, &target.image, access, tag).await? {
+                new.push(tag.as_str());
+            }
+        }
+        if !new.is_empty() {
+            let grown = known.iter().chain(new.iter().copied()).collect();
+            known_tags::keep(&self.tags, &run.key, grown).await;
+        }
+        // A known tag that was pushed again may point to something else, which matters to who reflects digests.
+        if !new.is_empty() || !old.is_empty() {
+            scanned(&self.caches, &self.queues, &run.key);
+        }
+        Ok(self.tags.get(&run.key).filter(|_| !new.is_empty()))
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::conditions::READY;
 use crate::domain::image::ImageName;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::scan::{self, Due, Known, Why};
-use crate::domain::tags::Exclusions;
+use crate::domain::tags::{Exclusions, TagSet};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -102,10 +102,8 @@ pub(super) fn scanned(
     let scan_time = now.checked_sub(age).unwrap_or(now);
     let tags = &listing.tags;
     let result = ScanResult {
-        revision: Some(tags.revision().to_owned()),
-        tag_count: count(tags.len()),
         scan_time: Some(Time(scan_time)),
-        latest_tags: tags.latest(SHOWN_TAGS),
+        ..result_of(tags)
     };
     let message = message(&result);
     let cost = ScanCost {
@@ -127,6 +125,41 @@ pub(super) fn scanned(
             next: Some(target.interval.saturating_sub(age)),
         },
     )
+}
+
+/// The report of a set that grew by tags that were told and found: the next whole scan stays due as before.
+pub(super) fn grown(
+    object: &ImageRepository,
+    tags: &TagSet,
+    until_scan: Outcome,
+) -> Report<ImageRepositoryStatus> {
+    let last = object.status.last_scan_result.clone().unwrap_or_default();
+    let result = ScanResult {
+        scan_time: last.scan_time,
+        ..result_of(tags)
+    };
+    let outcome = match until_scan {
+        Outcome::Ready { reason, next, .. } => Outcome::Ready {
+            reason,
+            message: message(&result),
+            next,
+        },
+        other => other,
+    };
+    let status = ImageRepositoryStatus {
+        last_scan_result: Some(result),
+        ..object.status.clone()
+    };
+    Report::new(status, outcome)
+}
+
+fn result_of(tags: &TagSet) -> ScanResult {
+    ScanResult {
+        revision: Some(tags.revision().to_owned()),
+        tag_count: count(tags.len()),
+        scan_time: None,
+        latest_tags: tags.latest(SHOWN_TAGS),
+    }
 }
 
 /// The report of a scan that failed. What the last good one found stays.
@@ -353,6 +386,32 @@ mod tests {
             due(&object, &target, false, false, &run(None)),
             Ok(Why::NoTags)
         );
+    }
+
+    #[test]
+    fn a_tag_that_was_told_and_found_leaves_the_next_scan_where_it_was() {
+        let mut object = object();
+        let target = target(&object.spec).expect("the specification is whole");
+        object.status = found(&object, &target, &["1.0.0"], at(990)).status;
+        object.status.conditions = vec![ready("True")];
+        let until_scan =
+            due(&object, &target, true, false, &run(None)).expect_err("no scan is due");
+        let more = ["1.0.0", "1.1.0"].into_iter().collect::<TagSet>();
+        let report = grown(&object, &more, until_scan);
+        let result = report.status.last_scan_result.expect("there was a scan");
+        assert_eq!(result.scan_time, Some(Time(at(990))));
+        assert_eq!(
+            (result.tag_count, result.revision.as_deref()),
+            (2, Some(more.revision()))
+        );
+        let Outcome::Ready { message, next, .. } = report.outcome else {
+            panic!("it is ready");
+        };
+        assert!(
+            message.starts_with("successful scan: found 2 tags"),
+            "{message}"
+        );
+        assert_eq!(next, Some(Duration::from_secs(50)));
     }
 
     #[test]

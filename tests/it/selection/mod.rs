@@ -7,6 +7,6 @@ mod laws;
 mod numbers;
 mod patterns;
 mod policies;
-mod random;
+pub mod random;
 mod rules;
 mod versions;

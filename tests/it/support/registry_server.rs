@@ -51,28 +51,34 @@ enum Wants {
 impl RegistryServer {
     /// A registry that is open to all.
     pub fn start() -> Self {
-        Self::start_with(Wants::Nothing)
+        Self::start_with(Wants::Nothing, None)
+    }
+
+    /// A registry that is open to all, and posts what happens in it to `url`, with `token` as `Authorization`.
+    pub fn notifying(url: &str, token: &str) -> Self {
+        Self::start_with(Wants::Nothing, Some((url, token)))
     }
 
     /// A registry that wants [`USER`] and [`PASSWORD`] (basic) for everything.
     pub fn with_password() -> Self {
-        Self::start_with(Wants::Password)
+        Self::start_with(Wants::Password, None)
     }
 
     /// A registry that wants tokens, as `configuration` says; with the token `push` a test pushes.
     pub fn with_tokens(configuration: Value, push: String) -> Self {
-        Self::start_with(Wants::Token {
+        let token = Wants::Token {
             configuration,
             push,
-        })
+        };
+        Self::start_with(token, None)
     }
 
-    fn start_with(wants: Wants) -> Self {
+    fn start_with(wants: Wants, notified: Option<(&str, &str)>) -> Self {
         // Whoever installs it first wins, and all install the same.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = temporary_folder("registry");
         let log = folder.join("log");
-        write_configuration(&folder, &wants);
+        write_configuration(&folder, &wants, notified);
         let mut command = Command::new(registry_program());
         command
             .arg("serve")
@@ -325,7 +331,7 @@ pub fn docker_config(registry: &str) -> String {
     json!({"auths": {registry: {"auth": pair}}}).to_string()
 }
 
-fn write_configuration(folder: &Path, wants: &Wants) {
+fn write_configuration(folder: &Path, wants: &Wants, notified: Option<(&str, &str)>) {
     let passwords = folder.join("htpasswd");
     let mut configuration = json!({
         "version": "0.1",
@@ -345,6 +351,12 @@ fn write_configuration(folder: &Path, wants: &Wants) {
         } => {
             configuration["auth"] = json!({"token": token});
         }
+    }
+    if let Some((url, token)) = notified {
+        configuration["notifications"] = json!({"endpoints": [{
+            "name": "tests", "url": url, "headers": {"Authorization": [token]},
+            "timeout": "5s", "threshold": 5, "backoff": "1s",
+        }]});
     }
     // JSON is YAML.
     fs::write(folder.join("config.yml"), configuration.to_string()).expect("the folder is ours");

@@ -95,6 +95,7 @@ fn resource(kind: &str) -> ApiResource {
             ("image.toolkit.fluxcd.io", "v1")
         }
         "GitRepository" => ("source.toolkit.fluxcd.io", "v1"),
+        "Receiver" => ("notification.toolkit.fluxcd.io", "v1"),
         "Kustomization" => ("kustomize.toolkit.fluxcd.io", "v1"),
         "Deployment" => ("apps", "v1"),
         "Role" | "RoleBinding" => ("rbac.authorization.k8s.io", "v1"),
