@@ -21,14 +21,14 @@ mod report;
 pub mod secrets;
 mod telling;
 pub mod triggers;
+mod watches;
 
 use crate::adapters::artifacts::ArtifactStore;
-use crate::adapters::cluster::watch::{Cache, Change, Watched, follow_versions};
+use crate::adapters::cluster::watch::Cache;
 use crate::adapters::git::{GitCache, RemoteBases};
 use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
 use crate::adapters::webhook;
-use crate::api::CustomObject;
 use crate::domain::object::ObjectKey;
 use crate::domain::registry_settings::RegistrySettings;
 use crate::domain::stage::CustomKinds;
@@ -36,10 +36,6 @@ use driver::{Driver, Shared};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use hints::Hints;
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Api;
-use kube::core::{DeserializeGuard, NamespaceResourceScope, PartialObjectMeta};
-use kube::runtime::watcher;
 use queue::Queue;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -114,10 +110,10 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
     let mut ending = shared.ending.clone();
     let caches = Arc::new(Caches::default());
     let queues = Arc::new(Queues::default());
-    let mut watches = watches(&shared, &settings, &caches, &queues);
+    let mut watches = watches::watches(&shared, &settings, &caches, &queues);
     if webhooks.is_some() {
         let (cache, queue) = (&caches.receivers, &queues.receivers);
-        watches.push(watch(&shared, &settings, cache, queue, |_| {}));
+        watches.push(watches::watch(&shared, &settings, cache, queue, |_| {}));
     }
     let mut complete: Vec<Task> = Vec::new();
     for (watch, listed) in watches {
@@ -125,7 +121,7 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         complete.push(listed);
     }
     // Nobody waits for these: without the right to list Secrets all else works.
-    for watch in configuration_watches(&shared, &settings, &caches, &queues) {
+    for watch in watches::configuration_watches(&shared, &settings, &caches, &queues) {
         tokio::spawn(watch);
     }
     let world = World {
@@ -148,154 +144,6 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         tracing::info!("every watch is complete, work begins");
         join_all(loops.into_iter().map(tokio::spawn)).await;
     }
-}
-
-/// One watch for each kind that a running controller looks at, with a future that ends when the
-/// watch has listed what there is.
-fn watches(
-    shared: &Arc<Shared>,
-    settings: &Settings,
-    caches: &Arc<Caches>,
-    queues: &Arc<Queues>,
-) -> Vec<(Task, Task)> {
-    let mut watches = Vec::new();
-    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
-    if settings.image_reflector {
-        watches.push(watch(
-            shared,
-            settings,
-            &caches.image_repositories,
-            &queues.image_repositories,
-            move |change| {
-                triggers::image_repository(&all, &wake, change);
-            },
-        ));
-    }
-    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
-    if settings.image_reflector || settings.image_automation {
-        watches.push(watch(
-            shared,
-            settings,
-            &caches.image_policies,
-            &queues.image_policies,
-            move |change| {
-                triggers::image_policy(&all, &wake, change);
-            },
-        ));
-    }
-    if settings.image_automation {
-        watches.push(watch(
-            shared,
-            settings,
-            &caches.image_updates,
-            &queues.image_updates,
-            |_| {},
-        ));
-    }
-    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
-    if settings.image_automation || settings.source || settings.kustomize {
-        watches.push(watch(
-            shared,
-            settings,
-            &caches.git_repositories,
-            &queues.git_repositories,
-            move |change| {
-                triggers::git_repository(&all, &wake, change);
-            },
-        ));
-    }
-    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
-    if settings.kustomize {
-        watches.push(watch(
-            shared,
-            settings,
-            &caches.kustomizations,
-            &queues.kustomizations,
-            move |change| {
-                triggers::kustomization(&all, &wake, change);
-            },
-        ));
-    }
-    watches
-}
-
-fn watch<K: CustomObject + Watched + kube::Resource<Scope = NamespaceResourceScope>>(
-    shared: &Shared,
-    settings: &Settings,
-    cache: &Arc<Cache<K>>,
-    queue: &Arc<Queue<ObjectKey>>,
-    changed: impl Fn(&Change<K>) + Send + Sync + 'static,
-) -> (Task, Task) {
-    let api: Api<DeserializeGuard<K>> = match &settings.namespace {
-        Some(namespace) => Api::namespaced(shared.client.clone(), namespace),
-        None => Api::all(shared.client.clone()),
-    };
-    let mut config = watcher::Config::default();
-    if !settings.label_selector.is_empty() {
-        config = config.labels(&settings.label_selector);
-    }
-    let (follower, listed, queue) = (Arc::clone(cache), Arc::clone(cache), Arc::clone(queue));
-    let follow = async move {
-        let tell = |change: Change<K>| {
-            triggers::wake_self(&queue, &change);
-            changed(&change);
-        };
-        follower.follow(api, config, tell).await;
-    };
-    (
-        follow.boxed(),
-        async move { listed.wait_until_complete().await }.boxed(),
-    )
-}
-
-/// The watches of labelled Secrets, and of ConfigMaps where those count.
-fn configuration_watches(
-    shared: &Shared,
-    settings: &Settings,
-    caches: &Arc<Caches>,
-    queues: &Arc<Queues>,
-) -> Vec<Task> {
-    let Some(selector) = &settings.configuration_selector else {
-        return Vec::new();
-    };
-    let mut watches = vec![configuration_watch::<Secret>(
-        shared,
-        settings,
-        selector,
-        (caches, queues),
-    )];
-    if settings.kustomize {
-        watches.push(configuration_watch::<ConfigMap>(
-            shared,
-            settings,
-            selector,
-            (caches, queues),
-        ));
-    }
-    watches
-}
-
-fn configuration_watch<K: Watched + kube::Resource<Scope = NamespaceResourceScope>>(
-    shared: &Shared,
-    settings: &Settings,
-    selector: &str,
-    (caches, queues): (&Arc<Caches>, &Arc<Queues>),
-) -> Task {
-    let api: Api<PartialObjectMeta<K>> = match &settings.namespace {
-        Some(namespace) => Api::namespaced(shared.client.clone(), namespace),
-        None => Api::all(shared.client.clone()),
-    };
-    let mut config = watcher::Config::default();
-    if !selector.is_empty() {
-        config = config.labels(selector);
-    }
-    let (caches, queues) = (Arc::clone(caches), Arc::clone(queues));
-    let kind = K::kind(&());
-    let changed = move |key: &ObjectKey| {
-        tracing::debug!(%kind, object = %key, "a labelled object changed");
-        triggers::configuration(&caches, &queues, &kind, key);
-    };
-    follow_versions(api, config, changed).boxed()
 }
 
 /// The loops of the controllers that run.
