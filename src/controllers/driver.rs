@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use k8s_openapi::{Metadata, Resource};
 use kube::{Client, ResourceExt};
 use serde_json::Value;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -89,6 +90,9 @@ impl std::fmt::Debug for Shared {
     }
 }
 
+/// How long work may take before the status says that it goes on.
+const SOON: Duration = Duration::from_millis(250);
+
 /// The loop of one kind.
 pub struct Driver<C: Controller> {
     controller: C,
@@ -96,6 +100,14 @@ pub struct Driver<C: Controller> {
     queue: Arc<Queue<ObjectKey>>,
     shared: Arc<Shared>,
     memory: Memory<C::Kind>,
+}
+
+/// An object as the work saw it.
+struct Seen<K> {
+    /// A new generation is in progress in its status, whether that was written or not.
+    object: Arc<K>,
+    /// The status that the API server has.
+    stored: Value,
 }
 
 impl<C: Controller> Driver<C> {
@@ -180,42 +192,25 @@ impl<C: Controller> Driver<C> {
         Some(self.memory.latest(key, watched))
     }
 
-    /// Adds the finalizer and marks a new generation as being worked on.
+    /// Adds the finalizer.
     async fn begin(
         &self,
         key: &ObjectKey,
-        mut object: Arc<C::Kind>,
+        object: Arc<C::Kind>,
     ) -> Result<Arc<C::Kind>, Option<Duration>> {
-        let retry = |error: crate::adapters::cluster::ClusterError| {
-            if error.is_not_found() {
-                return None;
-            }
-            tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the object could not be written");
-            Some(self.after_one_more_failure(key))
-        };
-        if !has_finalizer(&*object) {
-            let mut finalizers = object.finalizers().to_vec();
-            finalizers.push(FINALIZER.to_owned());
-            let written = set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers)
-                .await
-                .map_err(retry)?;
-            object = self.memory.wrote(key, written);
+        if has_finalizer(&*object) {
+            return Ok(object);
         }
-        let before = status_of(&*object);
-        let subject = Subject {
-            status: &before,
-            generation: object.metadata().generation.unwrap_or_default(),
-            requested_at: None,
-        };
-        if let Some(after) = report::in_progress(&subject, now()) {
-            let written = patch_status(&self.shared.client, &*object, C::NAME, &before, &after)
-                .await
-                .map_err(retry)?;
-            if let Some(written) = written {
-                object = self.memory.wrote(key, written);
+        let mut finalizers = object.finalizers().to_vec();
+        finalizers.push(FINALIZER.to_owned());
+        match set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await {
+            Ok(written) => Ok(self.memory.wrote(key, written)),
+            Err(error) if error.is_not_found() => Err(None),
+            Err(error) => {
+                tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the object could not be written");
+                Err(Some(self.after_one_more_failure(key)))
             }
         }
-        Ok(object)
     }
 
     async fn reconcile(&self, key: &ObjectKey, object: Arc<C::Kind>) -> Option<Duration> {
@@ -227,7 +222,7 @@ impl<C: Controller> Driver<C> {
             now: now(),
             requested_at: requested.map(str::to_owned),
         };
-        let report = self.controller.reconcile(Arc::clone(&object), run).await;
+        let (report, object) = self.watched(key, object, run).await;
         self.count(key, &report.outcome, started.elapsed());
         let outcome = report.outcome.clone();
         if let Err(delay) = self.write(key, &object, report).await {
@@ -242,6 +237,54 @@ impl<C: Controller> Driver<C> {
         )
     }
 
+    /// Works, and says in the status that a new generation is being worked on, should that take longer than [`SOON`]: a status
+    /// that is outdated in the next moment costs the API server as much as one that lasts.
+    async fn watched(
+        &self,
+        key: &ObjectKey,
+        object: Arc<C::Kind>,
+        run: Run,
+    ) -> (Report<<C::Kind as CustomObject>::Status>, Seen<C::Kind>) {
+        let stored = status_of(&*object);
+        let subject = Subject {
+            status: &stored,
+            generation: object.metadata().generation.unwrap_or_default(),
+            requested_at: None,
+        };
+        let begun = report::in_progress(&subject, now());
+        // Whether it is written or not: the work sees that the generation is new.
+        let object = begun.as_ref().map_or_else(
+            || Arc::clone(&object),
+            |status| with_status(&object, status),
+        );
+        let mut seen = Seen {
+            object: Arc::clone(&object),
+            stored,
+        };
+        let mut work = pin!(self.controller.reconcile(object, run));
+        if let Ok(report) = tokio::time::timeout(SOON, &mut work).await {
+            return (report, seen);
+        }
+        if let Some(begun) = begun {
+            let (client, object) = (&self.shared.client, &*seen.object);
+            let written = patch_status(client, object, C::NAME, &seen.stored, &begun);
+            let (report, written) = tokio::join!(work, written);
+            match written {
+                Ok(Some(written)) => {
+                    self.memory.wrote(key, written);
+                    seen.stored = begun;
+                }
+                Ok(None) => {}
+                // The next write tells it, or what came of it.
+                Err(error) => {
+                    tracing::debug!(kind = C::Kind::KIND, object = %key, %error, "the status could not be written");
+                }
+            }
+            return (report, seen);
+        }
+        (work.await, seen)
+    }
+
     /// The pause after a write that failed. It grows too: all the work would be done again each time.
     fn after_one_more_failure(&self, key: &ObjectKey) -> Duration {
         let outcome = Outcome::failed(reason::FAILED, "the object could not be written");
@@ -252,9 +295,10 @@ impl<C: Controller> Driver<C> {
     async fn write(
         &self,
         key: &ObjectKey,
-        object: &C::Kind,
+        Seen { object, stored }: &Seen<C::Kind>,
         report: Report<<C::Kind as CustomObject>::Status>,
     ) -> Result<(), Option<Duration>> {
+        let object = &**object;
         let before = status_of(object);
         let subject = Subject {
             status: &before,
@@ -274,7 +318,7 @@ impl<C: Controller> Driver<C> {
             &self.shared.client,
             object,
             C::NAME,
-            &before,
+            stored,
             &written.status,
         )
         .await
@@ -351,6 +395,16 @@ fn status_of<K: CustomObject>(object: &K) -> Value {
     serde_json::to_value(object.status()).unwrap_or_default()
 }
 
+/// The object with another status.
+fn with_status<K: CustomObject>(object: &Arc<K>, status: &Value) -> Arc<K> {
+    let mut changed = K::clone(object);
+    match serde_json::from_value(status.clone()) {
+        Ok(status) => *changed.status_mut() = status,
+        Err(error) => tracing::error!(kind = K::KIND, %error, "a status of our own cannot be read"),
+    }
+    Arc::new(changed)
+}
+
 #[cfg(test)]
 impl Shared {
     /// What the loops share when the API server answers every request with `code`.
@@ -381,8 +435,10 @@ mod tests {
     use super::*;
     use crate::api::GitRepository;
     use crate::api::git_repository::GitRepositoryStatus;
+    use std::sync::Mutex;
 
-    struct AlwaysReady;
+    /// Ready after this time.
+    struct AlwaysReady(Duration);
 
     impl Controller for AlwaysReady {
         type Kind = GitRepository;
@@ -393,6 +449,7 @@ mod tests {
             object: Arc<GitRepository>,
             _: Run,
         ) -> Report<GitRepositoryStatus> {
+            tokio::time::sleep(self.0).await;
             let outcome = Outcome::Ready {
                 reason: reason::SUCCEEDED,
                 message: "done".to_owned(),
@@ -406,17 +463,78 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_status_that_cannot_be_written_is_tried_again_ever_later() {
+    fn object() -> GitRepository {
         let mut object = GitRepository::default();
         object.metadata.namespace = Some("apps".to_owned());
         object.metadata.name = Some("fleet".to_owned());
+        object.metadata.generation = Some(1);
         object.metadata.finalizers = Some(vec![FINALIZER.to_owned()]);
+        object
+    }
+
+    /// An API server that has `object`, applies each patch of a status, and keeps what `Ready` said after it.
+    fn server(object: &GitRepository, said: &Arc<Mutex<Vec<String>>>) -> Client {
+        let kept = Arc::new(Mutex::new(serde_json::to_value(object).unwrap()));
+        let said = Arc::clone(said);
+        let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
+            let (kept, said) = (Arc::clone(&kept), Arc::clone(&said));
+            async move {
+                let is_status = request.uri().path().ends_with("/status");
+                let body = request.into_body().collect_bytes().await.unwrap();
+                let mut kept = kept.lock().unwrap();
+                if is_status {
+                    let patch: Value = serde_json::from_slice(&body).unwrap();
+                    kept["status"] = merged(&kept["status"], &patch["status"]);
+                    let ready = &kept["status"]["conditions"].as_array().unwrap();
+                    let ready = ready.iter().find(|known| known["type"] == "Ready");
+                    let word = ready.unwrap()["status"].as_str().unwrap().to_owned();
+                    said.lock().unwrap().push(word);
+                }
+                let body = kube::client::Body::from(kept.to_string().into_bytes());
+                Ok::<_, std::convert::Infallible>(http::Response::new(body))
+            }
+        });
+        Client::new(service, "default")
+    }
+
+    /// RFC 7386.
+    fn merged(old: &Value, patch: &Value) -> Value {
+        let Value::Object(patch) = patch else {
+            return patch.clone();
+        };
+        let mut new = old.as_object().cloned().unwrap_or_default();
+        for (name, value) in patch {
+            let value = merged(new.get(name).unwrap_or(&Value::Null), value);
+            new.insert(name.clone(), value);
+        }
+        new.retain(|_, value| !value.is_null());
+        Value::Object(new)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_work_that_takes_its_time_is_told_before_it_is_done() {
+        for (time, expected) in [(0, vec!["True"]), (2_000, vec!["Unknown", "True"])] {
+            let said = Arc::default();
+            let shared = Shared {
+                client: server(&object(), &said),
+                ..Shared::answered_with(500)
+            };
+            let cache = Arc::new(Cache::new(|_| Vec::new()));
+            cache.put(object());
+            let work = AlwaysReady(Duration::from_millis(time));
+            let driver = Driver::new(work, cache, Arc::default(), Arc::new(shared));
+            driver.process(&ObjectKey::new("apps", "fleet")).await;
+            assert_eq!(*said.lock().unwrap(), expected, "{time} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_status_that_cannot_be_written_is_tried_again_ever_later() {
         let key = ObjectKey::new("apps", "fleet");
         let cache = Arc::new(Cache::new(|_| Vec::new()));
-        cache.put(object);
+        cache.put(object());
         let shared = Arc::new(Shared::answered_with(422));
-        let driver = Driver::new(AlwaysReady, cache, Arc::default(), shared);
+        let driver = Driver::new(AlwaysReady(Duration::ZERO), cache, Arc::default(), shared);
         let mut pauses = Vec::new();
         for _ in 0..3 {
             pauses.push(driver.process(&key).await.map(|pause| pause.as_millis()));

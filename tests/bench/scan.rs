@@ -4,7 +4,9 @@
 //! tags in under 120 MB. Four parts: many repositories by the client alone, behind tokens, with the registry in the same process, whose
 //! work the times hold too; one huge repository, with the registry in another process; an hour of 5-minute intervals, as twelve rounds
 //! back to back in which nothing is shared, because the rounds of a real hour are farther apart than anything is shared or a token
-//! of 5 minutes lives; and `highwater run`, the release build, with a real API server. Every row is a process of its own.
+//! of 5 minutes lives; and `highwater run`, the release build, with a real API server: 1,000 repositories, and 5,000 with a policy each
+//! and tags that no other has, which have to stay under 150 MB; then the same again after a restart on its volume, which scans nothing.
+//! Every row is a process of its own.
 #![allow(
     clippy::print_stdout,
     dead_code,
@@ -33,7 +35,9 @@ use futures::stream::{self, StreamExt};
 use highwater::adapters::registry::{Access, Freshness, RegistryClient};
 use highwater::domain::image::ImageName;
 use highwater::domain::tags::{Exclusions, TagSet};
+use kube::api::{WatchEvent, WatchParams};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -52,6 +56,8 @@ const CONCURRENCY: [usize; 2] = [4, 32];
 const MANY_TAGS: usize = 1_000_000;
 /// Repositories of the hour, and of the controllers' row.
 const REPOSITORIES: usize = 1_000;
+/// Repositories of the controllers' large row, each with a policy.
+const CLUSTER: usize = 5_000;
 /// 5-minute intervals of an hour.
 const ROUNDS: usize = 12;
 
@@ -64,6 +70,8 @@ struct Manner {
     short_tokens: bool,
     /// It gives an `ETag`.
     etags: bool,
+    /// No two repositories have a tag in common.
+    differing: bool,
 }
 
 /// What every repository's list holds, and how often the registry was asked for anything.
@@ -89,6 +97,7 @@ fn main() {
         ["huge", address] => runtime.block_on(huge(address)),
         ["hour", tokens, etags] => runtime.block_on(hour(tokens == "yes", etags == "yes")),
         ["ready"] => runtime.block_on(ready()),
+        ["cluster"] => runtime.block_on(cluster()),
         _ => runtime.block_on(all()),
     }
 }
@@ -116,6 +125,7 @@ async fn all() {
         row(&["hour", tokens, etags]).await;
     }
     row(&["ready"]).await;
+    row(&["cluster"]).await;
 }
 
 /// Measures in a new process, whose memory no earlier run has touched.
@@ -190,6 +200,7 @@ async fn hour(tokens: bool, etags: bool) {
         tokens,
         short_tokens: true,
         etags,
+        ..Manner::default()
     };
     let (address, registry) = serve(manner).await;
     let images = images(&address.to_string(), REPOSITORIES);
@@ -222,44 +233,131 @@ async fn scan(client: &RegistryClient, image: &ImageName) -> TagSet {
 }
 
 /// `highwater run` from its start until every ImageRepository is ready.
+/// `highwater run` until many repositories are ready.
 async fn ready() {
-    let plane = control_plane();
-    install(plane);
-    let mut fleet = Fleet::new(plane, "scan").await;
+    let mut fleet = Fleet::new(installed(), "scan").await;
     let (address, registry) = serve(Manner::default()).await;
-    let names: Vec<String> = (0..REPOSITORIES)
-        .map(|number| format!("app-{number}"))
-        .collect();
-    stream::iter(&names)
+    create(&fleet, address, REPOSITORIES, false).await;
+    let start = Instant::now();
+    fleet.start(&["--controllers=image-reflector"]);
+    all_ready(&fleet, "ImageRepository", REPOSITORIES).await;
+    told(
+        &format!("highwater run until {REPOSITORIES} repositories of {TAGS} tags are ready"),
+        start,
+        &fleet,
+        &registry,
+    );
+}
+
+/// The same with a policy for each, and again after a restart.
+async fn cluster() {
+    let mut fleet = Fleet::new(installed(), "cluster").await;
+    let differing = Manner {
+        differing: true,
+        ..Manner::default()
+    };
+    let (address, registry) = serve(differing).await;
+    create(&fleet, address, CLUSTER, true).await;
+    let start = Instant::now();
+    fleet.start(&["--controllers=image-reflector"]);
+    all_ready(&fleet, "ImagePolicy", CLUSTER).await;
+    let what = format!("highwater run until {CLUSTER} repositories and their policies are ready");
+    told(&what, start, &fleet, &registry);
+    fleet.kill();
+    registry.requests.store(0, Ordering::Relaxed);
+    let names = (0..CLUSTER).map(app);
+    // What every policy has to say anew: it was changed while nobody looked.
+    let change = json!({"spec": {"policy": {"alphabetical": {"order": "desc"}, "semver": null}}});
+    stream::iter(names)
         .for_each_concurrent(8, |name| {
-            let image = format!("{address}/team/{name}");
-            let object = json!({"spec": {"image": image, "interval": "1h", "insecure": true}});
-            fleet.apply("ImageRepository", name, object)
+            let (fleet, change) = (&fleet, change.clone());
+            async move { fleet.patch("ImagePolicy", &name, change).await }
         })
         .await;
     let start = Instant::now();
     fleet.start(&["--controllers=image-reflector"]);
-    loop {
-        let objects = fleet.list("ImageRepository").await;
-        if objects.iter().filter(|object| is_ready(object)).count() == REPOSITORIES {
-            break;
+    all_ready(&fleet, "ImagePolicy", CLUSTER).await;
+    told(
+        "after a restart, until each policy has selected anew",
+        start,
+        &fleet,
+        &registry,
+    );
+}
+
+fn app(number: usize) -> String {
+    format!("app-{number}")
+}
+
+async fn create(fleet: &Fleet, address: SocketAddr, count: usize, policies: bool) {
+    stream::iter((0..count).map(app))
+        .for_each_concurrent(8, |name| async move {
+            let image = format!("{address}/team/{name}");
+            let spec = json!({"image": image, "interval": "1h", "insecure": true});
+            let object = json!({ "spec": spec });
+            fleet.apply("ImageRepository", &name, object).await;
+            if policies {
+                let policy = json!({"semver": {"range": ">=1.0.0-0"}});
+                let spec = json!({"imageRepositoryRef": {"name": name}, "policy": policy});
+                let object = json!({ "spec": spec });
+                fleet.apply("ImagePolicy", &name, object).await;
+            }
+        })
+        .await;
+}
+
+/// Waits until so many objects are ready at their generation. It watches: to list them all again and again would cost the API server
+/// more than the program does.
+async fn all_ready(fleet: &Fleet, kind: &str, count: usize) {
+    let mut ready = HashSet::new();
+    while ready.len() < count {
+        let parameters = WatchParams::default();
+        let changes = fleet.api(kind).watch(&parameters, "0").await;
+        let mut changes = Box::pin(changes.expect("the API server lets us watch"));
+        while let Some(change) = changes.next().await {
+            let (WatchEvent::Added(object) | WatchEvent::Modified(object)) =
+                change.expect("a change")
+            else {
+                continue;
+            };
+            let object = serde_json::to_value(object).expect("an object is JSON");
+            if is_ready(&object) {
+                ready.insert(object["metadata"]["name"].to_string());
+            }
+            if ready.len() == count {
+                return;
+            }
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+fn told(what: &str, start: Instant, fleet: &Fleet, registry: &Registry) {
     let took = start.elapsed().as_secs_f64();
-    let process = process_of(&fleet);
+    let process = process_of(fleet);
     println!(
-        "highwater run until {REPOSITORIES} repositories of {TAGS} tags are ready: {took:.1} s, {} requests, {:.0} MB at the peak, {:.1} s of CPU",
+        "{what}: {took:.1} s, {} requests, {:.0} MB, {:.0} MB at the peak, {:.1} s of CPU",
         registry.requests.load(Ordering::Relaxed),
+        memory_of(&process, "VmRSS:") * 1024.0 * 1024.0 / 1e6,
         memory_of(&process, "VmHWM:") * 1024.0 * 1024.0 / 1e6,
         cpu_seconds(&process),
     );
 }
 
 fn is_ready(object: &Value) -> bool {
+    let generation = &object["metadata"]["generation"];
     let conditions = object["status"]["conditions"].as_array();
     let mut conditions = conditions.into_iter().flatten();
-    conditions.any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+    conditions.any(|condition| {
+        condition["type"] == "Ready"
+            && condition["status"] == "True"
+            && condition["observedGeneration"] == *generation
+    })
+}
+
+fn installed() -> &'static ControlPlane {
+    let plane = control_plane();
+    install(plane);
+    plane
 }
 
 fn install(plane: &ControlPlane) {
@@ -352,12 +450,23 @@ async fn answer(State(registry): State<Arc<Registry>>, request: Request) -> Resp
     let name = path
         .trim_start_matches("/v2/")
         .trim_end_matches("/tags/list");
-    let body = format!(r#"{{"name":"{name}","tags":[{}]}}"#, registry.tags);
+    let tags = match manner.differing {
+        true => registry
+            .tags
+            .replace("-build", &format!("-{}", number_of(name))),
+        false => registry.tags.clone(),
+    };
+    let body = format!(r#"{{"name":"{name}","tags":[{tags}]}}"#);
     registry.bytes.fetch_add(body.len(), Ordering::Relaxed);
     match manner.etags {
         true => ([("etag", "\"same\"")], body).into_response(),
         false => body.into_response(),
     }
+}
+
+/// The number at the end of a repository's name.
+fn number_of(name: &str) -> &str {
+    name.rsplit('-').next().unwrap_or_default()
 }
 
 /// A page of the huge repository.

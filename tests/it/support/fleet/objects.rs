@@ -74,7 +74,8 @@ impl Fleet {
         .await
     }
 
-    fn api(&self, kind: &str) -> Api<DynamicObject> {
+    /// A client of one kind in the namespace.
+    pub fn api(&self, kind: &str) -> Api<DynamicObject> {
         Api::namespaced_with(self.client.clone(), &self.namespace, &resource(kind))
     }
 }
