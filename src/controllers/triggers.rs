@@ -66,10 +66,7 @@ impl Default for Caches {
             image_updates: Arc::new(Cache::new(update_entries)),
             git_repositories: Arc::new(Cache::new(source_entries)),
             kustomizations: Arc::new(Cache::new(kustomization_entries)),
-            receivers: Arc::new(Cache::new(|receiver| {
-                let path = receiver.status.webhook_path.as_deref();
-                path.map(by_path).into_iter().collect()
-            })),
+            receivers: Arc::new(Cache::new(receiver_entries)),
         }
     }
 }
@@ -119,6 +116,13 @@ fn secrets<'a>(
     named
         .map(|reference| configured_by("Secret", &ObjectKey::new(namespace, &reference.name)))
         .collect()
+}
+
+fn receiver_entries(receiver: &Receiver) -> Vec<String> {
+    let namespace = key_of(receiver).namespace;
+    let mut entries = secrets(&namespace, [receiver.spec.secret_ref.as_ref()]);
+    entries.extend(receiver.status.webhook_path.as_deref().map(by_path));
+    entries
 }
 
 fn repository_entries(repository: &ImageRepository) -> Vec<String> {
@@ -360,6 +364,7 @@ pub fn configuration(caches: &Caches, queues: &Queues, kind: &str, key: &ObjectK
         }
     }
     wake_all(&queues.image_updates, &caches.image_updates.find(&entry));
+    wake_all(&queues.receivers, &caches.receivers.find(&entry));
     for source in caches.git_repositories.find(&entry) {
         let source = key_of(&*source);
         let pushed_to = caches

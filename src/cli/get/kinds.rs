@@ -4,7 +4,7 @@
 
 use super::show::{condition, shorten};
 use crate::api::{
-    GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization,
+    GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization, Receiver,
 };
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::Value;
@@ -103,6 +103,19 @@ pub(super) const KUSTOMIZATION: Kind = Kind {
     cells: |object| revision_cells(object, "/status/lastAppliedRevision"),
     wide_headings: &[],
     wide_cells: nothing,
+};
+
+/// Receiver.
+pub(super) const RECEIVER: Kind = Kind {
+    name: "Receiver",
+    resource: || ApiResource::erase::<Receiver>(&()),
+    headings: &["SUSPENDED", "READY", "MESSAGE"],
+    cells: |object| {
+        let [ready, message] = condition(object);
+        vec![suspended(object), ready, message]
+    },
+    wide_headings: &["PATH"],
+    wide_cells: |object| vec![text(object, "/status/webhookPath")],
 };
 
 fn revision_cells(object: &DynamicObject, path: &str) -> Vec<String> {

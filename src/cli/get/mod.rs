@@ -13,7 +13,9 @@ use super::failure::Failure;
 use super::output::Printer;
 use crate::adapters::cluster;
 use clap::{Args, Subcommand, ValueEnum};
-use kinds::{GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE, KUSTOMIZATION, Kind};
+use kinds::{
+    GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE, KUSTOMIZATION, Kind, RECEIVER,
+};
 use kube::Client;
 use kube::core::DynamicObject;
 use serde_json::json;
@@ -91,6 +93,12 @@ enum What {
         #[arg(long)]
         show_source: bool,
     },
+    /// receivers of webhooks
+    #[command(alias = "receiver")]
+    Receivers {
+        /// only the object of this name
+        name: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,6 +156,7 @@ impl What {
                 show_source: *show_source,
                 ..Question::of(&[&KUSTOMIZATION], name)
             },
+            Self::Receivers { name } => Question::of(&[&RECEIVER], name),
         }
     }
 }
@@ -302,6 +311,8 @@ mod tests {
             ("kustomizations", "Kustomization"),
             ("kustomization", "Kustomization"),
             ("ks", "Kustomization"),
+            ("receivers", "Receiver"),
+            ("receiver", "Receiver"),
         ] {
             assert_eq!(asked(arguments), (vec![kind], None, false), "{arguments}");
             let named = format!("{arguments} web");

@@ -246,6 +246,38 @@ async fn a_receiver_that_is_suspended_or_gone_or_has_no_token_takes_no_calls() {
     fleet.gone("Receiver", "generic").await;
 }
 
+/// Failures are tried again after an hour only, and nobody calls: nothing but the watch can be the reason.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_labelled_token_that_comes_or_changes_counts_at_once() {
+    let (fleet, _) = serving(
+        "hook-token",
+        &["--min-retry-delay=1h", "--max-retry-delay=1h"],
+    )
+    .await;
+    source(&fleet, "fleet", json!({})).await;
+    let resources = json!([{"kind": "GitRepository", "name": "fleet"}]);
+    let spec = json!({"type": "generic", "secretRef": {"name": "later"}, "resources": resources});
+    fleet
+        .apply("Receiver", "generic", json!({ "spec": spec }))
+        .await;
+    fleet
+        .not_ready("Receiver", "generic", "TokenNotFound")
+        .await;
+    let labels = json!({"reconcile.fluxcd.io/watch": "Enabled"});
+    let secret = json!({"metadata": {"labels": labels}, "stringData": {"token": "one"}});
+    fleet.apply("Secret", "later", secret).await;
+    let old = path(&fleet, "generic").await;
+    let change = json!({"stringData": {"token": "two"}});
+    fleet.patch("Secret", "later", change).await;
+    fleet
+        .wait("Receiver", "generic", "a new path", |object| {
+            object["status"]["webhookPath"]
+                .as_str()
+                .is_some_and(|path| path != old)
+        })
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn labels_choose_among_the_objects_of_a_namespace() {
     let (fleet, url) = serving("hook-labels", &[]).await;
