@@ -9,6 +9,7 @@
     reason = "a benchmark prints its table, and uses a part of what tests stand on"
 )]
 
+mod process_cost;
 #[path = "../it/support"]
 mod support {
     pub mod build;
@@ -22,8 +23,8 @@ mod support {
     pub mod registry_server;
 }
 
+use process_cost::Process;
 use serde_json::json;
-use std::path::Path;
 use support::control_plane::{ControlPlane, control_plane};
 use support::fake_registry::{FakeRegistry, Reply};
 use support::fleet::{Fleet, PATIENCE};
@@ -103,32 +104,8 @@ async fn many(fleet: &Fleet) {
 }
 
 fn row(what: &str, fleet: &Fleet) -> f64 {
-    let process = process_of(fleet);
-    let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
-    let megabytes = |field: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
-        kibibytes.map_or(0.0, |kibibytes: f64| kibibytes * 1024.0 / 1e6)
-    };
-    let (resident, highest) = (megabytes("VmRSS:"), megabytes("VmHWM:"));
+    let process = Process::of(fleet);
+    let (resident, highest) = (process.resident() / 1e6, process.peak() / 1e6);
     println!("{what:<40} {resident:>12.1} {highest:>12.1}");
     resident
-}
-
-/// The folder below `/proc` of the program that works in the fleet's storage folder: a child of a child of this process.
-fn process_of(fleet: &Fleet) -> std::path::PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_highwater"));
-    let storage = format!("--storage-path={}", fleet.storage().display());
-    let all = std::fs::read_dir("/proc").expect("a system with /proc");
-    all.flatten()
-        .map(|entry| entry.path())
-        .find(|path| {
-            let arguments = std::fs::read(path.join("cmdline")).unwrap_or_default();
-            let is_ours = std::fs::read_link(path.join("exe")).is_ok_and(|exe| exe == program);
-            is_ours
-                && arguments
-                    .split(|byte| *byte == 0)
-                    .any(|argument| argument == storage.as_bytes())
-        })
-        .expect("the program runs")
 }

@@ -14,6 +14,7 @@
     reason = "a benchmark prints its table, and uses a part of what tests stand on"
 )]
 
+mod process_cost;
 #[path = "../it/support"]
 mod support {
     pub mod build;
@@ -36,10 +37,10 @@ use highwater::adapters::registry::{Access, Freshness, RegistryClient};
 use highwater::domain::image::ImageName;
 use highwater::domain::tags::{Exclusions, TagSet};
 use kube::api::{WatchEvent, WatchParams};
+use process_cost::Process;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -110,9 +111,9 @@ async fn all() {
         "wall s",
         "scans/s",
         "requests",
-        "tags MiB",
-        "kept MiB",
-        "RSS MiB"
+        "tags MB",
+        "kept MB",
+        "RSS MB"
     );
     for repositories in SIZES {
         for concurrency in CONCURRENCY {
@@ -154,7 +155,7 @@ async fn many(repositories: usize, concurrency: usize) {
     let (address, registry) = serve(manner).await;
     let images = images(&address.to_string(), repositories);
     let client = RegistryClient::new();
-    let before = memory("VmRSS:");
+    let before = Process::own().resident() / 1e6;
     let start = Instant::now();
     let sets: Vec<TagSet> = stream::iter(&images)
         .map(|image| scan(&client, image))
@@ -162,14 +163,14 @@ async fn many(repositories: usize, concurrency: usize) {
         .collect()
         .await;
     let took = start.elapsed().as_secs_f64();
-    let after = memory("VmRSS:");
+    let after = Process::own().resident() / 1e6;
     assert!(sets.iter().all(|set| set.len() == TAGS));
     let packed: usize = sets.iter().map(TagSet::heap_bytes).sum();
     println!(
         "{repositories:>12} {concurrency:>11} {took:>8.2} {:>8.0} {:>9} {:>9.1} {:>9.1} {after:>9.1}",
         repositories as f64 / took,
         registry.requests.load(Ordering::Relaxed),
-        packed as f64 / (1024.0 * 1024.0),
+        packed as f64 / 1e6,
         after - before,
     );
 }
@@ -190,7 +191,7 @@ async fn huge(address: &str) {
         "one repository of {MANY_TAGS} tags: {took:.2} s, {} requests, {:.0} MB read, {:.0} MB at the peak, {:.0} MB of tags",
         scan.spent.requests,
         scan.spent.bytes as f64 / 1e6,
-        memory("VmHWM:") * 1024.0 * 1024.0 / 1e6,
+        Process::own().peak() / 1e6,
         listing.tags.heap_bytes() as f64 / 1e6,
     );
 }
@@ -333,13 +334,13 @@ async fn all_ready(fleet: &Fleet, kind: &str, count: usize) {
 
 fn told(what: &str, start: Instant, fleet: &Fleet, registry: &Registry) {
     let took = start.elapsed().as_secs_f64();
-    let process = process_of(fleet);
+    let process = Process::of(fleet);
     println!(
         "{what}: {took:.1} s, {} requests, {:.0} MB, {:.0} MB at the peak, {:.1} s of CPU",
         registry.requests.load(Ordering::Relaxed),
-        memory_of(&process, "VmRSS:") * 1024.0 * 1024.0 / 1e6,
-        memory_of(&process, "VmHWM:") * 1024.0 * 1024.0 / 1e6,
-        cpu_seconds(&process),
+        process.resident() / 1e6,
+        process.peak() / 1e6,
+        process.cpu_seconds(),
     );
 }
 
@@ -370,33 +371,6 @@ fn install(plane: &ControlPlane) {
         "--all",
     ];
     plane.kubectl_ok(&wait);
-}
-
-/// The folder below `/proc` of the program that works in the fleet's storage folder: a child of a child of this process.
-fn process_of(fleet: &Fleet) -> std::path::PathBuf {
-    let program = Path::new(env!("CARGO_BIN_EXE_highwater"));
-    let storage = format!("--storage-path={}", fleet.storage().display());
-    let all = std::fs::read_dir("/proc").expect("a system with /proc");
-    all.flatten()
-        .map(|entry| entry.path())
-        .find(|path| {
-            let arguments = std::fs::read(path.join("cmdline")).unwrap_or_default();
-            let is_ours = std::fs::read_link(path.join("exe")).is_ok_and(|exe| exe == program);
-            is_ours
-                && arguments
-                    .split(|byte| *byte == 0)
-                    .any(|argument| argument == storage.as_bytes())
-        })
-        .expect("the program runs")
-}
-
-/// User and system time of a process, at the usual 100 ticks a second.
-fn cpu_seconds(process: &Path) -> f64 {
-    let stat = std::fs::read_to_string(process.join("stat")).unwrap_or_default();
-    let behind_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields = behind_name.split_whitespace().skip(11).take(2);
-    let ticks: f64 = fields.filter_map(|field| field.parse::<f64>().ok()).sum();
-    ticks / 100.0
 }
 
 async fn serve(manner: Manner) -> (SocketAddr, Arc<Registry>) {
@@ -488,18 +462,4 @@ fn page(query: &str) -> Response {
     }
     let link = format!("</v2/huge/app/tags/list?n={size}&last={end}>; rel=\"next\"");
     ([("link", link)], body).into_response()
-}
-
-/// A line of this process's status in MiB; 0 where there is no `/proc`.
-fn memory(line: &str) -> f64 {
-    memory_of(Path::new("/proc/self"), line)
-}
-
-fn memory_of(process: &Path, line: &str) -> f64 {
-    let status = std::fs::read_to_string(process.join("status")).unwrap_or_default();
-    status
-        .lines()
-        .find_map(|found| found.strip_prefix(line))
-        .and_then(|rest| rest.trim().strip_suffix(" kB")?.trim().parse::<f64>().ok())
-        .map_or(0.0, |kibibytes| kibibytes / 1024.0)
 }
