@@ -12,6 +12,7 @@ use super::refs::{self, RemoteRef, Resolved};
 use super::remote::Remote;
 use super::session::{Deadline, Session};
 use super::snapshot::Snapshot;
+use super::ssh::{Ssh, SshAlgorithms};
 use super::store::{Generation, Memo};
 use crate::domain::git_ref::{CheckoutRef, CommitId, Revision};
 use gix::protocol::transport::{Protocol, Service};
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     _owner: File,
     repositories: Mutex<HashMap<String, Arc<Repository>>>,
     pub(super) clients: Clients,
+    ssh: Ssh,
     pub(super) branches: NamedLocks,
     fetches: NamedLocks,
 }
@@ -83,6 +85,14 @@ impl GitCache {
     /// [`GitError::CacheInUse`] when another process has it open; [`GitError::Cache`] when the
     /// file system fails.
     pub fn open(root: &Path) -> Result<Self, GitError> {
+        Self::open_with(root, SshAlgorithms::default())
+    }
+
+    /// The same, offering these algorithms to ssh servers.
+    ///
+    /// # Errors
+    /// As [`GitCache::open`].
+    pub fn open_with(root: &Path, algorithms: SshAlgorithms) -> Result<Self, GitError> {
         let wrong = |action: &str| GitError::cache(format!("{action} `{}`", root.display()));
         fs::create_dir_all(root).map_err(wrong("create"))?;
         let owner = File::create(root.join("lock")).map_err(wrong("write in"))?;
@@ -98,6 +108,7 @@ impl GitCache {
             _owner: owner,
             repositories: Mutex::default(),
             clients: Clients::default(),
+            ssh: Ssh::new(algorithms),
             branches: NamedLocks::default(),
             fetches: NamedLocks::default(),
         })))
@@ -249,7 +260,7 @@ impl GitCache {
         service: Service,
         version: Protocol,
     ) -> Result<Session, GitError> {
-        Session::open(&self.0.clients, remote, service, version)
+        Session::open((&self.0.clients, &self.0.ssh), remote, service, version)
     }
 
     /// The generation to work with: the current one, or a new one when that is damaged or crowded.

@@ -17,13 +17,18 @@ const QUOTED: usize = 2_000;
 #[derive(Debug, Error)]
 pub enum GitError {
     /// The URL has a scheme that cannot be spoken.
-    #[error("transport `{scheme}` is not supported yet for `{url}`: use `https`, `http` or `file`")]
+    #[error(
+        "transport `{scheme}` is not spoken: `{url}` should be of `https`, `http`, `ssh` or `file`"
+    )]
     UnsupportedTransport {
         /// The repository.
         url: Arc<SafeUrl>,
         /// The scheme of its URL.
         scheme: String,
     },
+    /// It is no place of a repository.
+    #[error("`{0}` is not of the form `user@host:path`")]
+    Location(String),
     /// The certificates, keys or proxy of the remote cannot be used.
     #[error("the connection to `{url}` cannot be set up: {reason}")]
     Configuration {
@@ -55,6 +60,24 @@ pub enum GitError {
         url: Arc<SafeUrl>,
         /// The HTTP status, 401 or 403.
         status: u16,
+    },
+    /// An ssh server does not accept who one is.
+    #[error("authentication failed for `{url}`: {reason}")]
+    LoginRefused {
+        /// The repository.
+        url: Arc<SafeUrl>,
+        /// Which key was refused, by its fingerprint.
+        reason: String,
+    },
+    /// An ssh server is not known to be the one that was asked for. Nothing was sent.
+    #[error("the server `{host}` of `{url}` is not trusted: {reason}")]
+    HostKey {
+        /// The repository.
+        url: Arc<SafeUrl>,
+        /// The server, with its port where that is not the usual one.
+        host: String,
+        /// What is wrong with its key.
+        reason: String,
     },
     /// There is no such repository, or it is hidden.
     #[error("repository `{url}` not found")]
@@ -169,7 +192,9 @@ impl GitError {
     pub fn class(&self) -> FailureClass {
         match self {
             Self::UnsupportedTransport { .. }
+            | Self::Location(_)
             | Self::Configuration { .. }
+            | Self::HostKey { .. }
             | Self::UnsupportedObjectFormat { .. }
             | Self::Edit { .. } => FailureClass::User,
             _ => FailureClass::Transient,

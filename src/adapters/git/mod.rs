@@ -1,15 +1,15 @@
 //! Git repositories: list, fetch, read, commit and push, without a worktree and without a shell.
 //!
 //! ```text
-//! GitCache ── session (http.rs, process.rs) ── server
+//! GitCache ── session (http, ssh, process.rs) ── server
 //!    │  fetch.rs: one commit, depth 1           ▲
 //!    ▼                                          │ push.rs
 //! Generation (packs on disk) ─▶ Snapshot ─▶ commit.rs ─▶ transaction.rs
 //! ```
 //!
 //! Everything here blocks: callers in asynchronous code use `spawn_blocking`. This is the only
-//! folder that names `gix`. Invariants: a shared branch is never force-pushed; a process that is
-//! killed at any point leaves a usable cache; no error holds a credential. What is absent: ssh,
+//! folder that names `gix` and `russh`. Invariants: a shared branch is never force-pushed; a process that is
+//! killed at any point leaves a usable cache; no error holds a credential. What is absent:
 //! submodules of anything but remote bases, SHA-256 repositories.
 
 mod ancestry;
@@ -29,6 +29,7 @@ mod remote;
 mod remote_bases;
 mod session;
 mod snapshot;
+mod ssh;
 mod store;
 mod transaction;
 
@@ -41,4 +42,5 @@ pub use refs::RemoteRef;
 pub use remote::{Auth, ClientCertificate, DEFAULT_TIMEOUT, Proxy, Remote};
 pub use remote_bases::{BuildRemotes, RemoteBases, RemoteLimits};
 pub use snapshot::Snapshot;
+pub use ssh::{KnownHostsError, SshAlgorithms, SshLogin, SshLoginError, UnknownAlgorithms};
 pub use transaction::{Transaction, TransactionError, TransactionOutcome};

@@ -2,7 +2,8 @@
 //!
 //! Invariant: the URL held here has no user information; what stood there is the [`Auth`].
 
-use super::error::GitError;
+use super::error::{GitError, quoted};
+use super::ssh::SshLogin;
 use crate::domain::redact::{SafeUrl, Secret};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub enum Auth {
     },
     /// By an `Authorization: Bearer` header.
     Bearer(Secret),
+    /// By a key, at an ssh server that is known.
+    Ssh(SshLogin),
 }
 
 /// A client certificate and its key, both PEM.
@@ -52,6 +55,11 @@ pub struct Proxy {
 #[derive(Clone, Debug)]
 pub struct Remote {
     url: Arc<SafeUrl>,
+    ssh_user: String,
+    /// The path at an ssh server, where the URL cannot say it.
+    ssh_path: Option<String>,
+    /// Who one is, where that is not the user name: see [`Remote::known_as`].
+    identity: Option<String>,
     pub(super) auth: Auth,
     pub(super) ca_pem: Option<Vec<u8>>,
     pub(super) client_certificate: Option<ClientCertificate>,
@@ -64,16 +72,20 @@ impl Remote {
     /// A remote at `url`. User information in the URL becomes its authentication.
     ///
     /// # Errors
-    /// [`GitError::UnsupportedTransport`] for schemes other than `http`, `https` and `file`.
+    /// [`GitError::UnsupportedTransport`] for schemes other than `http`, `https`, `ssh` and `file`.
     pub fn new(url: &SafeUrl) -> Result<Self, GitError> {
         let mut bare = url.as_url().clone();
-        if !matches!(bare.scheme(), "http" | "https" | "file") {
+        if !matches!(bare.scheme(), "http" | "https" | "ssh" | "file") {
             return Err(GitError::UnsupportedTransport {
                 url: Arc::new(url.clone()),
                 scheme: bare.scheme().to_owned(),
             });
         }
-        let auth = user_information(url);
+        let (auth, ssh_user) = match (bare.scheme(), user_information(url.as_url())) {
+            ("ssh", Auth::Basic { user, .. }) => (Auth::None, user),
+            ("ssh", _) => (Auth::None, String::new()),
+            (_, auth) => (auth, String::new()),
+        };
         // A `file:` URL refuses to be changed, and has nothing to change.
         let _ = bare.set_username("").and_then(|()| bare.set_password(None));
         bare.set_fragment(None);
@@ -83,6 +95,9 @@ impl Remote {
         };
         Ok(Self {
             url: Arc::new(SafeUrl::parse(bare.as_str()).map_err(invalid)?),
+            ssh_user,
+            ssh_path: None,
+            identity: None,
             auth,
             ca_pem: None,
             client_certificate: None,
@@ -92,12 +107,43 @@ impl Remote {
         })
     }
 
+    /// A remote that Git writes as `[user@]host:path`, which is one of ssh.
+    ///
+    /// # Errors
+    /// [`GitError::Location`] when it is not of that form.
+    pub fn scp(location: &str) -> Result<Self, GitError> {
+        let wrong = || GitError::Location(quoted(location.as_bytes()));
+        let (server, path) = location.split_once(':').ok_or_else(wrong)?;
+        let host = server.rsplit('@').next().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "@.-_".contains(c);
+        if host.is_empty()
+            || path.is_empty()
+            || server.starts_with('-')
+            || !server.chars().all(plain)
+        {
+            return Err(wrong());
+        }
+        let mut url = url::Url::parse(&format!("ssh://{server}/")).map_err(|_| wrong())?;
+        url.set_path(path);
+        let url = SafeUrl::parse(url.as_str()).map_err(|_| wrong())?;
+        let mut remote = Self::new(&url)?;
+        remote.ssh_path = Some(path.to_owned());
+        Ok(remote)
+    }
+
     /// Uses these credentials. [`Auth::None`] leaves what the URL held.
     #[must_use]
     pub fn with_auth(mut self, auth: Auth) -> Self {
         if auth != Auth::None {
             self.auth = auth;
         }
+        self
+    }
+
+    /// Names whom the credentials belong to, where even the user name is another one each time.
+    #[must_use]
+    pub fn known_as(mut self, identity: &str) -> Self {
+        self.identity = Some(identity.to_owned());
         self
     }
 
@@ -136,9 +182,37 @@ impl Remote {
         self
     }
 
+    /// The login that stands in a URL.
+    pub fn login_of(url: &url::Url) -> Auth {
+        user_information(url)
+    }
+
+    /// Whether the server is spoken to over ssh.
+    pub fn is_ssh(&self) -> bool {
+        self.url.as_url().scheme() == "ssh"
+    }
+
+    /// How the client identifies itself.
+    pub fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// The URL without user information.
     pub fn url(&self) -> &Arc<SafeUrl> {
         &self.url
+    }
+
+    /// The path at an ssh server, where the URL does not say it.
+    pub(super) fn ssh_path(&self) -> Option<&str> {
+        self.ssh_path.as_deref()
+    }
+
+    /// Who asks an ssh server: the user of the URL, or else `git`.
+    pub(super) fn ssh_user(&self) -> &str {
+        match self.ssh_user.as_str() {
+            "" => "git",
+            user => user,
+        }
     }
 
     /// The name of the folder that caches this repository for this identity. A renewed password or
@@ -148,8 +222,13 @@ impl Remote {
             Auth::None => ("none", ""),
             Auth::Basic { user, .. } => ("basic", user.as_str()),
             Auth::Bearer(_) => ("bearer", ""),
+            Auth::Ssh(_) => ("ssh", self.ssh_user()),
         };
-        let text = format!("{}\n{kind}\n{user}", self.url.as_url());
+        let user = self.identity.as_deref().unwrap_or(user);
+        let mut text = format!("{}\n{kind}\n{user}", self.url.as_url());
+        if let Some(path) = &self.ssh_path {
+            text += &format!("\n{path}");
+        }
         hex(&Sha256::digest(text.as_bytes())[..16])
     }
 
@@ -196,7 +275,7 @@ pub(super) fn is_loopback(url: &url::Url) -> bool {
     }
 }
 
-fn user_information(url: &SafeUrl) -> Auth {
+fn user_information(url: &url::Url) -> Auth {
     let decode = |text: &str| {
         let pairs = text.replace('+', "%2B");
         url::form_urlencoded::parse(pairs.as_bytes())
@@ -204,7 +283,6 @@ fn user_information(url: &SafeUrl) -> Auth {
             .map(|(key, _)| key.into_owned())
             .unwrap_or_default()
     };
-    let url = url.as_url();
     match (url.username(), url.password()) {
         ("", None) => Auth::None,
         (user, password) => Auth::Basic {
@@ -249,13 +327,20 @@ mod tests {
     }
 
     #[test]
-    fn ssh_is_refused_with_its_name() {
-        let url = SafeUrl::parse("ssh://git@git.example.com/x.git").expect("a URL");
-        let error = Remote::new(&url).expect_err("ssh is not spoken");
+    fn a_transport_that_is_not_spoken_is_refused_with_its_name() {
+        let url = SafeUrl::parse("git://git.example.com/x.git").expect("a URL");
+        let error = Remote::new(&url).expect_err("it is not spoken");
         assert_eq!(
             error.to_string(),
-            "transport `ssh` is not supported yet for `ssh://git.example.com/x.git`: use `https`, `http` or `file`"
+            "transport `git` is not spoken: `git://git.example.com/x.git` should be of `https`, `http`, `ssh` or `file`"
         );
+    }
+
+    #[test]
+    fn the_user_of_an_ssh_url_is_no_password_and_git_when_there_is_none() {
+        let named = remote("ssh://bot:hunter2@git.example.com/x.git");
+        assert_eq!((named.ssh_user(), &named.auth), ("bot", &Auth::None));
+        assert_eq!(remote("ssh://git.example.com/x.git").ssh_user(), "git");
     }
 
     #[test]
@@ -270,6 +355,8 @@ mod tests {
         assert_ne!(basic("a", "1").cache_key(), basic("b", "1").cache_key());
         let anonymous = remote("https://git.example.com/x");
         assert_ne!(basic("", "").cache_key(), anonymous.cache_key());
+        let rotating = |user: &str| basic(user, "1").known_as("cloud").cache_key();
+        assert_eq!(rotating("a"), rotating("b"));
         let other = remote("https://git.example.com/y");
         assert_ne!(other.cache_key(), anonymous.cache_key());
     }

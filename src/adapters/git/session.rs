@@ -4,6 +4,7 @@ use super::error::{GitError, chain};
 use super::http::{Backend, Clients};
 use super::process::{self, Process};
 use super::remote::{Auth, Remote};
+use super::ssh::{self, Conversation, Ssh};
 use crate::domain::redact::SafeUrl;
 use gix::protocol::transport::client::TransportWithoutIO;
 use gix::protocol::transport::client::blocking_io::{Transport, http};
@@ -52,6 +53,13 @@ impl Deadline {
     }
 }
 
+/// What Git, GitHub and Gitea say of a repository that is not there, beside the protocol.
+const NOT_FOUND: &[&str] = &[
+    "does not appear to be a git repository",
+    "Repository not found",
+    "repository does not exist",
+];
+
 /// The first thing that went wrong below the protocol, where the reason is known best.
 #[derive(Clone, Default)]
 pub(super) struct Failure(Arc<Mutex<Option<GitError>>>);
@@ -78,14 +86,41 @@ pub(super) struct Session {
     pub(super) deadline: Deadline,
     url: Arc<SafeUrl>,
     failure: Failure,
-    process: Option<Process>,
+    peer: Peer,
     _watchdog: Watchdog,
+}
+
+/// What runs on the other side of a conversation, where that is more than requests.
+enum Peer {
+    Requests,
+    Process(Process),
+    Ssh(Conversation),
+}
+
+impl Peer {
+    /// Something that ends it from another thread.
+    fn killer(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        match self {
+            Self::Requests => None,
+            Self::Process(process) => Some(Box::new(process.killer())),
+            Self::Ssh(conversation) => Some(Box::new(conversation.killer())),
+        }
+    }
+
+    /// What it complained about; empty for nothing.
+    fn complaints(&mut self) -> String {
+        match self {
+            Self::Requests => String::new(),
+            Self::Process(process) => process.complaints(),
+            Self::Ssh(conversation) => conversation.complaints(),
+        }
+    }
 }
 
 impl Session {
     /// Prepares the conversation; over HTTP nothing is sent yet.
     pub(super) fn open(
-        clients: &Clients,
+        (clients, ssh): (&Clients, &Ssh),
         remote: &Remote,
         service: Service,
         version: Protocol,
@@ -93,21 +128,25 @@ impl Session {
         let deadline = Deadline::after(remote.timeout);
         let failure = Failure::default();
         let interrupt = Arc::new(AtomicBool::new(false));
-        let (transport, process) = if remote.url().as_url().scheme() == "file" {
-            let (connection, process) = process::start(remote, service, version)?;
-            (Box::new(connection) as Box<dyn Transport>, Some(process))
-        } else {
-            let client = clients.get(remote)?;
-            let backend = Backend::new(
-                client,
-                remote,
-                deadline.clone(),
-                remote.limit,
-                failure.clone(),
-            );
-            (over_http(remote, backend, version)?, None)
+        let (transport, peer): (Box<dyn Transport>, Peer) = match remote.url().as_url().scheme() {
+            "file" => {
+                let (connection, process) = process::start(remote, service, version)?;
+                (Box::new(connection), Peer::Process(process))
+            }
+            "ssh" => {
+                let asked = (service, version);
+                let (connection, conversation) =
+                    ssh::start(ssh, remote, asked, &deadline, &failure)?;
+                (Box::new(connection), Peer::Ssh(conversation))
+            }
+            _ => {
+                let (client, limit) = (clients.get(remote)?, remote.limit);
+                let backend =
+                    Backend::new(client, remote, deadline.clone(), limit, failure.clone());
+                (over_http(remote, backend, version)?, Peer::Requests)
+            }
         };
-        let kill = process.as_ref().map(Process::killer);
+        let kill = peer.killer();
         let flag = interrupt.clone();
         let watchdog = Watchdog::start(deadline.at(), move || {
             flag.store(true, Ordering::SeqCst);
@@ -121,7 +160,7 @@ impl Session {
             deadline,
             url: remote.url().clone(),
             failure,
-            process,
+            peer,
             _watchdog: watchdog,
         })
     }
@@ -134,12 +173,12 @@ impl Session {
         if self.deadline.left().is_none() {
             return self.deadline.timeout(&self.url);
         }
-        let complaints = self.process.as_mut().map(Process::complaints);
+        let complaints = Some(self.peer.complaints());
         let reason = complaints
             .filter(|words| !words.is_empty())
             .unwrap_or_else(|| chain(error));
         let url = self.url.clone();
-        if reason.contains("does not appear to be a git repository") {
+        if NOT_FOUND.iter().any(|words| reason.contains(words)) {
             return GitError::RepositoryNotFound { url };
         }
         GitError::Protocol { url, reason }

@@ -6,6 +6,9 @@ mod connecting;
 mod fetching;
 mod pushing;
 mod reading;
+mod ssh;
+mod ssh_trouble;
+mod ssh_trust;
 mod transactions;
 
 use crate::support::git_http::{

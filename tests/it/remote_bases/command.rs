@@ -35,6 +35,55 @@ fn a_folder_with_a_remote_base_is_built_as_by_kubectl_unless_that_is_forbidden()
 }
 
 #[test]
+fn a_base_over_ssh_is_fetched_with_the_keys_of_whoever_builds() {
+    use crate::support::git_ssh::{GitSsh, KeyPair};
+    let world = World::seeded(&[
+        ("kustomization.yaml", "resources: [map.yaml]\n"),
+        ("map.yaml", &map("far")),
+    ]);
+    let (unknown, own) = (
+        KeyPair::usual(),
+        KeyPair::make(&["-t", "rsa", "-b", "2048"], ""),
+    );
+    let server = GitSsh::start(world.folder.path(), &[&own]);
+    let home = tempfile::tempdir_in(world.folder.path()).expect("a folder");
+    let build = || {
+        let output = highwater()
+            .args(["build", &format!("{}?ref=main", server.url("fleet"))])
+            .env("HOME", home.path())
+            .output()
+            .expect("highwater runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (
+            output.status.success(),
+            text(&output.stdout),
+            text(&output.stderr),
+        )
+    };
+    let (good, _, words) = build();
+    assert!(
+        !good && words.contains("no private key without a passphrase in `~/.ssh`"),
+        "{words}"
+    );
+    let folder = home.path().join(".ssh");
+    std::fs::create_dir(&folder).expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
+    write("id_ed25519", &unknown.private);
+    write("known_hosts", &server.known_hosts());
+    let (good, _, words) = build();
+    assert!(
+        !good && words.contains("the server does not accept the key"),
+        "{words}"
+    );
+    write("id_rsa", &own.private);
+    let (good, objects, words) = build();
+    assert!(good, "{words}");
+    let manifests = parse_documents("output", objects.as_bytes()).expect("objects");
+    let objects: Vec<Value> = manifests.into_iter().map(|found| found.object).collect();
+    assert_eq!(names(&objects), ["far"]);
+}
+
+#[test]
 fn a_url_is_built_as_by_kubectl() {
     let world = World::seeded(&[
         (

@@ -5,6 +5,7 @@ pub mod control_plane;
 pub mod fake_registry;
 pub mod fleet;
 pub mod git_http;
+pub mod git_ssh;
 pub mod highwater;
 pub mod oracle;
 pub mod process;

@@ -76,8 +76,13 @@ fn build(remote: &Remote) -> Result<Client, GitError> {
     builder.build().map_err(wrong("the HTTP client"))
 }
 
+/// As in Go, a socks5 proxy resolves names: inside a closed network only it can.
 fn through(proxy: &Proxy) -> reqwest::Result<reqwest::Proxy> {
-    let address = reqwest::Proxy::all(proxy.url.as_url().as_str())?;
+    let address = proxy.url.as_url().as_str();
+    let address = match address.strip_prefix("socks5://") {
+        Some(rest) => reqwest::Proxy::all(format!("socks5h://{rest}"))?,
+        None => reqwest::Proxy::all(address)?,
+    };
     Ok(match &proxy.credentials {
         Some((user, password)) => address.basic_auth(user, password.expose()),
         None => address,

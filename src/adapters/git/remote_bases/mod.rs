@@ -1,6 +1,7 @@
 //! Remote bases of a build: repositories over the Git engine, files over HTTP.
 //!
-//! Nobody's credentials are sent but those that stand in a URL itself. Invariant: each fetch is
+//! Nobody's credentials are sent but those that stand in a URL itself, and over ssh the keys of whoever
+//! runs a command by hand. Invariant: each fetch is
 //! bounded in time and bytes, and so is the time of a whole build. What is absent: reading URLs,
 //! and which entries are remote; the build knows that.
 
@@ -9,13 +10,14 @@ mod submodules;
 
 use super::error::GitError;
 use super::session::Deadline;
-use super::{GitCache, Remote, Snapshot};
+use super::{Auth, GitCache, Remote, Snapshot, SshLogin};
 use crate::domain::git_ref::{CheckoutRef, check_ref_name};
 use crate::domain::kustomize::remote::{RemoteError, Remotes, RepositoryUrl};
 use crate::domain::outcome::with_causes;
 use crate::domain::redact::SafeUrl;
 use crate::domain::tree::FileTree;
 use files::Files;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -58,6 +60,8 @@ struct Shared {
     /// The objects, and the folder that goes with them when it is a temporary one.
     cache: OnceLock<Result<(GitCache, Option<TempDir>), RemoteError>>,
     files: Files,
+    /// The keys of whoever runs the command.
+    login: OnceLock<Result<SshLogin, RemoteError>>,
 }
 
 impl RemoteBases {
@@ -66,7 +70,7 @@ impl RemoteBases {
         Self {
             shared: Arc::new(Shared {
                 cache: OnceLock::from(Ok((cache, None))),
-                files: Files::default(),
+                ..Shared::default()
             }),
             limits: RemoteLimits::default(),
             local: false,
@@ -96,6 +100,14 @@ impl RemoteBases {
             bases: self.clone(),
             deadline: Deadline::after(time.min(LONGEST)),
         }
+    }
+
+    fn login(&self) -> Result<SshLogin, RemoteError> {
+        let read = || {
+            let home = std::env::var_os("HOME").unwrap_or_default();
+            SshLogin::of_person(Path::new(&home)).map_err(failed)
+        };
+        self.shared.login.get_or_init(read).clone()
     }
 
     fn cache(&self) -> Result<&GitCache, RemoteError> {
@@ -129,20 +141,21 @@ impl BuildRemotes {
     }
 
     fn remote(&self, repository: &RepositoryUrl) -> Result<Remote, RemoteError> {
-        let refused = |words: String| Err(RemoteError::Failed(words));
-        let Some((scheme, _)) = repository.clone_url.split_once("://") else {
-            return refused(ssh(&repository.clone_url));
-        };
-        if scheme == "ssh" {
-            return refused(ssh(&repository.clone_url));
-        }
         if repository.is_local() && !self.bases.local {
-            return refused(
-                "repositories of this machine are not read here; hint: use `https`".to_owned(),
-            );
+            let words = "repositories of this machine are not read here; hint: use `https`";
+            return Err(RemoteError::Failed(words.to_owned()));
         }
-        let url = SafeUrl::parse(&repository.clone_url).map_err(failed)?;
-        let remote = Remote::new(&url).map_err(failed)?;
+        let clone_url = &repository.clone_url;
+        let mut remote = match clone_url.contains("://") {
+            false => Remote::scp(clone_url).map_err(failed)?,
+            true => Remote::new(&SafeUrl::parse(clone_url).map_err(failed)?).map_err(failed)?,
+        };
+        if remote.is_ssh() {
+            if !self.bases.local {
+                return Err(RemoteError::Failed(no_key(&remote)));
+            }
+            remote = remote.with_auth(Auth::Ssh(self.bases.login()?));
+        }
         Ok(remote
             .with_timeout(self.time(repository.timeout)?)
             .with_limit(self.bases.limits.repository))
@@ -208,16 +221,11 @@ fn meanings(name: Option<&str>) -> Result<Vec<CheckoutRef>, RemoteError> {
     ])
 }
 
-fn ssh(clone_url: &str) -> String {
-    let location = clone_url.strip_prefix("ssh://").unwrap_or(clone_url);
-    let location = location
-        .split_once('@')
-        .map_or(location, |(_, location)| location);
-    let hint = match clone_url.starts_with("ssh://") {
-        true => location.to_owned(),
-        false => location.replacen(':', "/", 1),
-    };
-    format!("ssh is not supported yet; hint: write `https://{hint}`")
+/// Why ssh is of no use where nobody's keys are.
+fn no_key(remote: &Remote) -> String {
+    let url = remote.url().as_url();
+    let place = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
+    format!("there is no key for ssh here; hint: write `https://{place}`")
 }
 
 fn failed(error: impl std::error::Error) -> RemoteError {
@@ -257,12 +265,13 @@ mod tests {
     }
 
     #[test]
-    fn a_transport_that_is_not_spoken_is_refused_with_one_that_is() {
-        let bases = RemoteBases::by_hand();
+    fn ssh_is_refused_with_what_is_spoken_where_nobodys_keys_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bases = RemoteBases::new(GitCache::open(folder.path()).expect("a cache"));
         for entry in ["ssh://git@host/o/r//a", "git@host:o/r.git"] {
-            let error = remote(entry, &bases).expect_err("ssh is not spoken");
+            let error = remote(entry, &bases).expect_err("there is no key");
             assert!(
-                error.starts_with("ssh is not supported yet; hint: write `https://host/o/r"),
+                error.starts_with("there is no key for ssh here; hint: write `https://host/o/r"),
                 "{error}"
             );
         }
