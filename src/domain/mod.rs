@@ -16,6 +16,7 @@ pub mod docker_config;
 pub mod drift;
 pub mod duration;
 pub mod git_ref;
+pub mod github_app;
 pub mod health;
 pub mod http_field;
 pub mod ignore;

@@ -136,6 +136,7 @@ pub mod reason {
     pub const DEPENDENCY_NOT_READY: &str = "DependencyNotReady";
     pub const ACCESS_DENIED: &str = "AccessDenied";
     pub const INVALID_SOURCE_CONFIGURATION: &str = "InvalidSourceConfiguration";
+    pub const INVALID_PROVIDER_CONFIGURATION: &str = "InvalidProviderConfiguration";
     pub const INVALID_POLICY_SELECTOR: &str = "InvalidPolicySelector";
     pub const INVALID_UPDATE_STRATEGY: &str = "InvalidUpdateStrategy";
     pub const SOURCE_MANAGER_FAILED: &str = "SourceManagerFailed";

@@ -6,7 +6,7 @@
 
 use super::environment::Environment;
 use super::error::CloudError;
-use super::http::{Question, form, url};
+use super::http::{Question, form, joined, url};
 use super::signing::{Algorithm, certificate, sign};
 use super::{CloudLogins, Fresh, Who, key};
 use crate::domain::cloud::azure::{
@@ -79,7 +79,7 @@ impl CloudLogins {
             .map_err(CloudError::of_login)
     }
 
-    async fn azure_token(
+    pub(super) async fn azure_token(
         &self,
         cloud: &AzureCloud,
         who: Who<'_>,
@@ -227,10 +227,4 @@ fn signed_by(pem: &str, client: &str, audience: &str) -> Option<Secret> {
     );
     let signature = sign(pem, unsigned.as_bytes(), Algorithm::Ps256)?;
     Some(signed(&unsigned, &signature))
-}
-
-/// A path below a base, whether or not the base ends in a slash.
-fn joined(name: &'static str, base: &Url, path: &str) -> Result<Url, CloudError> {
-    let base = format!("{}/", base.as_str().trim_end_matches('/'));
-    url(name, &format!("{base}{path}"))
 }

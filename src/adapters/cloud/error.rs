@@ -3,6 +3,7 @@
 //! Invariant: no message holds a secret; each names the place that was asked. Errors can be cloned, since
 //! those who share a request share its failure. What is absent: how often to try again.
 
+use crate::domain::cloud::git::CodeCommitError;
 use crate::domain::cloud::{AnswerError, HostError};
 use thiserror::Error;
 
@@ -28,6 +29,25 @@ pub enum CloudError {
         /// Why.
         reason: Box<CloudError>,
     },
+    /// The same for a Git server.
+    #[error(
+        "failed to get access token for Git repository: failed to create provider access token for {who}: {reason}"
+    )]
+    GitToken {
+        /// Who.
+        who: String,
+        /// Why.
+        reason: Box<CloudError>,
+    },
+    /// The URL is not CodeCommit's.
+    #[error(transparent)]
+    CodeCommit(#[from] CodeCommitError),
+    /// A cloud without Git servers.
+    #[error("provider '{0}' does not support Git credentials")]
+    NoGit(&'static str),
+    /// The key of a GitHub App is none.
+    #[error("could not parse private key: it is no RSA key in PEM")]
+    AppKey,
     /// The cluster gave no token of the account.
     #[error("failed to create kubernetes token for service account '{account}': {reason}")]
     ClusterToken {
@@ -101,6 +121,14 @@ impl CloudError {
                 who: who.to_string(),
                 reason: Box::new(reason),
             },
+        }
+    }
+
+    /// The same, said of a Git server's login.
+    pub(super) fn of_git(self) -> Self {
+        match self {
+            Self::Token { who, reason } => Self::GitToken { who, reason },
+            told => told,
         }
     }
 

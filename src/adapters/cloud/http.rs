@@ -7,7 +7,7 @@
 use super::error::CloudError;
 use crate::domain::cloud::answer::refusal;
 use crate::domain::cloud::aws::Form;
-use crate::domain::redact::SafeUrl;
+use crate::domain::redact::{SafeUrl, Secret};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
 use std::net::IpAddr;
@@ -61,6 +61,37 @@ impl Clients {
             None => opened(&self.outward, builder),
         }
     }
+}
+
+/// A client of its own, for a place that wants certificates of its own.
+pub(super) fn with_certificates(
+    proxy: Option<&SafeUrl>,
+    authorities: Option<&[u8]>,
+    certificate: Option<(&[u8], &Secret<Vec<u8>>)>,
+    at: &Url,
+) -> Result<Client, CloudError> {
+    let unusable = |name: &'static str| {
+        move |error: reqwest::Error| CloudError::Setting {
+            name,
+            reason: error.to_string(),
+        }
+    };
+    let mut client = builder();
+    if let Some(proxy) = proxy {
+        client = client.proxy(reqwest_proxy(proxy)?);
+    } else if is_loopback(at) {
+        client = client.no_proxy();
+    }
+    if let Some(pem) = authorities {
+        let authorities = reqwest::Certificate::from_pem_bundle(pem).map_err(unusable("ca.crt"))?;
+        client = client.tls_certs_merge(authorities);
+    }
+    if let Some((certificate, key)) = certificate {
+        let pem = [certificate, b"\n", key.expose()].concat();
+        let own = reqwest::Identity::from_pem(&pem).map_err(unusable("tls.crt"))?;
+        client = client.identity(own);
+    }
+    built(client)
 }
 
 fn opened(
@@ -130,6 +161,12 @@ pub(super) fn url(name: &'static str, text: &str) -> Result<Url, CloudError> {
         "http" | "https" if url.has_host() => Ok(url),
         _ => Err(unusable("expected a URL of http or https")),
     }
+}
+
+/// A path below a base, whether or not the base ends in a slash.
+pub(super) fn joined(name: &'static str, base: &Url, path: &str) -> Result<Url, CloudError> {
+    let base = format!("{}/", base.as_str().trim_end_matches('/'));
+    url(name, &format!("{base}{path}"))
 }
 
 impl Question<'_> {

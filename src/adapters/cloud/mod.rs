@@ -1,4 +1,4 @@
-//! The clouds that registries' logins come from: Amazon, Azure and Google, each over its own HTTP API.
+//! The clouds that logins of registries and Git servers come from: Amazon, Azure and Google, each over its own HTTP API.
 //!
 //! Invariants: a login is kept for the one identity that it was given to, until shortly before it ends,
 //! and many who want it at once cause one request; what only this machine may see (instance metadata,
@@ -12,12 +12,14 @@ mod cache;
 mod environment;
 mod error;
 mod gcp;
+mod git;
 mod http;
 mod signing;
 
 pub use cache::CacheLimits;
 pub use environment::Environment;
 pub use error::CloudError;
+pub use git::AppWay;
 
 use crate::domain::cloud::lifetime::Expiry;
 use crate::domain::cloud::signature::AccessKeys;

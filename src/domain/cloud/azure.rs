@@ -22,6 +22,8 @@ const REGISTRY_USER: &str = "00000000-0000-0000-0000-000000000000";
 const ASSERTION_LIFE: i64 = 600;
 /// For whom a token is that a registry takes, in every cloud of Microsoft's own.
 const REGISTRY_RESOURCE: &str = "https://containerregistry.azure.net";
+/// For whom a token is that Azure DevOps takes, by its documentation of service principals.
+const DEVOPS_RESOURCE: &str = "499b84ac-1321-427f-aa17-267ca6975798";
 
 /// One of Azure's clouds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +36,8 @@ pub enum AzureCloud {
     Government,
     /// One that the environment describes, by its resource manager's address.
     Custom(String),
+    /// The worldwide one, for its service Azure DevOps.
+    DevOps,
 }
 
 /// What the file of `AZURE_ENVIRONMENT_FILEPATH` says of a cloud.
@@ -71,7 +75,7 @@ impl AzureCloud {
     /// Who vouches for identities when the environment names nobody.
     pub fn authority(&self) -> &'static str {
         match self {
-            Self::Public | Self::Custom(_) => "https://login.microsoftonline.com/",
+            Self::Public | Self::Custom(_) | Self::DevOps => "https://login.microsoftonline.com/",
             Self::China => "https://login.chinacloudapi.cn/",
             Self::Government => "https://login.microsoftonline.us/",
         }
@@ -81,6 +85,7 @@ impl AzureCloud {
     pub fn resource(&self) -> &str {
         match self {
             Self::Custom(resource_manager) => resource_manager,
+            Self::DevOps => DEVOPS_RESOURCE,
             _ => REGISTRY_RESOURCE,
         }
     }

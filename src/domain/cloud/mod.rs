@@ -1,4 +1,4 @@
-//! Logins of the clouds' registries: whose a host is, who asks, what is asked and what an answer says.
+//! Logins of the clouds' registries and Git servers: whose a host is, who asks, what is asked and what an answer says.
 //!
 //! Invariant: no error holds a secret or more than a few hundred bytes of an answer; a host decides
 //! alone which region and which sovereign cloud is asked, and one that is not wholly of its cloud is
@@ -11,6 +11,7 @@ pub mod azure;
 pub mod counts;
 pub mod endpoint;
 pub mod gcp;
+pub mod git;
 pub mod identity;
 pub mod lifetime;
 pub mod profile;

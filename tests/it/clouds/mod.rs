@@ -8,6 +8,7 @@ mod answers;
 mod aws;
 mod azure;
 mod command;
+mod github;
 mod google;
 
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
@@ -125,7 +126,7 @@ fn basic(username: &str, password: &str) -> Credentials {
 }
 
 /// Header, claims, what is signed, and the signature of a JSON web token.
-fn token_parts(token: &str) -> (Value, Value, String, Vec<u8>) {
+pub(crate) fn token_parts(token: &str) -> (Value, Value, String, Vec<u8>) {
     let decode = |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).expect("base64");
     let (signed, signature) = token.rsplit_once('.').expect("a token has three parts");
     let (header, claims) = signed.split_once('.').expect("a token has three parts");
@@ -139,7 +140,7 @@ fn token_parts(token: &str) -> (Value, Value, String, Vec<u8>) {
 }
 
 /// Whether the key of these tests made a signature.
-fn is_signed(scheme: SignatureScheme, message: &str, signature: &[u8]) -> bool {
+pub(crate) fn is_signed(scheme: SignatureScheme, message: &str, signature: &[u8]) -> bool {
     let provider = rustls::crypto::ring::default_provider();
     let known = provider.signature_verification_algorithms.mapping.iter();
     let public = include_bytes!("keys/service-account.der");

@@ -91,7 +91,7 @@ impl CloudLogins {
     }
 
     /// The keys of an identity.
-    async fn access_keys(
+    pub(in crate::adapters::cloud) async fn access_keys(
         &self,
         region: &str,
         who: Who<'_>,

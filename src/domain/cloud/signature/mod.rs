@@ -123,7 +123,7 @@ fn canonical_request(request: SignedRequest<'_>) -> (String, String) {
     (canonical, names)
 }
 
-fn signing_key(keys: &AccessKeys, day: &str, scope: Scope<'_>) -> [u8; 32] {
+pub(super) fn signing_key(keys: &AccessKeys, day: &str, scope: Scope<'_>) -> [u8; 32] {
     let start = Secret::new(format!("AWS4{}", keys.secret.expose()));
     [scope.region, scope.service, "aws4_request"].iter().fold(
         hmac_sha256(start.expose().as_bytes(), day.as_bytes()),
@@ -132,7 +132,7 @@ fn signing_key(keys: &AccessKeys, day: &str, scope: Scope<'_>) -> [u8; 32] {
 }
 
 /// ISO 8601 without separators, `20150830T123600Z`.
-fn amz_date(at: Timestamp) -> String {
+pub(super) fn amz_date(at: Timestamp) -> String {
     let time = at.to_zoned(TimeZone::UTC).datetime();
     format!(
         "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
@@ -180,11 +180,11 @@ pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
         .into()
 }
 
-fn sha256_hex(bytes: &[u8]) -> String {
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
         text
