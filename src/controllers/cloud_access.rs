@@ -7,13 +7,16 @@ use super::registry_access::AccessError;
 use crate::adapters::cloud::{Account, CacheLimits, CloudLogins, Environment, TokenSource, Who};
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::objects::{account_annotations, account_token};
+use crate::domain::cloud::git::GitLogin;
 use crate::domain::cloud::{Identity, Provider};
 use crate::domain::docker_config::Credentials;
 use crate::domain::object::ObjectKey;
-use crate::domain::redact::SafeUrl;
+use crate::domain::redact::{SafeUrl, Secret};
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use kube::Client;
 use std::time::Duration;
+use url::Url;
 
 /// Flux's bounds when no flag says otherwise.
 const USUAL: CacheLimits = CacheLimits {
@@ -90,26 +93,11 @@ pub(super) async fn login(
     proxy: Option<&SafeUrl>,
 ) -> Result<Credentials, AccessError> {
     let registry = cloud.logins.registry(provider, host).await?;
-    let Some(asking) = cloud.account(namespace, account) else {
+    let Some((key, identity)) = identified(client, cloud, provider, (namespace, account)).await?
+    else {
         return Ok(cloud.logins.login(&registry, Who::Process, proxy).await?);
     };
-    let key = &asking.account;
-    let annotations = account_annotations(client, key)
-        .await
-        .map_err(|error| asking.unreadable(&error))?;
-    let identity = Identity::of_account(provider, &annotations);
-    let identity = identity.map_err(|reason| AccessError::Identity {
-        account: key.clone(),
-        reason,
-    })?;
-    let tokens: &TokenSource<'_> = &|audience: String| {
-        let key = key.clone();
-        async move {
-            let token = account_token(client, &key, &audience).await;
-            token.map_err(|error| error.to_string())
-        }
-        .boxed()
-    };
+    let tokens: &TokenSource<'_> = &|audience| token(client, key.clone(), audience);
     let account = Account {
         key: key.clone(),
         identity,
@@ -117,6 +105,66 @@ pub(super) async fn login(
     };
     let who = Who::Account(&account);
     Ok(cloud.logins.login(&registry, who, proxy).await?)
+}
+
+/// The login of a Git server, for an object of `namespace` and a GitRepository that perhaps names a
+/// service account.
+///
+/// # Errors
+/// As [`login`].
+pub(super) async fn git_login(
+    client: &Client,
+    cloud: &CloudAccess,
+    (provider, url): (Provider, &Url),
+    asking: (&str, Option<&str>),
+    proxy: Option<&SafeUrl>,
+) -> Result<GitLogin, AccessError> {
+    let Some((key, identity)) = identified(client, cloud, provider, asking).await? else {
+        return Ok(cloud.logins.git(provider, url, Who::Process, proxy).await?);
+    };
+    let tokens: &TokenSource<'_> = &|audience| token(client, key.clone(), audience);
+    let account = Account {
+        key: key.clone(),
+        identity,
+        tokens,
+    };
+    let who = Who::Account(&account);
+    Ok(cloud.logins.git(provider, url, who, proxy).await?)
+}
+
+/// The service account that asks, and who it is in the cloud; `None` for the process itself.
+async fn identified(
+    client: &Client,
+    cloud: &CloudAccess,
+    provider: Provider,
+    (namespace, account): (&str, Option<&str>),
+) -> Result<Option<(ObjectKey, Identity)>, AccessError> {
+    let Some(asking) = cloud.account(namespace, account) else {
+        return Ok(None);
+    };
+    let annotations = account_annotations(client, &asking.account)
+        .await
+        .map_err(|error| asking.unreadable(&error))?;
+    match Identity::of_account(provider, &annotations) {
+        Ok(identity) => Ok(Some((asking.account, identity))),
+        Err(reason) => Err(AccessError::Identity {
+            account: asking.account,
+            reason,
+        }),
+    }
+}
+
+/// The cluster's token of a service account.
+fn token(
+    client: &Client,
+    key: ObjectKey,
+    audience: String,
+) -> BoxFuture<'_, Result<Secret, String>> {
+    async move {
+        let token = account_token(client, &key, &audience).await;
+        token.map_err(|error| error.to_string())
+    }
+    .boxed()
 }
 
 #[cfg(test)]

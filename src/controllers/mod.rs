@@ -5,6 +5,7 @@
 
 pub mod cloud_access;
 pub mod driver;
+mod git_login;
 mod git_remote;
 pub mod git_repository;
 pub mod hints;

@@ -127,6 +127,12 @@ pub struct Flags {
     /// how long a login of a cloud is kept at most, and never longer than an hour
     #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = parse_duration)]
     pub token_cache_max_duration: Duration,
+    /// the key exchanges that ssh servers are offered, the best first [default: what is thought safe]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub ssh_kex_algos: Vec<String>,
+    /// the algorithms of host keys that ssh servers are asked for [default: those of known_hosts]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub ssh_hostkey_algos: Vec<String>,
     /// the namespace this process runs in
     #[arg(
         long,
@@ -231,8 +237,6 @@ without_effect! {
     storage_value_log_file_size: "tags are kept in memory",
     storage_compression_threshold: "tags are kept in memory",
     artifact_digest_algo: "digests are always sha256",
-    ssh_kex_algos: "there is no ssh transport yet",
-    ssh_hostkey_algos: "there is no ssh transport yet",
     http_retry: "an artifact that cannot be fetched is tried again with the object",
     override_manager: "fields of other managers are taken over when they are applied",
     default_kubeconfig_service_account: "remote clusters are not supported yet",

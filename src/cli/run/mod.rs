@@ -12,7 +12,7 @@ use crate::adapters::artifacts::{self, ArtifactStore};
 use crate::adapters::cloud::{CacheLimits, CloudLogins, Environment};
 use crate::adapters::cluster::impersonate::Impersonator;
 use crate::adapters::cluster::{self, lease};
-use crate::adapters::git::GitCache;
+use crate::adapters::git::{GitCache, SshAlgorithms};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::notify::Notifier;
 use crate::adapters::{probe, telemetry};
@@ -177,7 +177,7 @@ async fn controllers(
 ) -> Result<Controllers, Failure> {
     let runs = |group| flags.controllers.contains(&group);
     let artifacts_folder = flags.storage_path.join("artifacts");
-    let git = git_cache(&flags.storage_path)?;
+    let git = git_cache(flags)?;
     let mut advertised = flags.storage_adv_addr.clone();
     if runs(Group::Source) {
         let listener = probe::listen(&flags.storage_addr).await?;
@@ -267,9 +267,21 @@ fn cloud(flags: &Flags) -> CloudAccess {
     }
 }
 
-/// The Git objects below the folder of `--storage-path`.
-fn git_cache(storage: &Path) -> Result<GitCache, Failure> {
-    GitCache::open(&storage.join("git")).map_err(|error| {
+/// The Git objects below the folder of `--storage-path`, with what the flags say of ssh.
+fn git_cache(flags: &Flags) -> Result<GitCache, Failure> {
+    let (algorithms, unknown) =
+        SshAlgorithms::named(&flags.ssh_kex_algos, &flags.ssh_hostkey_algos)?;
+    if !unknown.is_empty() {
+        tracing::warn!(
+            ?unknown,
+            "algorithms of ssh that are not spoken here are left out"
+        );
+    }
+    opened(&flags.storage_path, algorithms)
+}
+
+fn opened(storage: &Path, algorithms: SshAlgorithms) -> Result<GitCache, Failure> {
+    GitCache::open_with(&storage.join("git"), algorithms).map_err(|error| {
         let hint = "name a folder that may be written to with `--storage-path`";
         Failure::from(error).with_hint(hint)
     })
@@ -305,7 +317,8 @@ mod tests {
     #[test]
     fn a_storage_folder_that_cannot_be_used_is_named_with_its_flag() {
         let file = tempfile::NamedTempFile::new().expect("a file");
-        let failure = git_cache(file.path()).expect_err("a file is no folder");
+        let failure = opened(file.path(), SshAlgorithms::default());
+        let failure = failure.expect_err("a file is no folder");
         let path = file.path().display().to_string();
         assert!(failure.message.contains(&path), "{}", failure.message);
         assert!(

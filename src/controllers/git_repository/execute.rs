@@ -41,6 +41,13 @@ pub(super) enum JobError {
     Artifact(#[from] ArtifactError),
 }
 
+impl JobError {
+    /// Whether the server did not accept the login.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self, Self::Git(GitError::AuthenticationFailed { .. }))
+    }
+}
+
 impl Job {
     pub(super) fn run(self) -> Result<Done, JobError> {
         if let Some(mut known) = self.known.clone().filter(|known| self.is_stored(known)) {

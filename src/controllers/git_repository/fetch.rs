@@ -2,17 +2,24 @@
 
 use crate::adapters::git::Remote;
 use crate::api::GitRepository;
-use crate::controllers::git_remote;
+use crate::controllers::driver::Shared;
+use crate::controllers::git_remote::{self, Fault};
 use crate::domain::outcome::{Outcome, reason};
-use kube::Client;
 
 /// How to reach the repository, or why it cannot be reached.
-pub(super) async fn remote(client: &Client, object: &GitRepository) -> Result<Remote, Outcome> {
-    let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
-    git_remote::remote(client, namespace, &object.spec)
+pub(super) async fn remote(shared: &Shared, object: &GitRepository) -> Result<Remote, Outcome> {
+    let own = object.metadata.namespace.as_deref().unwrap_or_default();
+    git_remote::remote(&shared.client, &shared.cloud, (own, own), &object.spec)
         .await
-        .map_err(|error| match error.is_stalling() {
-            true => Outcome::stalled(reason::URL_INVALID, error),
-            false => Outcome::failed(reason::AUTHENTICATION_FAILED, error),
+        .map_err(|error| match error.fault() {
+            Fault::Specification => Outcome::stalled(reason::URL_INVALID, error),
+            Fault::Provider { stalls: true } => {
+                Outcome::stalled(reason::INVALID_PROVIDER_CONFIGURATION, error)
+            }
+            Fault::Provider { stalls: false } => {
+                Outcome::failed(reason::INVALID_PROVIDER_CONFIGURATION, error)
+            }
+            Fault::Gate => Outcome::stalled(reason::FEATURE_GATE_DISABLED, error),
+            Fault::Login => Outcome::failed(reason::AUTHENTICATION_FAILED, error),
         })
 }

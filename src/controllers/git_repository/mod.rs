@@ -8,6 +8,7 @@ mod fetch;
 mod plan;
 
 use super::driver::{Controller, Run, Shared};
+use super::git_remote;
 use super::report::Report;
 use crate::adapters::artifacts::{ArtifactKey, ArtifactStore};
 use crate::adapters::git::GitCache;
@@ -53,12 +54,12 @@ impl GitRepositories {
         run: &Run,
     ) -> Result<Report<GitRepositoryStatus>, Outcome> {
         let target = plan::target(&object.spec)?;
-        let remote = fetch::remote(&self.shared.client, object).await?;
+        let remote = fetch::remote(&self.shared, object).await?;
         let key = artifact_key(object);
         let job = execute::Job {
             git: self.git.clone(),
             artifacts: self.artifacts.clone(),
-            remote,
+            remote: remote.clone(),
             checkout: target.checkout.clone(),
             key,
             known: plan::known_artifact(object),
@@ -68,11 +69,13 @@ impl GitRepositories {
         let done = tokio::task::spawn_blocking(move || job.run()).await;
         let done =
             done.map_err(|error| Outcome::failed(crate::domain::outcome::reason::FAILED, error))?;
-        Ok(plan::report(
-            object,
-            done.map_err(|error| plan::failure(&error))?,
-            &target,
-        ))
+        let done = done.map_err(|error| {
+            if error.is_refused() {
+                git_remote::refused(&self.shared.cloud, &remote);
+            }
+            plan::failure(&error)
+        });
+        Ok(plan::report(object, done?, &target))
     }
 }
 

@@ -35,10 +35,6 @@ pub(super) fn target(spec: &GitRepositorySpec) -> Result<Target, Outcome> {
         ("spec.recurseSubmodules", spec.recurse_submodules),
         ("spec.include", !spec.include.is_empty()),
         ("spec.sparseCheckout", !spec.sparse_checkout.is_empty()),
-        (
-            "spec.serviceAccountName",
-            spec.service_account_name.is_some(),
-        ),
     ];
     if let Some((field, _)) = unsupported.into_iter().find(|(_, used)| *used) {
         return Err(Outcome::stalled(
@@ -133,7 +129,11 @@ fn stored(artifact: &Artifact, subject: &str) -> Told {
 /// What to say of a look that failed.
 pub(super) fn failure(error: &JobError) -> Outcome {
     let reason = match error {
-        JobError::Git(GitError::AuthenticationFailed { .. }) => reason::AUTHENTICATION_FAILED,
+        JobError::Git(
+            GitError::AuthenticationFailed { .. }
+            | GitError::LoginRefused { .. }
+            | GitError::HostKey { .. },
+        ) => reason::AUTHENTICATION_FAILED,
         JobError::Git(GitError::EmptyRepository { .. }) => reason::EMPTY_GIT_REPOSITORY,
         JobError::Git(_) => reason::GIT_OPERATION_FAILED,
         JobError::Artifact(_) => reason::STORAGE_OPERATION_FAILED,

@@ -2,8 +2,8 @@
 
 use super::plan::Target;
 use crate::adapters::git::{
-    Author, CommitPlan, GitCache, GitError, Remote, Snapshot, Transaction, TransactionError,
-    TransactionOutcome,
+    Author, CommitPlan, GitCache, GitError, PushError, Remote, Snapshot, Transaction,
+    TransactionError, TransactionOutcome,
 };
 use crate::domain::change::{ChangeReport, Problem, ProblemKind};
 use crate::domain::git_ref::CommitId;
@@ -74,6 +74,19 @@ pub(super) enum EditError {
 }
 
 impl JobError {
+    /// Whether the server did not accept the login.
+    pub(super) fn is_refused(&self) -> bool {
+        use GitError::AuthenticationFailed as Refused;
+        matches!(
+            self,
+            Self::Remote(Refused { .. })
+                | Self::Transaction(
+                    TransactionError::Git(Refused { .. })
+                        | TransactionError::Push(PushError::Remote(Refused { .. }))
+                )
+        )
+    }
+
     /// Whether it was the push that failed.
     pub(super) fn is_push(&self) -> bool {
         matches!(

@@ -3,12 +3,13 @@
 use crate::adapters::git::Remote;
 use crate::api::common::{ImageReference, LabelSelector};
 use crate::api::{GitRepository, ImagePolicy, ImageUpdateAutomation};
-use crate::controllers::git_remote;
+use crate::controllers::driver::Shared;
+use crate::controllers::git_remote::{self, Fault};
 use crate::controllers::triggers::{Caches, in_namespace, within};
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
+use kube::ResourceExt;
 use kube::core::{Selector, SelectorExt};
-use kube::{Client, ResourceExt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -43,14 +44,28 @@ pub(super) fn source(
     }
 }
 
-/// How to reach the source.
-pub(super) async fn remote(client: &Client, source: &Source) -> Result<Remote, Outcome> {
-    git_remote::remote(client, &source.key.namespace, &source.object.spec)
-        .await
-        .map_err(|error| match error.is_stalling() {
-            true => Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error),
-            false => Outcome::failed(reason::SOURCE_MANAGER_FAILED, error),
-        })
+/// How to reach the source, for an automation of the namespace `own`.
+pub(super) async fn remote(shared: &Shared, source: &Source, own: &str) -> Result<Remote, Outcome> {
+    let namespaces = (own, source.key.namespace.as_str());
+    git_remote::remote(
+        &shared.client,
+        &shared.cloud,
+        namespaces,
+        &source.object.spec,
+    )
+    .await
+    .map_err(|error| match error.fault() {
+        Fault::Specification => Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error),
+        Fault::Provider { .. } => Outcome::stalled(
+            reason::INVALID_SOURCE_CONFIGURATION,
+            format!("{error}: invalid source configuration"),
+        ),
+        Fault::Gate => Outcome::stalled(reason::FEATURE_GATE_DISABLED, error),
+        Fault::Login => Outcome::failed(
+            reason::SOURCE_MANAGER_FAILED,
+            format!("failed configuring source manager: {error}"),
+        ),
+    })
 }
 
 /// What the policies of the namespace select, by the name of the policy. A policy that is suspended

@@ -9,6 +9,7 @@ mod fetch;
 mod plan;
 
 use super::driver::{Controller, Run, Shared};
+use super::git_remote;
 use super::report::Report;
 use super::triggers::{Caches, Queues, pushed};
 use crate::adapters::git::GitCache;
@@ -65,12 +66,12 @@ impl ImageUpdates {
         let source = fetch::source(&self.caches, object, &run.key, self.no_cross_namespace_refs)?;
         let target = plan::target(object, &source)?;
         let policies = fetch::policies(&self.caches, object, &run.key)?;
-        let remote = fetch::remote(&self.shared.client, &source).await?;
+        let remote = fetch::remote(&self.shared, &source, &run.key.namespace).await?;
         let url = source.object.spec.url.clone();
         let job = execute::Job {
             key: run.key.clone(),
             git: self.git.clone(),
-            remote,
+            remote: remote.clone(),
             selections: plan::selections(&run.key.namespace, &policies),
             unchanged_since: plan::unchanged_since(object, &target, &policies),
             target: target.clone(),
@@ -81,6 +82,9 @@ impl ImageUpdates {
         let done = done.inspect_err(|error| {
             if error.is_push() {
                 self.shared.metrics.pushed("error");
+            }
+            if error.is_refused() {
+                git_remote::refused(&self.shared.cloud, &remote);
             }
         });
         let done = done.map_err(|error| plan::failure(&error))?;
