@@ -295,6 +295,7 @@ struct Inner {
     auth: ServerAuth,
     rules: Mutex<Vec<(Point, Action)>>,
     seen: Mutex<Vec<Seen>>,
+    logins: Mutex<Vec<String>>,
     old_protocol: Mutex<bool>,
     moved: Mutex<Vec<(String, String)>>,
 }
@@ -315,6 +316,7 @@ impl GitHttp {
             auth,
             rules: Mutex::default(),
             seen: Mutex::default(),
+            logins: Mutex::default(),
             old_protocol: Mutex::default(),
             moved: Mutex::default(),
         });
@@ -423,6 +425,11 @@ impl GitHttp {
         self.inner.seen.lock().expect("no panic before").clone()
     }
 
+    /// The logins that came with requests so far, as the header field has them.
+    pub fn logins(&self) -> Vec<String> {
+        self.inner.logins.lock().expect("no panic before").clone()
+    }
+
     /// How many requests there were for a path that ends so.
     pub fn count(&self, method: &str, ending: &str) -> usize {
         let matches = |seen: &&Seen| seen.method == method && seen.path.ends_with(ending);
@@ -492,6 +499,10 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         body: body.len(),
         authorized: parts.headers.contains_key(header::AUTHORIZATION),
     });
+    if let Some(login) = parts.headers.get(header::AUTHORIZATION) {
+        let login = String::from_utf8_lossy(login.as_bytes()).into_owned();
+        inner.logins.lock().expect("no panic before").push(login);
+    }
     if !inner.admits(&parts.headers) {
         let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"git\"")];
         return (StatusCode::UNAUTHORIZED, challenge).into_response();
