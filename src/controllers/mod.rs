@@ -161,6 +161,7 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
             git: git.clone(),
             caches: Arc::clone(caches),
             queues: Arc::clone(queues),
+            signers: image_update::Signers::default(),
             no_cross_namespace_refs: settings.no_cross_namespace_refs,
         };
         loops.push(world.drive(updates, &caches.image_updates, &queues.image_updates));

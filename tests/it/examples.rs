@@ -15,7 +15,8 @@ use crate::update::update;
 /// The host that the examples name.
 const HOST: &str = "registry.example.com";
 
-fn original(example: &str) -> PathBuf {
+/// The folder of an example, as it is.
+pub fn original(example: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("examples")
         .join(example)
@@ -29,15 +30,23 @@ fn copy(example: &str, host: &str) -> PathBuf {
 }
 
 fn copy_folder(from: &Path, to: &Path, host: &str) {
+    copy_replacing(from, to, &[(HOST, host)]);
+}
+
+/// Copies the files of an example with other texts in place of some.
+pub fn copy_replacing(from: &Path, to: &Path, texts: &[(&str, &str)]) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("the example is there") {
         let path = entry.expect("it can be listed").path();
         let to = to.join(path.file_name().expect("it has a name"));
         if path.is_dir() {
-            copy_folder(&path, &to, host);
+            copy_replacing(&path, &to, texts);
         } else {
-            let text = fs::read_to_string(&path).expect("examples are text");
-            fs::write(to, text.replace(HOST, host)).expect("a file");
+            let mut text = fs::read_to_string(&path).expect("examples are text");
+            for (old, new) in texts {
+                text = text.replace(old, new);
+            }
+            fs::write(to, text).expect("a file");
         }
     }
 }
@@ -221,6 +230,7 @@ fn every_object_of_every_example_is_accepted_by_the_api_server() {
         ("quickstart", ["clusters/demo", "apps"]),
         ("digest-pin", ["clusters/demo", "apps/cache"]),
         ("branch-push", ["clusters/demo", "apps"]),
+        ("signed", ["clusters/demo", "apps"]),
     ] {
         for folder in folders {
             let manifests = built(&original(example).join(folder));

@@ -5,6 +5,7 @@
 
 use super::error::GitError;
 use super::refs::{commit_id, object_id};
+use super::signing::Signer;
 use super::snapshot::{NewObject, Node, Snapshot, Unpushed};
 use crate::domain::tree::{self, TreeError};
 use gix::ObjectId;
@@ -35,6 +36,8 @@ pub struct CommitPlan {
     pub message: String,
     /// The time of the commit, written in UTC with whole seconds.
     pub at: Timestamp,
+    /// Who signs it; nobody without one.
+    pub signer: Option<Signer>,
 }
 
 impl Snapshot {
@@ -43,7 +46,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`GitError::Edit`] for a path that is no file or leads out of the repository;
-    /// [`GitError::Corrupt`] when the cache is damaged.
+    /// [`GitError::Signing`] when the signer cannot sign; [`GitError::Corrupt`] when the cache is
+    /// damaged.
     pub fn commit_on_top(&self, plan: &CommitPlan) -> Result<Option<Snapshot>, GitError> {
         let mut new = Unpushed::clone(&self.unpushed);
         let root = self.edit(&plan.edits, &mut new)?;
@@ -158,7 +162,7 @@ fn encode(parent: &Snapshot, plan: &CommitPlan, root: ObjectId) -> Result<Vec<u8
         email: printable(&plan.author.email).into(),
         time: gix::date::Time::new(plan.at.as_second(), 0),
     };
-    let commit = gix::objs::Commit {
+    let mut commit = gix::objs::Commit {
         tree: root,
         parents: [object_id(parent.commit)].into_iter().collect(),
         author: author.clone(),
@@ -167,6 +171,19 @@ fn encode(parent: &Snapshot, plan: &CommitPlan, root: ObjectId) -> Result<Vec<u8
         message: plan.message.replace('\0', "").into(),
         extra_headers: Vec::new(),
     };
+    let unsigned = written(&commit)?;
+    let Some(signer) = &plan.signer else {
+        return Ok(unsigned);
+    };
+    // Git checks a signature against the commit without this header.
+    let signature = signer.sign(&unsigned, plan.at).map_err(GitError::Signing)?;
+    commit
+        .extra_headers
+        .push(("gpgsig".into(), signature.into()));
+    written(&commit)
+}
+
+fn written(commit: &gix::objs::Commit) -> Result<Vec<u8>, GitError> {
     let mut bytes = Vec::new();
     commit
         .write_to(&mut bytes)

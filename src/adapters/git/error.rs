@@ -3,6 +3,7 @@
 //! Invariant: no message holds a credential: URLs print through `SafeUrl`, header values are never
 //! quoted, and foreign text is bounded and stripped of control characters.
 
+use super::signing::SigningKeyError;
 use crate::domain::git_ref::CommitId;
 use crate::domain::redact::SafeUrl;
 use std::error::Error as StdError;
@@ -155,6 +156,9 @@ pub enum GitError {
         /// Why not.
         reason: String,
     },
+    /// The key that is to sign a commit does not.
+    #[error("the commit cannot be signed")]
+    Signing(#[source] SigningKeyError),
     /// An object of the local cache is missing or damaged. The cache is renewed at the next use.
     #[error("the local object cache is damaged: {reason}")]
     Corrupt {

@@ -287,6 +287,7 @@ fn update(
             author: author.clone(),
             message,
             at: now,
+            signer: None,
         };
         Ok((!plan.edits.is_empty()).then_some(plan))
     });

@@ -171,6 +171,7 @@ impl Job {
                 },
                 message: words.clone(),
                 at: self.now,
+                signer: self.target.signer.clone(),
             }))
         })?;
         Ok(self.done(outcome, last.report, words))

@@ -2,11 +2,12 @@
 //!
 //! Invariants: a commit is made on the tip it replaces and holds only marked scalars; what was
 //! pushed is never pushed twice, also when the process dies in between, since the repository itself
-//! says what is still to do. What is absent: signatures and pull requests.
+//! says what is still to do. What is absent: pull requests.
 
 mod execute;
 mod fetch;
 mod plan;
+mod signing;
 
 use super::driver::{Controller, Run, Shared};
 use super::git_remote;
@@ -15,10 +16,13 @@ use super::triggers::{Caches, Queues, pushed};
 use crate::adapters::git::GitCache;
 use crate::api::ImageUpdateAutomation;
 use crate::api::image_update_automation::ImageUpdateAutomationStatus;
+use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
+use kube::ResourceExt;
 use std::sync::Arc;
 
 pub use execute::{Edits, rewrite_files};
+pub use signing::Signers;
 
 /// The controller of ImageUpdateAutomation.
 pub struct ImageUpdates {
@@ -30,6 +34,8 @@ pub struct ImageUpdates {
     pub caches: Arc<Caches>,
     /// Whom to wake after a push.
     pub queues: Arc<Queues>,
+    /// The keys that sign, kept open between runs.
+    pub signers: Signers,
     /// Whether sources of other namespaces are out of reach: `--no-cross-namespace-refs`.
     pub no_cross_namespace_refs: bool,
 }
@@ -52,7 +58,10 @@ impl Controller for ImageUpdates {
         }
     }
 
-    async fn finalize(&self, _: Arc<ImageUpdateAutomation>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<ImageUpdateAutomation>) -> Result<(), String> {
+        let namespace = object.namespace().unwrap_or_default();
+        self.signers
+            .forget(&ObjectKey::new(&namespace, &object.name_any()));
         Ok(())
     }
 }
@@ -64,9 +73,11 @@ impl ImageUpdates {
         run: &Run,
     ) -> Result<Report<ImageUpdateAutomationStatus>, Outcome> {
         let source = fetch::source(&self.caches, object, &run.key, self.no_cross_namespace_refs)?;
-        let target = plan::target(object, &source)?;
+        let mut target = plan::target(object, &source)?;
         let policies = fetch::policies(&self.caches, object, &run.key)?;
         let remote = fetch::remote(&self.shared, &source, &run.key.namespace).await?;
+        let (client, now) = (&self.shared.client, run.now);
+        target.signer = self.signers.signer(client, &run.key, object, now).await?;
         let url = source.object.spec.url.clone();
         let job = execute::Job {
             key: run.key.clone(),

@@ -3,11 +3,11 @@
 use super::execute::{Done, EditError, JobError};
 use super::fetch::Source;
 use crate::adapters::cluster::events::Told;
-use crate::adapters::git::TransactionError;
+use crate::adapters::git::{Signer, TransactionError};
 use crate::api::ImageUpdateAutomation;
 use crate::api::common::{ImageReference, Time};
 use crate::api::image_update_automation::{
-    GitSpec, ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName,
+    ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName,
 };
 use crate::controllers::git_remote::reference;
 use crate::controllers::report::Report;
@@ -39,6 +39,8 @@ pub(super) struct Target {
     pub(super) path: String,
     pub(super) author_name: String,
     pub(super) author_email: String,
+    /// Who signs the commits; the key is read after the specification.
+    pub(super) signer: Option<Signer>,
     /// The template of the commit message, and further values for it.
     pub(super) message_template: Option<String>,
     pub(super) message_values: BTreeMap<String, String>,
@@ -63,7 +65,6 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         .git
         .as_ref()
         .ok_or_else(|| invalid("source kind 'GitRepository' requires `spec.git`".to_owned()))?;
-    refuse_unsupported(git)?;
     let written = git
         .checkout
         .as_ref()
@@ -96,26 +97,13 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         path,
         author_name: git.commit.author.name.clone().unwrap_or_default(),
         author_email: git.commit.author.email.clone(),
+        signer: None,
         message_template: git.commit.message_template.clone(),
         message_values: git.commit.message_template_values.clone(),
         interval: spec
             .interval()
             .map_err(|error| invalid(error.to_string()))?,
     })
-}
-
-fn refuse_unsupported(git: &GitSpec) -> Result<(), Outcome> {
-    let unsupported = [(
-        "spec.git.commit.signingKey",
-        git.commit.signing_key.is_some(),
-    )];
-    match unsupported.into_iter().find(|(_, used)| *used) {
-        Some((field, _)) => Err(Outcome::stalled(
-            reason::UNSUPPORTED_FIELD,
-            format!("`{field}` is not supported yet"),
-        )),
-        None => Ok(()),
-    }
 }
 
 fn push_branch(written: Option<String>, checkout: &CheckoutRef) -> Result<String, Outcome> {
@@ -293,7 +281,7 @@ mod tests {
     use super::*;
     use crate::api::GitRepository;
     use crate::api::common::GitReference as WrittenReference;
-    use crate::api::image_update_automation::{CommitSpec, CommitUser, PushSpec, SigningKey};
+    use crate::api::image_update_automation::{CommitSpec, CommitUser, PushSpec};
     use crate::domain::message::MessageTemplate;
     use crate::domain::object::ObjectKey;
     use std::sync::Arc;
@@ -417,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn without_git_or_with_a_field_that_would_do_nothing_it_stalls() {
+    fn without_git_it_stalls() {
         let mut bare = object(None);
         bare.spec.git = None;
         let outcome = target(&bare, &source(None)).expect_err("`spec.git` is missing");
@@ -430,19 +418,6 @@ mod tests {
                 }
             ),
             "{outcome:?}"
-        );
-        let mut signed = object(None);
-        signed
-            .spec
-            .git
-            .as_mut()
-            .expect("it is there")
-            .commit
-            .signing_key = Some(SigningKey::default());
-        let outcome = target(&signed, &source(None)).expect_err("signatures come later");
-        assert_eq!(
-            outcome.message(),
-            "`spec.git.commit.signingKey` is not supported yet"
         );
     }
 

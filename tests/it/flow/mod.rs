@@ -24,6 +24,7 @@ mod pushes;
 mod remote_bases;
 mod restarts;
 mod secrecy;
+mod signing;
 mod specifications;
 mod telling;
 mod unreadable;

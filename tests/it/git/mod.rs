@@ -6,6 +6,7 @@ mod connecting;
 mod fetching;
 mod pushing;
 mod reading;
+mod signing;
 mod ssh;
 mod ssh_trouble;
 mod ssh_trust;
@@ -93,6 +94,7 @@ fn plan(message: &str, edits: &[(&str, &str)]) -> CommitPlan {
         },
         message: message.to_owned(),
         at: "2026-11-23T04:05:06.789Z".parse().expect("a time"),
+        signer: None,
     }
 }
 

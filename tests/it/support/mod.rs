@@ -7,6 +7,7 @@ pub mod fleet;
 pub mod git_http;
 pub mod git_ssh;
 pub mod highwater;
+pub mod keys;
 pub mod oracle;
 pub mod process;
 pub mod programs;

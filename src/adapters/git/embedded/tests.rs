@@ -61,6 +61,7 @@ fn plan(text: &str) -> CommitPlan {
         },
         message: format!("{text}\n"),
         at: Timestamp::UNIX_EPOCH,
+        signer: None,
     }
 }
 
