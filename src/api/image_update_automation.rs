@@ -51,6 +51,17 @@ words! {
 }
 
 words! {
+    /// Who makes the commits. Flux has no such field: there it is the controller.
+    CommitVia {
+        /// The controller, which pushes them over Git.
+        #[default]
+        Git = "git",
+        /// GitHub, asked by its API: it signs them and shows them as verified.
+        GitHub = "github",
+    }
+}
+
+words! {
     /// How an automation finds what to write.
     UpdateStrategyName {
         /// By the markers in comments.
@@ -140,6 +151,10 @@ pub struct CommitSpec {
     /// The key that signs; absent means no signature.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signing_key: Option<SigningKey>,
+    /// Who makes the commits; absent means `git`. With `github` the author is whoever the login
+    /// belongs to. Not in Flux.
+    #[serde(default, skip_serializing_if = "CommitVia::is_default")]
+    pub via: CommitVia,
     /// A Go template of the commit message; absent means a list of what changed.
     #[serde(
         default,

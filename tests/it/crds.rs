@@ -42,7 +42,7 @@ fn renew_contract(kind: &str, folder: &str) {
 }
 
 /// What ours have beyond the contract, by kind. The annotation keeps variable substitution off, as Flux's other definitions do.
-const ADDITIONS: [(&str, &[&str]); 2] = [
+const ADDITIONS: [(&str, &[&str]); 3] = [
     (
         "imagepolicy",
         &[
@@ -78,6 +78,10 @@ const ADDITIONS: [(&str, &[&str]); 2] = [
             ".status.spent.shared boolean",
             ".status.spent.tags integer default=0",
         ],
+    ),
+    (
+        "imageupdateautomation",
+        &[".spec.git.commit.via string enum=[\"git\",\"github\"]"],
     ),
 ];
 

@@ -98,6 +98,12 @@ impl Snapshot {
         written.map_err(|error: std::io::Error| refused("", &error.to_string()))
     }
 
+    /// The path that an edit of `path` changes, and whether an executable file is there.
+    pub(super) fn written_to(&self, path: &str) -> Result<(String, bool), GitError> {
+        let (path, mode) = self.target(path)?;
+        Ok((path, mode == Mode::BlobExecutable))
+    }
+
     /// Where an edit of `path` goes, and the mode to keep.
     fn target(&self, path: &str) -> Result<(String, Mode), GitError> {
         let wrong = |error: TreeError| match error {

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 /// How long a transaction waits for others of this process on the same branch.
-const QUEUE: Duration = Duration::from_secs(600);
+pub(super) const QUEUE: Duration = Duration::from_secs(600);
 /// The longest pause between two attempts.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -321,7 +321,7 @@ fn also<'a>(request: &Transaction<'_>, refspec: &'a str) -> Result<Also<'a>, Git
 
 /// 20 ms, doubled with each attempt up to a second, and a random part of that: those who lost the
 /// same race do not meet again.
-fn pause(number: u32) -> Duration {
+pub(super) fn pause(number: u32) -> Duration {
     let longest = Duration::from_millis(20 << number.min(6)).min(PAUSE);
     let random = RandomState::new().build_hasher().finish();
     let part = (random % 1_000) as u32;

@@ -2,7 +2,7 @@
 
 use super::plan::Target;
 use crate::adapters::git::{
-    Author, CommitPlan, GitCache, GitError, PushError, Remote, Snapshot, Transaction,
+    Author, CommitPlan, GitCache, GitError, GitHub, PushError, Remote, Snapshot, Transaction,
     TransactionError, TransactionOutcome,
 };
 use crate::domain::change::{ChangeReport, Problem, ProblemKind};
@@ -58,6 +58,9 @@ pub(super) enum Done {
 pub(super) enum JobError {
     #[error(transparent)]
     Remote(GitError),
+    /// GitHub's API cannot be asked for this repository.
+    #[error("`spec.git.commit.via: github`: {0}")]
+    GitHub(GitError),
     #[error(transparent)]
     Transaction(#[from] TransactionError<EditError>),
 }
@@ -136,6 +139,10 @@ fn below<'a>(path: &'a str, folder: &str) -> &'a str {
 
 impl Job {
     pub(super) fn run(self) -> Result<Done, JobError> {
+        let github = match self.target.by_github {
+            true => Some(GitHub::of(&self.remote).map_err(JobError::GitHub)?),
+            false => None,
+        };
         if let Some(revision) = &self.unchanged_since {
             let head = self
                 .git
@@ -157,7 +164,7 @@ impl Job {
             also: self.target.refspec.as_deref(),
             attempts: ATTEMPTS,
         };
-        let outcome = self.git.transaction(&transaction, |tip| {
+        let mut edit = |tip: &Snapshot| {
             last = self.edit(tip)?;
             if last.files.is_empty() {
                 return Ok::<_, EditError>(None);
@@ -173,7 +180,13 @@ impl Job {
                 at: self.now,
                 signer: self.target.signer.clone(),
             }))
-        })?;
+        };
+        let outcome = match &github {
+            Some(github) => self
+                .git
+                .transaction_by_github(&transaction, github, &mut edit)?,
+            None => self.git.transaction(&transaction, &mut edit)?,
+        };
         Ok(self.done(outcome, last.report, words))
     }
 

@@ -61,7 +61,7 @@ impl Controller for ImageUpdates {
     async fn finalize(&self, object: Arc<ImageUpdateAutomation>) -> Result<(), String> {
         let namespace = object.namespace().unwrap_or_default();
         self.signers
-            .forget(&ObjectKey::new(&namespace, &object.name_any()));
+            .forget(&ObjectKey::new(namespace, object.name_any()));
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::adapters::git::{Signer, TransactionError};
 use crate::api::ImageUpdateAutomation;
 use crate::api::common::{ImageReference, Time};
 use crate::api::image_update_automation::{
-    ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName,
+    CommitVia, GitSpec, ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName,
 };
 use crate::controllers::git_remote::reference;
 use crate::controllers::report::Report;
@@ -41,6 +41,8 @@ pub(super) struct Target {
     pub(super) author_email: String,
     /// Who signs the commits; the key is read after the specification.
     pub(super) signer: Option<Signer>,
+    /// Whether GitHub makes the commits.
+    pub(super) by_github: bool,
     /// The template of the commit message, and further values for it.
     pub(super) message_template: Option<String>,
     pub(super) message_values: BTreeMap<String, String>,
@@ -98,12 +100,43 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         author_name: git.commit.author.name.clone().unwrap_or_default(),
         author_email: git.commit.author.email.clone(),
         signer: None,
+        by_github: by_github(git)?,
         message_template: git.commit.message_template.clone(),
         message_values: git.commit.message_template_values.clone(),
         interval: spec
             .interval()
             .map_err(|error| invalid(error.to_string()))?,
     })
+}
+
+/// Whether GitHub makes the commits, and nothing is asked for that its API cannot do.
+fn by_github(git: &GitSpec) -> Result<bool, Outcome> {
+    let commit = &git.commit;
+    let push = git.push.clone().unwrap_or_default();
+    let stalled = |message: String| {
+        Err(Outcome::stalled(
+            reason::INVALID_SOURCE_CONFIGURATION,
+            message,
+        ))
+    };
+    match &commit.via {
+        CommitVia::Git => return Ok(false),
+        CommitVia::GitHub => {}
+        CommitVia::Other(word) => {
+            return stalled(format!("unknown word '{word}' in `spec.git.commit.via`"));
+        }
+    }
+    let others = [
+        ("spec.git.commit.signingKey", commit.signing_key.is_some()),
+        ("spec.git.push.refspec", push.refspec.is_some()),
+        ("spec.git.push.options", !push.options.is_empty()),
+    ];
+    match others.into_iter().find(|(_, used)| *used) {
+        None => Ok(true),
+        Some((field, _)) => stalled(format!(
+            "`{field}` and `spec.git.commit.via: github` exclude each other: GitHub's API makes and signs the commits itself"
+        )),
+    }
 }
 
 fn push_branch(written: Option<String>, checkout: &CheckoutRef) -> Result<String, Outcome> {
@@ -183,6 +216,7 @@ pub(super) fn failure(error: &JobError) -> Outcome {
                 format!("failed to update source: {other}"),
             ),
         },
+        JobError::GitHub(_) => Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error),
         other => Outcome::failed_because(reason::GIT_OPERATION_FAILED, other),
     }
 }
@@ -402,6 +436,47 @@ mod tests {
         assert_eq!(unchanged_since(&object, &target, &BTreeMap::new()), None);
         object.metadata.generation = Some(2);
         assert_eq!(unchanged_since(&object, &target, &policies("1.0.0")), None);
+    }
+
+    #[test]
+    fn what_the_api_of_github_cannot_do_is_refused_by_name() {
+        use crate::api::image_update_automation::SigningKey;
+        let via = |change: &dyn Fn(&mut GitSpec)| {
+            let mut written = object(None);
+            let git = written.spec.git.as_mut().expect("it is there");
+            git.commit.via = CommitVia::GitHub;
+            change(git);
+            let target = target(&written, &source(None));
+            target
+                .map(|target| target.by_github)
+                .map_err(|outcome| outcome.message().to_owned())
+        };
+        assert_eq!(via(&|_| {}), Ok(true));
+        assert_eq!(via(&|git| git.commit.via = CommitVia::Git), Ok(false));
+        let refused = |change: &dyn Fn(&mut GitSpec), field: &str| {
+            let words = via(change).expect_err("it is refused");
+            assert!(words.starts_with(&format!("`{field}` and ")), "{words}");
+        };
+        let signed = |git: &mut GitSpec| git.commit.signing_key = Some(SigningKey::default());
+        refused(&signed, "spec.git.commit.signingKey");
+        let refspec = |git: &mut GitSpec| {
+            git.push = Some(PushSpec {
+                refspec: Some("refs/for/main".to_owned()),
+                ..PushSpec::default()
+            });
+        };
+        refused(&refspec, "spec.git.push.refspec");
+        let options = |git: &mut GitSpec| {
+            git.push = Some(PushSpec {
+                options: BTreeMap::from([("topic".to_owned(), String::new())]),
+                ..PushSpec::default()
+            });
+        };
+        refused(&options, "spec.git.push.options");
+        assert_eq!(
+            via(&|git| git.commit.via = CommitVia::Other("post".to_owned())),
+            Err("unknown word 'post' in `spec.git.commit.via`".to_owned())
+        );
     }
 
     #[test]

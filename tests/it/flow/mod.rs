@@ -13,6 +13,7 @@ mod configuration;
 mod crashes;
 mod election;
 mod git_logins;
+mod github;
 mod health;
 mod high_water;
 mod kindness;

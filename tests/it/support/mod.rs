@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod control_plane;
+pub mod fake_github;
 pub mod fake_registry;
 pub mod fleet;
 pub mod git_http;

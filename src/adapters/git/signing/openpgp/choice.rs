@@ -117,10 +117,7 @@ fn current<'a>(user: &'a SignedUser, key: &PublicKey) -> Option<&'a Signature> {
 }
 
 /// The newest signature that holds; of two of the same second the later in the key.
-fn newest<'a>(
-    signatures: &'a [Signature],
-    holds: impl Fn(&Signature) -> bool,
-) -> Option<&'a Signature> {
+fn newest(signatures: &[Signature], holds: impl Fn(&Signature) -> bool) -> Option<&Signature> {
     let mut sorted: Vec<&Signature> = signatures.iter().collect();
     sorted.sort_by_key(|signature| signature.created());
     sorted.into_iter().rev().find(|signature| holds(signature))
@@ -155,7 +152,7 @@ fn bound(
     }
     in_time(key.created_at(), binding.key_expiration_time(), now)?;
     let back = binding.embedded_signature();
-    if !back.is_some_and(|back| back.verify_primary_key_binding(key, primary).is_ok()) {
+    if back.is_none_or(|back| back.verify_primary_key_binding(key, primary).is_err()) {
         return Err("does not say itself that it belongs to the primary key".to_owned());
     }
     Ok(Some(binding.created().unwrap_or_default()))
