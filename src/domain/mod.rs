@@ -32,6 +32,7 @@ pub mod outcome;
 pub mod pace;
 pub mod pattern;
 pub mod policy;
+pub mod pull_request;
 pub mod redact;
 pub mod registry_settings;
 pub mod rewrite;
