@@ -78,6 +78,26 @@ impl fmt::Debug for SafeUrl {
     }
 }
 
+/// Somebody else's words, fit to be shown: on one line, without control characters, with stars for `secrets`, and of at most
+/// `longest` characters.
+pub fn shown(words: &str, secrets: &[&str], longest: usize) -> String {
+    let mut words = words.to_owned();
+    // A shorter one would turn ordinary words into stars, and is no secret.
+    for secret in secrets.iter().filter(|secret| secret.len() >= 4) {
+        words = words.replace(secret, "***");
+    }
+    let mut line = words
+        .split(|letter: char| letter.is_whitespace() || letter.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ");
+    if let Some((end, _)) = line.char_indices().nth(longest) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +129,27 @@ mod tests {
             let url = SafeUrl::parse(written).expect("the URL is well-formed");
             assert_eq!(url.to_string(), shown);
             assert_eq!(format!("{url:?}"), shown);
+        }
+    }
+
+    #[test]
+    fn words_are_short_printable_and_without_secrets() {
+        for (words, secrets, expected) in [
+            (
+                "  unknown\r\nrepository\u{1b}[31m ",
+                &[][..],
+                "unknown repository [31m",
+            ),
+            (
+                "bad hunter2, s3cr3t!",
+                &["hunter2", "s3cr3t"],
+                "bad ***, ***!",
+            ),
+            ("a b c", &["b"], "a b c"),
+            ("\n \t", &[], ""),
+            ("ééééééééééééééééééééééééé", &[], "ééééééééééééééééééééééé…"),
+        ] {
+            assert_eq!(shown(words, secrets, 23), expected);
         }
     }
 }

@@ -14,6 +14,7 @@ mod deploy;
 mod examples;
 mod explain;
 mod flow;
+mod forge;
 mod get;
 mod git;
 mod registry;

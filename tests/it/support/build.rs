@@ -38,6 +38,15 @@ pub fn go_build(module: &Path, name: &str) -> PathBuf {
     try_go_build(&cache_folder(), module, name, "").unwrap_or_else(|problem| panic!("{problem}"))
 }
 
+/// How a module is built.
+#[derive(Clone, Copy, Default)]
+pub struct Recipe<'a> {
+    /// Additional flags for the linker.
+    pub linker_flags: &'a str,
+    /// Build tags, separated by commas. A module that has some is built with cgo, which needs a C compiler.
+    pub tags: &'a str,
+}
+
 /// [`go_build`] with the cache folder and additional linker flags; the error is the problem in words.
 pub fn try_go_build(
     cache: &Path,
@@ -45,9 +54,23 @@ pub fn try_go_build(
     name: &str,
     linker_flags: &str,
 ) -> Result<PathBuf, String> {
+    let recipe = Recipe {
+        linker_flags,
+        tags: "",
+    };
+    try_go_build_by(cache, module, name, recipe)
+}
+
+/// [`try_go_build`] by a recipe.
+pub fn try_go_build_by(
+    cache: &Path,
+    module: &Path,
+    name: &str,
+    recipe: Recipe<'_>,
+) -> Result<PathBuf, String> {
     let version = go_version(module)?;
     let servers = cache.join("servers");
-    let finished = servers.join(format!("{name}-{}", key(module, &version, linker_flags)?));
+    let finished = servers.join(format!("{name}-{}", key(module, &version, recipe)?));
     if finished.is_dir() {
         return Ok(finished);
     }
@@ -60,12 +83,12 @@ pub fn try_go_build(
         .map_err(|error| format!("cannot lock the build of {name}: {error}"))?;
     drop(progress);
     if !finished.is_dir() {
-        build(module, name, linker_flags, &finished)?;
+        build(module, name, recipe, &finished)?;
     }
     Ok(finished)
 }
 
-fn build(module: &Path, name: &str, linker_flags: &str, finished: &Path) -> Result<(), String> {
+fn build(module: &Path, name: &str, recipe: Recipe<'_>, finished: &Path) -> Result<(), String> {
     let servers = finished
         .parent()
         .expect("a build's folder is inside `servers`");
@@ -77,7 +100,7 @@ fn build(module: &Path, name: &str, linker_flags: &str, finished: &Path) -> Resu
         .map_err(|error| error.to_string())?;
     say(&format!("building {name} with Go, once per machine"));
     let progress = Progress::start(format!("still building {name}"));
-    let output = compile(module, linker_flags, folder.path())?;
+    let output = compile(module, recipe, folder.path())?;
     drop(progress);
     if !output.status.success() {
         return Err(format!(
@@ -91,13 +114,18 @@ fn build(module: &Path, name: &str, linker_flags: &str, finished: &Path) -> Resu
         .map_err(|error| format!("cannot keep the build of {name}: {error}"))
 }
 
-fn compile(module: &Path, linker_flags: &str, folder: &Path) -> Result<Output, String> {
+fn compile(module: &Path, recipe: Recipe<'_>, folder: &Path) -> Result<Output, String> {
     let manifest = fs::read_to_string(module.join("go.mod"))
         .map_err(|error| format!("no Go module in `{}`: {error}", module.display()))?;
     let has_tools = manifest.lines().any(|line| line.starts_with("tool"));
-    go(module)
+    let mut command = go(module);
+    if !recipe.tags.is_empty() {
+        command.env("CGO_ENABLED", "1");
+    }
+    command
         .args(["build", "-trimpath", "-buildvcs=false", "-ldflags"])
-        .arg(format!("-s -w {linker_flags}"))
+        .arg(format!("-s -w {}", recipe.linker_flags))
+        .args(["-tags", recipe.tags])
         .arg("-o")
         // The separator at the end says that this is a folder also when there is but one program.
         .arg(folder.join(""))
@@ -117,6 +145,22 @@ fn go(module: &Path) -> Command {
     command
 }
 
+/// The folder of a module that `module` requires, in Go's module cache.
+pub fn module_folder(module: &Path, path: &str) -> Result<PathBuf, String> {
+    let output = go(module)
+        .args(["list", "-m", "-f", "{{.Dir}}", path])
+        .output()
+        .map_err(|error| format!("cannot run `go list`: {error}"))?;
+    let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if folder.is_empty() {
+        return Err(format!(
+            "`go list` does not find {path}: {}",
+            tail(&String::from_utf8_lossy(&output.stderr))
+        ));
+    }
+    Ok(folder.into())
+}
+
 fn go_version(module: &Path) -> Result<String, String> {
     let output = go(module).arg("version").output().map_err(|error| {
         format!(
@@ -134,14 +178,17 @@ fn go_version(module: &Path) -> Result<String, String> {
     Ok(text)
 }
 
-fn key(module: &Path, version: &str, linker_flags: &str) -> Result<String, String> {
+fn key(module: &Path, version: &str, recipe: Recipe<'_>) -> Result<String, String> {
     let mut hash = Sha256::new();
     let mut add = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
         hash.update(bytes);
     };
     add(version.as_bytes());
-    add(linker_flags.as_bytes());
+    add(recipe.linker_flags.as_bytes());
+    if !recipe.tags.is_empty() {
+        add(recipe.tags.as_bytes());
+    }
     for file in
         files(module).map_err(|error| format!("cannot read `{}`: {error}", module.display()))?
     {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::build::{cache_folder, try_go_build};
+use super::build::{Recipe, cache_folder, module_folder, try_go_build, try_go_build_by};
 
 /// The programs of a control plane.
 pub struct ControlPlanePrograms {
@@ -38,6 +38,30 @@ pub fn kubectl_program() -> PathBuf {
 pub fn registry_program() -> PathBuf {
     static FOUND: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     once(&FOUND, || Ok(built("registry", "")?.join("registry")))
+}
+
+/// A Git forge: its program, and the folder of its templates and texts.
+pub struct GiteaProgram {
+    /// gitea.
+    pub program: PathBuf,
+    /// What it reads at run time.
+    pub assets: PathBuf,
+}
+
+/// The real Gitea. It keeps its data in SQLite, which is C.
+pub fn gitea_program() -> Result<GiteaProgram, String> {
+    let (name, path) = ("gitea", "code.gitea.io/gitea");
+    let module = module(name);
+    let version = pinned_version(&module, path)?;
+    let recipe = Recipe {
+        linker_flags: &format!("-X main.Version={}", version.trim_start_matches('v')),
+        tags: "sqlite,sqlite_unlock_notify",
+    };
+    let built = try_go_build_by(&cache_folder(), &module, name, recipe)?;
+    Ok(GiteaProgram {
+        program: built.join(name),
+        assets: module_folder(&module, path)?,
+    })
 }
 
 /// The program that ends what the tests start.

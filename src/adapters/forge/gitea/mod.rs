@@ -1,0 +1,353 @@
+//! Gitea and Forgejo.
+//!
+//! Invariant: labels are named by number, so one that is missing is made first; a draft is a title that begins with `WIP:`. What is
+//! absent: labels that an organisation has for all its repositories are used, never made.
+
+mod answers;
+
+use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
+use crate::adapters::forge::http::{Http, Question};
+use crate::adapters::forge::{Created, MOST_COMMITS, MOST_PULL_REQUESTS, moved, summary};
+use crate::domain::pull_request::forge::{
+    Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
+};
+use answers::{BranchTip, Commit, Entry, Label, Named, Pull, Status, titled};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Entries of one page: the most that Gitea gives unless it is told otherwise.
+const PAGE: usize = 50;
+/// Most pages of a list.
+const MOST_PAGES: usize = 10;
+/// How often it is asked again whether a pull request can be merged, and after how long.
+const LOOKS: usize = 4;
+const PAUSE: Duration = Duration::from_millis(250);
+/// The colour of a label that is made.
+const COLOUR: &str = "#0366d6";
+
+pub(super) struct Gitea {
+    http: Http,
+    owner: String,
+    name: String,
+}
+
+impl Gitea {
+    pub(super) fn new(http: Http) -> Result<Self, ForgeError> {
+        let Some((owner, name)) = http.repository.path.split_once('/') else {
+            return Err(http.error("connect", ErrorClass::Refused, "expected `owner/name`"));
+        };
+        let (owner, name) = (owner.to_owned(), name.to_owned());
+        Ok(Self { http, owner, name })
+    }
+
+    fn ask(&self, method: Method, what: &'static str, rest: &[&str]) -> Question<'_> {
+        let mut segments = vec!["repos", &self.owner, &self.name];
+        segments.extend(rest);
+        self.http.ask(method, what, &segments)
+    }
+
+    fn get_one(&self, what: &'static str, rest: &[&str]) -> Question<'_> {
+        self.ask(Method::GET, what, rest)
+    }
+
+    pub(super) async fn find(
+        &self,
+        head: &str,
+        base: &str,
+    ) -> Result<Vec<PullRequest>, ForgeError> {
+        let mut pulls = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let question = self.get_one("list pull requests", &["pulls"]);
+            let question = question.with("state", "all").with("base_branch", base);
+            let question = question.with("page", &page.to_string());
+            let listed: Vec<Pull> = question.with("limit", &PAGE.to_string()).json().await?;
+            let last = listed.len() < PAGE;
+            let ours = listed.into_iter().filter(|pull| {
+                pull.head.label == head
+                    && pull.base.label == base
+                    && pull.head.repo_id == pull.base.repo_id
+            });
+            pulls.extend(ours.map(|pull| pull.told(false)));
+            if last || pulls.len() >= MOST_PULL_REQUESTS {
+                break;
+            }
+        }
+        let closed = pulls
+            .iter_mut()
+            .filter(|pull| pull.state == PullState::Closed)
+            .max_by_key(|pull| pull.number);
+        if let Some(pull) = closed {
+            pull.closed_by = self.closed_by(pull.number).await?;
+        }
+        Ok(pulls)
+    }
+
+    pub(super) async fn get(&self, number: u64) -> Result<PullRequest, ForgeError> {
+        let path = ["pulls", &number.to_string()];
+        let mut pull: Pull = self.get_one("read a pull request", &path).json().await?;
+        // It says "no" also while it computes, and looking makes it compute.
+        for _ in 1..LOOKS {
+            if pull.mergeable || pull.draft || pull.state != "open" {
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
+            pull = self.get_one("read a pull request", &path).json().await?;
+        }
+        let mut pull = pull.told(true);
+        if pull.state == PullState::Closed {
+            pull.closed_by = self.closed_by(number).await?;
+        }
+        Ok(pull)
+    }
+
+    /// Who closed it last, as the list of what happened to it tells.
+    async fn closed_by(&self, number: u64) -> Result<Option<String>, ForgeError> {
+        let mut closed_by = None;
+        for page in 1..=MOST_PAGES {
+            let path = ["issues", &number.to_string(), "timeline"];
+            let question = self.get_one("read what happened to a pull request", &path);
+            let question = question.with("page", &page.to_string());
+            let question = question.with("limit", &PAGE.to_string());
+            let entries: Option<Vec<Entry>> = question.json().await?;
+            let Some(entries) = entries.filter(|entries| !entries.is_empty()) else {
+                break;
+            };
+            for entry in entries.into_iter().filter(|entry| entry.kind == "close") {
+                closed_by = entry.user.map(|user| user.login);
+            }
+        }
+        Ok(closed_by)
+    }
+
+    pub(super) async fn create(&self, draft: &PullRequestDraft) -> Result<Created, ForgeError> {
+        let title = titled(&draft.title, draft.draft);
+        let body = json!({"head": draft.head_branch, "base": draft.base_branch, "title": title, "body": draft.body});
+        let question = self.ask(Method::POST, "open a pull request", &["pulls"]);
+        let pull: Pull = question.sending(&body).json().await?;
+        let number = pull.number;
+        let mut warnings = Vec::new();
+        let mut warn = |what: String, error: ForgeError| {
+            warnings.push(format!("{what}: {}", error.reason));
+        };
+        if !draft.labels.is_empty()
+            && let Err(error) = self.set_labels(number, &draft.labels).await
+        {
+            warn("the labels were not set".to_owned(), error);
+        }
+        for reviewer in &draft.reviewers {
+            if let Err(error) = self.ask_for_review(number, reviewer).await {
+                warn(format!("`{reviewer}` was not asked for a review"), error);
+            }
+        }
+        let mut assigned: Vec<&str> = Vec::new();
+        for assignee in &draft.assignees {
+            assigned.push(assignee);
+            let assigning = self.change(number, &json!({"assignees": assigned})).await;
+            if let Err(error) = assigning {
+                assigned.pop();
+                warn(format!("`{assignee}` was not assigned"), error);
+            }
+        }
+        if let Some(title) = &draft.milestone {
+            if let Err(error) = self.set_milestone(number, title).await {
+                warn(format!("the milestone `{title}` was not set"), error);
+            }
+        }
+        let pull_request = self.get(number).await?;
+        Ok(Created {
+            pull_request,
+            warnings,
+        })
+    }
+
+    async fn change(&self, number: u64, body: &Value) -> Result<(), ForgeError> {
+        let path = ["pulls", &number.to_string()];
+        let question = self.ask(Method::PATCH, "edit a pull request", &path);
+        question.sending(body).done().await
+    }
+
+    /// `name` is a user's, `organization/team` a team's.
+    async fn ask_for_review(&self, number: u64, name: &str) -> Result<(), ForgeError> {
+        let body = match name.rsplit_once('/') {
+            Some((_, team)) => json!({"team_reviewers": [team]}),
+            None => json!({"reviewers": [name]}),
+        };
+        let path = ["pulls", &number.to_string(), "requested_reviewers"];
+        let question = self.ask(Method::POST, "ask for a review", &path);
+        question.sending(&body).done().await
+    }
+
+    async fn set_milestone(&self, number: u64, title: &str) -> Result<(), ForgeError> {
+        let what = "read milestones";
+        let question = self.get_one(what, &["milestones"]).with("state", "all");
+        let found: Vec<Named> = question.with("name", title).json().await?;
+        let milestone = found.iter().find(|milestone| milestone.title == title);
+        let milestone = milestone
+            .ok_or_else(|| self.http.error(what, ErrorClass::NotFound, "there is none"))?;
+        self.change(number, &json!({"milestone": milestone.id}))
+            .await
+    }
+
+    async fn set_labels(&self, number: u64, names: &[String]) -> Result<(), ForgeError> {
+        let mut known = self
+            .labels(self.get_one("read labels", &["labels"]))
+            .await?;
+        let missing = |known: &[Label]| {
+            let missing = names
+                .iter()
+                .find(|name| known.iter().all(|label| label.name != **name));
+            missing.cloned()
+        };
+        if missing(&known).is_some() {
+            let question = self
+                .http
+                .get("read labels", &["orgs", &self.owner, "labels"]);
+            known.extend(found(self.labels(question).await)?.unwrap_or_default());
+        }
+        while let Some(name) = missing(&known) {
+            let question = self.ask(Method::POST, "make a label", &["labels"]);
+            let body = json!({"name": name, "color": COLOUR});
+            let made: Label = question.sending(&body).json().await?;
+            // Whatever it calls it, this one is done.
+            known.push(Label { id: made.id, name });
+        }
+        let wanted = known.iter().filter(|label| names.contains(&label.name));
+        let ids: Vec<u64> = wanted.map(|label| label.id).collect();
+        let path = ["issues", &number.to_string(), "labels"];
+        let question = self.ask(Method::PUT, "set the labels of a pull request", &path);
+        question.sending(&json!({"labels": ids})).done().await
+    }
+
+    /// All pages of a list of labels.
+    async fn labels(&self, question: Question<'_>) -> Result<Vec<Label>, ForgeError> {
+        let mut labels = Vec::new();
+        for page in 1..=MOST_PAGES {
+            let question = question.clone().with("limit", &PAGE.to_string());
+            let listed: Vec<Label> = question.with("page", &page.to_string()).json().await?;
+            let last = listed.len() < PAGE;
+            labels.extend(listed);
+            if last {
+                break;
+            }
+        }
+        Ok(labels)
+    }
+
+    pub(super) async fn edit(&self, number: u64, edit: &PullRequestEdit) -> Result<(), ForgeError> {
+        let mut body = json!({});
+        if let Some(title) = &edit.title {
+            let path = ["pulls", &number.to_string()];
+            let pull: Pull = self.get_one("read a pull request", &path).json().await?;
+            body["title"] = json!(titled(title, pull.draft));
+        }
+        if let Some(text) = &edit.body {
+            body["body"] = json!(text);
+        }
+        if let Some(base) = &edit.base_branch {
+            body["base"] = json!(base);
+        }
+        if body.as_object().is_some_and(|fields| !fields.is_empty()) {
+            self.change(number, &body).await?;
+        }
+        match &edit.labels {
+            Some(labels) => self.set_labels(number, labels).await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn comment(&self, number: u64, text: &str) -> Result<(), ForgeError> {
+        let path = ["issues", &number.to_string(), "comments"];
+        let question = self.ask(Method::POST, "comment on a pull request", &path);
+        question.sending(&json!({"body": text})).done().await
+    }
+
+    pub(super) async fn close(&self, number: u64) -> Result<(), ForgeError> {
+        self.change(number, &json!({"state": "closed"})).await
+    }
+
+    pub(super) async fn merge(
+        &self,
+        number: u64,
+        method: MergeMethod,
+        expected_head: &str,
+    ) -> Result<(), ForgeError> {
+        let style = match method {
+            MergeMethod::Merge => "merge",
+            MergeMethod::Squash => "squash",
+            MergeMethod::Rebase => "rebase",
+        };
+        let body = json!({"Do": style, "head_commit_id": expected_head, "delete_branch_after_merge": false});
+        let path = ["pulls", &number.to_string(), "merge"];
+        for look in 1.. {
+            let question = self.ask(Method::POST, "merge a pull request", &path);
+            match question.sending(&body).done().await {
+                // While it computes whether there are conflicts.
+                Err(error) if error.reason.contains("try again later") && look < LOOKS => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                // 405: not allowed, a draft, checks or reviews that are missing, merged already.
+                outcome => return outcome.map_err(|error| error.as_class(ErrorClass::Conflict)),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) async fn checks(&self, commit: &str) -> Result<Checks, ForgeError> {
+        let path = ["commits", commit, "status"];
+        let question = self.get_one("read the checks of a commit", &path);
+        let status: Status = question.json().await?;
+        Ok(match status.state.as_str() {
+            _ if status.total_count == 0 => Checks::None,
+            "success" | "skipped" => Checks::Passed,
+            "failure" | "error" | "warning" => Checks::Failed,
+            _ => Checks::Pending,
+        })
+    }
+
+    pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {
+        let what = "delete a branch";
+        let tip: BranchTip = self.get_one(what, &["branches", name]).json().await?;
+        if tip.commit.id != expected {
+            let reason = moved(expected, &tip.commit.id);
+            return Err(self.http.error(what, ErrorClass::Conflict, reason));
+        }
+        let question = self.ask(Method::DELETE, what, &["branches", name]);
+        question.done().await
+    }
+
+    pub(super) async fn compare(
+        &self,
+        from: &str,
+        to: &str,
+    ) -> Result<Vec<ComparedCommit>, ForgeError> {
+        let what = "compare revisions";
+        // The list takes a missing lower bound for an error of its own.
+        slim(self.get_one(what, &["git", "commits", from]))
+            .done()
+            .await?;
+        let question = slim(self.get_one(what, &["commits"]));
+        let question = question.with("sha", to).with("not", from);
+        let limit = MOST_COMMITS.to_string();
+        let commits: Vec<Commit> = question.with("limit", &limit).json().await?;
+        let told = commits.into_iter().map(|commit| ComparedCommit {
+            id: commit.sha,
+            summary: summary(&commit.commit.message),
+            author: commit
+                .commit
+                .author
+                .map(|author| author.name)
+                .unwrap_or_default(),
+            url: commit.html_url,
+        });
+        Ok(told.collect())
+    }
+}
+
+/// Without what takes Gitea long to find out.
+fn slim(question: Question<'_>) -> Question<'_> {
+    question
+        .with("stat", "false")
+        .with("verification", "false")
+        .with("files", "false")
+}
