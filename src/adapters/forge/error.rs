@@ -83,7 +83,7 @@ impl ForgeError {
     }
 
     /// The same error of a class that its place tells better than its status.
-    pub(super) fn as_class(mut self, class: ErrorClass) -> Self {
+    pub(super) fn with_class(mut self, class: ErrorClass) -> Self {
         if matches!(self.class, ErrorClass::Refused) {
             self.class = class;
         }

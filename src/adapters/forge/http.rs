@@ -5,16 +5,15 @@
 //! operation, which `mod` bounds as a whole.
 
 use super::error::{ErrorClass, ForgeError, LONGEST_WORDS, words};
+use super::login::login;
 use super::{ForgeCredential, ForgeSettings};
 use crate::adapters::outbound;
 use crate::domain::http_field::{parse_rate_limit, parse_retry_after};
 use crate::domain::outcome::with_causes;
-use crate::domain::pull_request::forge::{ForgeKind, Repository};
+use crate::domain::pull_request::forge::Repository;
 use crate::domain::redact::shown;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -125,6 +124,20 @@ impl Http {
         ForgeError::new(&self.repository, what, class, reason)
     }
 
+    /// Whether a branch is where it is expected to be.
+    pub(super) fn expect_head(
+        &self,
+        what: &'static str,
+        expected: &str,
+        found: &str,
+    ) -> Result<(), ForgeError> {
+        if found == expected {
+            return Ok(());
+        }
+        let reason = format!("the branch has moved: expected `{expected}`, found `{found}`");
+        Err(self.error(what, ErrorClass::Conflict, reason))
+    }
+
     fn secrets(&self) -> Vec<&str> {
         self.secrets.iter().map(String::as_str).collect()
     }
@@ -138,7 +151,11 @@ impl Http {
         what: &'static str,
     ) -> Result<Answer, ForgeError> {
         if url.origin() != self.repository.api.origin() {
-            return Err(self.error(what, ErrorClass::Refused, "the address is on another host"));
+            return Err(self.error(
+                what,
+                ErrorClass::Refused,
+                "the next address is on another host",
+            ));
         }
         for _ in 0..=MOST_REDIRECTS {
             let mut request = self
@@ -205,8 +222,8 @@ impl Http {
         let to = location.and_then(|location| from.join(location).ok());
         let to = to.ok_or_else(|| refused("it redirects to nowhere"))?;
         if to.origin() != from.origin() {
-            let host = to.host_str().unwrap_or_default();
-            let reason = format!("it redirects to another host, `{host}`, which is not followed");
+            let place = to.origin().ascii_serialization();
+            let reason = format!("it redirects to `{place}`, which is not followed");
             // The pages where people log in are elsewhere: a credential was not taken.
             let class = match to.path().to_ascii_lowercase() {
                 path if path.contains("signin") || path.contains("login") => {
@@ -352,78 +369,4 @@ fn limited(answer: &Answer, said: &str) -> Option<ErrorClass> {
         (None, None) => return None,
     };
     Some(ErrorClass::RateLimited { retry_after })
-}
-
-/// The header fields that every request has, and what must not be shown.
-fn login(kind: ForgeKind, credential: &ForgeCredential) -> Option<(HeaderMap, Vec<String>)> {
-    let mut fields = HeaderMap::new();
-    for (name, value) in constant(kind) {
-        fields.insert(
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        );
-    }
-    let basic = |user: &str, password: &str| {
-        let pair = STANDARD.encode(format!("{user}:{password}"));
-        (
-            "authorization",
-            format!("Basic {pair}"),
-            vec![password.to_owned(), pair],
-        )
-    };
-    let (name, value, secrets) = match credential {
-        ForgeCredential::None => return Some((fields, Vec::new())),
-        ForgeCredential::Basic { username, password } => basic(username, password.expose()),
-        ForgeCredential::Bearer(token) => bearer(token.expose()),
-        ForgeCredential::Token(token) => {
-            let token = token.expose();
-            match kind {
-                ForgeKind::GitLab => ("private-token", token.clone(), vec![token.clone()]),
-                ForgeKind::Gitea => (
-                    "authorization",
-                    format!("token {token}"),
-                    vec![token.clone()],
-                ),
-                ForgeKind::Azure => basic("", token),
-                ForgeKind::GitHub | ForgeKind::BitbucketCloud | ForgeKind::BitbucketDataCenter => {
-                    bearer(token)
-                }
-            }
-        }
-    };
-    let mut value = HeaderValue::from_str(&value).ok()?;
-    value.set_sensitive(true);
-    fields.insert(HeaderName::from_static(name), value);
-    Some((fields, secrets))
-}
-
-fn bearer(token: &str) -> (&'static str, String, Vec<String>) {
-    (
-        "authorization",
-        format!("Bearer {token}"),
-        vec![token.to_owned()],
-    )
-}
-
-/// What each API wants to be told besides who asks.
-fn constant(kind: ForgeKind) -> &'static [(&'static str, &'static str)] {
-    match kind {
-        ForgeKind::GitHub => &[
-            ("accept", "application/vnd.github+json"),
-            ("x-github-api-version", "2022-11-28"),
-        ],
-        // Without it, requests that only a page of its own may send are refused.
-        ForgeKind::BitbucketDataCenter => &[
-            ("accept", "application/json"),
-            ("x-atlassian-token", "no-check"),
-        ],
-        // Otherwise a token that is not taken is answered with a page for people.
-        ForgeKind::Azure => &[
-            ("accept", "application/json"),
-            ("x-tfs-fedauthredirect", "Suppress"),
-        ],
-        ForgeKind::GitLab | ForgeKind::Gitea | ForgeKind::BitbucketCloud => {
-            &[("accept", "application/json")]
-        }
-    }
 }

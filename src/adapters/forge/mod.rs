@@ -17,16 +17,18 @@ mod gitea;
 mod github;
 mod gitlab;
 mod http;
+mod login;
 
 pub use crate::adapters::outbound::Proxy;
 pub use error::{ErrorClass, ForgeError};
 
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, ForgeKind, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit,
-    Repository,
+    PullState, Repository,
 };
 use crate::domain::redact::Secret;
 use http::Http;
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +37,9 @@ use std::time::Duration;
 const MOST_PULL_REQUESTS: usize = 100;
 /// Most commits of a comparison.
 const MOST_COMMITS: usize = 50;
+
+/// Checks that were not read because there are too many: they cannot be said to have passed.
+const UNREAD: Checks = Checks::Pending;
 
 /// Who asks.
 #[derive(Clone, Debug)]
@@ -326,6 +331,21 @@ fn summary(message: &str) -> String {
     message.lines().next().unwrap_or_default().trim().to_owned()
 }
 
+/// The newest one that was closed without merging.
+fn newest_closed(pulls: &mut [PullRequest]) -> Option<&mut PullRequest> {
+    let closed = pulls
+        .iter_mut()
+        .filter(|pull| pull.state == PullState::Closed);
+    closed.max_by_key(|pull| pull.number)
+}
+
+/// Notes what was not done, and why.
+fn note(warnings: &mut Vec<String>, what: impl fmt::Display, outcome: Result<(), ForgeError>) {
+    if let Err(error) = outcome {
+        warnings.push(format!("{what}: {}", error.reason));
+    }
+}
+
 /// A warning for each thing that a draft asks for and that the forge has not.
 fn unknown(draft: &PullRequestDraft, absent: &[&str]) -> Vec<String> {
     let asked = [
@@ -339,11 +359,6 @@ fn unknown(draft: &PullRequestDraft, absent: &[&str]) -> Vec<String> {
     asked
         .map(|(what, _)| format!("pull requests have no {what} on this forge"))
         .collect()
-}
-
-/// Why a branch is not touched.
-fn moved(expected: &str, found: &str) -> String {
-    format!("the branch has moved: expected `{expected}`, found `{found}`")
 }
 
 #[cfg(test)]

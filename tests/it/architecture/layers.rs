@@ -7,9 +7,9 @@ use super::{Finding, expect_none, modules, words};
 /// The layers, lowest first. What stands in `lib.rs` and `main.rs` may name them all.
 const LAYERS: [&str; 5] = ["domain", "api", "adapters", "controllers", "cli"];
 
-/// The one sibling that every adapter may name: which TLS provider and roots are used is decided once,
-/// and it names no other adapter itself.
-const SHARED_ADAPTERS: [&str; 1] = ["tls"];
+/// The siblings that every adapter may name: which TLS provider is used, and how an HTTP client is built and an
+/// answer bounded, is decided once. They name no adapter but each other.
+const SHARED_ADAPTERS: [&str; 2] = ["outbound", "tls"];
 
 /// Paths that lead into a higher layer.
 fn upward(facts: &Facts) -> Vec<Finding> {
@@ -123,7 +123,7 @@ fn adapters_do_not_know_each_other() {
             .iter()
             .flat_map(between_adapters)
             .collect(),
-        "let the caller bring the two together: what one adapter yields is an argument of the other (only `tls` is shared)",
+        "let the caller bring the two together: what one adapter yields is an argument of the other (only `outbound` and `tls` are shared)",
     );
 }
 

@@ -3,6 +3,7 @@
 use super::stage::Stage;
 use super::{FAKES, connect, draft};
 use crate::support::forges::world::MILESTONE;
+use crate::support::gitea::gitea;
 use highwater::adapters::forge::{ErrorClass, Forge};
 use highwater::domain::pull_request::forge::{
     Checks, ForgeKind, MergeMethod, PullRequestDraft, PullRequestEdit, PullState,
@@ -110,7 +111,7 @@ async fn is_opened_once(stage: &Stage, forge: &Forge, head: &str) -> u64 {
         assert_eq!(labels, full.labels, "{kind:?}");
     }
     let (reviewers, assignees, milestone) = stage.people(pull.number).await;
-    assert_eq!(reviewers, [person.clone()], "{kind:?}");
+    assert_eq!(reviewers, std::slice::from_ref(&person), "{kind:?}");
     if has_assignees(kind) {
         assert_eq!(
             (assignees, milestone.as_deref()),
@@ -118,16 +119,21 @@ async fn is_opened_once(stage: &Stage, forge: &Forge, head: &str) -> u64 {
             "{kind:?}"
         );
     }
-    let error = forge.create(&full).await.expect_err("there is one already");
+    is_found_again(forge, &full, pull.number).await;
+    pull.number
+}
+
+async fn is_found_again(forge: &Forge, full: &PullRequestDraft, number: u64) {
+    let kind = forge.repository().kind;
+    let error = forge.create(full).await.expect_err("there is one already");
     assert_eq!(error.class, ErrorClass::Conflict, "{kind:?}: {error}");
     let found = forge.find(BRANCH, "main").await.expect("a list");
     let found: Vec<_> = found
         .iter()
         .map(|pull| (pull.number, pull.body.as_str()))
         .collect();
-    assert_eq!(found, [(pull.number, full.body.as_str())], "{kind:?}");
+    assert_eq!(found, [(number, full.body.as_str())], "{kind:?}");
     assert_eq!(forge.find(BRANCH, "other").await.expect("a list"), []);
-    pull.number
 }
 
 async fn is_edited_in_place(stage: &Stage, forge: &Forge, number: u64) {
@@ -357,6 +363,66 @@ async fn a_long_comparison_shows_the_newest_fifty() {
             assert_eq!(commits[0].id, head, "{kind:?}: the newest first");
         }
     }
+}
+
+#[tokio::test]
+async fn every_method_merges_what_was_meant() {
+    for kind in [ForgeKind::Gitea].into_iter().chain(FAKES) {
+        let stage = Stage::set(kind).await;
+        let forge = connect(stage.repository(), stage.token());
+        for method in [MergeMethod::Merge, MergeMethod::Squash, MergeMethod::Rebase] {
+            let before = stage.tip("main").await;
+            let branch = format!("{BRANCH}-{method:?}");
+            let head = stage.push(&branch, "update").await;
+            let created = forge.create(&draft(&branch, "Update")).await;
+            let number = created.expect("it is opened").pull_request.number;
+            let merged = forge.merge(number, method, &head).await;
+            merged.unwrap_or_else(|error| panic!("{kind:?} {method:?}: {error}"));
+            let pull = forge.get(number).await.expect("it is there");
+            assert_eq!(pull.state, PullState::Merged, "{kind:?} {method:?}");
+            assert_ne!(stage.tip("main").await, before, "{kind:?} {method:?}");
+            assert_eq!(
+                stage.tip(&branch).await,
+                Some(head),
+                "{kind:?}: the branch stays"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_check_beyond_the_first_page_counts_on_the_real_gitea() {
+    let stage = Stage::set(ForgeKind::Gitea).await;
+    let forge = connect(stage.repository(), stage.token());
+    let head = stage.push(BRANCH, "update").await;
+    for number in 0..60 {
+        let result = if number == 0 {
+            Checks::Failed
+        } else {
+            Checks::Passed
+        };
+        stage.check(&head, &format!("check-{number}"), result).await;
+    }
+    assert_eq!(forge.checks(&head).await.expect("checks"), Checks::Failed);
+    stage.check(&head, "check-0", Checks::Passed).await;
+    assert_eq!(forge.checks(&head).await.expect("checks"), Checks::Passed);
+}
+
+#[tokio::test]
+async fn a_conflict_is_seen_on_the_real_gitea() {
+    let repository = gitea().repository("conflict").await;
+    repository.commit("main", "a.yaml", "0").await;
+    let head = repository.commit(BRANCH, "a.yaml", "1").await;
+    repository.commit("main", "a.yaml", "2").await;
+    let stage = Stage::on(repository).await;
+    let forge = connect(stage.repository(), stage.token());
+    let created = forge.create(&draft(BRANCH, "Update")).await;
+    let number = created.expect("it is opened").pull_request.number;
+    let pull = forge.get(number).await.expect("it is there");
+    assert_eq!(pull.mergeable, Some(false));
+    let error = forge.merge(number, MergeMethod::Merge, &head).await;
+    let error = error.expect_err("there are conflicts");
+    assert_eq!(error.class, ErrorClass::Conflict, "{error}");
 }
 
 #[tokio::test]

@@ -24,7 +24,11 @@ impl Stage {
         if kind != ForgeKind::Gitea {
             return Self::Fake(FakeForge::start(kind).await);
         }
-        let repository = gitea().repository("forge").await;
+        Self::on(gitea().repository("forge").await).await
+    }
+
+    /// A repository on the real one.
+    pub(super) async fn on(repository: GiteaRepository) -> Self {
         let person = repository.collaborator("person").await;
         let milestone = json!({"title": MILESTONE});
         repository

@@ -6,6 +6,7 @@
 
 mod builds;
 mod control_plane;
+mod gitea;
 mod processes;
 mod registry;
 

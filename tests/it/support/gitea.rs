@@ -168,14 +168,11 @@ impl Gitea {
         &self.url
     }
 
-    /// The port of its own ssh server on 127.0.0.1; the user is `git`.
-    pub fn ssh_port(&self) -> u16 {
-        self.ssh_port
-    }
-
-    /// Where its data is, the host keys of its ssh server (`ssh/`) among it.
-    pub fn data_folder(&self) -> PathBuf {
-        self.folder.join("data")
+    /// What `known_hosts` needs to say of its ssh server.
+    pub fn known_hosts(&self) -> String {
+        let key = self.folder.join("data/ssh/gitea.rsa.pub");
+        let key = fs::read_to_string(key).expect("it has made itself a key");
+        format!("[127.0.0.1]:{} {}\n", self.ssh_port, key.trim())
     }
 
     /// A new user, who has a new repository with one commit on `main`.
@@ -350,9 +347,17 @@ impl GiteaRepository {
             .await;
     }
 
-    /// A token of the site's administrator, who may do everything everywhere.
-    pub async fn administrator(&self) -> String {
-        self.server.token(&self.client, ADMINISTRATOR).await
+    /// Lets the owner in by ssh with this public key.
+    pub async fn add_key(&self, public: &str) {
+        let body = json!({"title": "tests", "key": public});
+        self.server_request(Method::POST, "user/keys", &self.token, &body)
+            .await;
+    }
+
+    /// Removes a branch.
+    pub async fn delete_branch(&self, branch: &str) {
+        let path = format!("branches/{}", branch.replace('/', "%2F"));
+        self.request(Method::DELETE, &path, &Value::Null).await;
     }
 
     /// A new user who may write to this repository, and a token of theirs.

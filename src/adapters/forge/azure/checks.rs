@@ -4,9 +4,9 @@
 //! anybody run anything.
 
 use super::answers::{Evaluation, List, Pull, Status};
-use super::{Azure, MOST_WHOLE};
+use super::{Azure, MOST_WHOLE, PAGE, PREVIEW};
 use crate::adapters::forge::error::ForgeError;
-use crate::adapters::forge::together;
+use crate::adapters::forge::{UNREAD, together};
 use crate::domain::pull_request::forge::Checks;
 
 /// Kinds of policies that are checks: a build, and a status that somebody posts.
@@ -23,7 +23,7 @@ impl Azure {
         let what = "read the checks of a commit";
         let path = ["commits", commit, "statuses"];
         let question = self.get_one(what, &path).with("latestOnly", "true");
-        let statuses: List<Status> = question.with("top", "100").json().await?;
+        let statuses: List<Status> = question.with("top", &PAGE.to_string()).json().await?;
         let statuses = statuses
             .value
             .iter()
@@ -42,6 +42,9 @@ impl Azure {
         };
         for pull in open.iter().filter(is_of).take(MOST_WHOLE) {
             results.extend(self.policies(pull).await?);
+        }
+        if open.len() == PAGE || results.len() >= PAGE {
+            results.push(UNREAD);
         }
         Ok(together(results))
     }
@@ -64,8 +67,8 @@ impl Azure {
             repository.project.id, pull.pull_request_id
         );
         let question = question.with("artifactId", &artifact);
-        // Until 2022 there is only a preview of this one.
-        let found: List<Evaluation> = question.with("api-version", "7.0-preview.1").json().await?;
+        let question = question.with("api-version", PREVIEW);
+        let found: List<Evaluation> = question.json().await?;
         let checks = found.value.iter().filter(|evaluation| {
             let policy = &evaluation.configuration;
             policy.is_enabled && policy.is_blocking && CHECKS.contains(&policy.kind.id.as_str())

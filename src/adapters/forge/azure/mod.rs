@@ -10,7 +10,7 @@ mod people;
 
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question};
-use crate::adapters::forge::{Created, MOST_COMMITS, moved, summary, unknown};
+use crate::adapters::forge::{Created, MOST_COMMITS, note, summary, unknown};
 use crate::domain::pull_request::forge::{
     ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -21,8 +21,12 @@ use serde_json::{Value, json};
 
 /// The version of the API: that of Azure DevOps Server 2022.
 const VERSION: &str = "7.0";
+/// The same for what was not released with it: labels, teams, evaluations of policies.
+const PREVIEW: &str = "7.0-preview";
 /// The id that no object has.
 const NOTHING: &str = "0000000000000000000000000000000000000000";
+/// Entries of a list.
+const PAGE: usize = 100;
 /// Most pull requests whose descriptions, which a list cuts short, are read whole: the newest.
 const MOST_WHOLE: usize = 10;
 
@@ -51,13 +55,15 @@ impl Azure {
 
     /// A question about the repository.
     fn ask(&self, method: Method, what: &'static str, rest: &[&str]) -> Question<'_> {
-        let project = [&self.organization, self.project.as_str()];
-        let mut segments = project.to_vec();
-        segments.extend(["_apis", "git", "repositories", &self.name]);
-        segments.extend(rest);
-        self.http
-            .ask(method, what, &segments)
-            .with("api-version", VERSION)
+        let question = self.http.ask(method, what, &self.place(rest));
+        question.with("api-version", VERSION)
+    }
+
+    /// A question about something below the repository.
+    fn place<'a>(&'a self, rest: &[&'a str]) -> Vec<&'a str> {
+        let project = [self.organization.as_str(), &self.project];
+        let git = ["_apis", "git", "repositories", &self.name];
+        [&project[..], &git[..], rest].concat()
     }
 
     fn get_one(&self, what: &'static str, rest: &[&str]) -> Question<'_> {
@@ -89,7 +95,7 @@ impl Azure {
         let question = self.get_one("list pull requests", &["pullrequests"]);
         let mut question = question
             .with("searchCriteria.status", status)
-            .with("$top", "100");
+            .with("$top", &PAGE.to_string());
         if let Some((head, base)) = branches {
             question = question
                 .with(
@@ -179,12 +185,9 @@ impl Azure {
         let number = pull.pull_request_id;
         let mut warnings = unknown(draft, &["assignees", "milestones"]);
         for reviewer in &draft.reviewers {
-            if let Err(error) = self.ask_for_review(number, reviewer).await {
-                warnings.push(format!(
-                    "`{reviewer}` was not asked for a review: {}",
-                    error.reason
-                ));
-            }
+            let asked = self.ask_for_review(number, reviewer).await;
+            let what = format!("`{reviewer}` was not asked for a review");
+            note(&mut warnings, what, asked);
         }
         let pull_request = self.get(number).await?;
         Ok(Created {
@@ -225,20 +228,23 @@ impl Azure {
     }
 
     async fn set_labels(&self, number: u64, wanted: &[String]) -> Result<(), ForgeError> {
-        let what = "set the labels of a pull request";
         let number = number.to_string();
-        let path = ["pullrequests", number.as_str(), "labels"];
-        let known: List<Label> = self.get_one(what, &path).json().await?;
+        let ask = |method: Method, rest: &[&str]| {
+            let path = [&["pullrequests", number.as_str(), "labels"][..], rest].concat();
+            let what = "set the labels of a pull request";
+            let question = self.http.ask(method, what, &self.place(&path));
+            question.with("api-version", PREVIEW)
+        };
+        let known: List<Label> = ask(Method::GET, &[]).json().await?;
         let mut known = known.value;
         known.retain(|label| label.active);
         for label in known.iter().filter(|label| !wanted.contains(&label.name)) {
-            let path = ["pullrequests", number.as_str(), "labels", &label.id];
-            found(self.ask(Method::DELETE, what, &path).done().await)?;
+            found(ask(Method::DELETE, &[&label.id]).done().await)?;
         }
         let missing = |name: &&String| known.iter().all(|label| label.name != **name);
         for name in wanted.iter().filter(missing) {
-            let question = self.ask(Method::POST, what, &path);
-            question.sending(&json!({"name": name})).done().await?;
+            let body = json!({"name": name});
+            ask(Method::POST, &[]).sending(&body).done().await?;
         }
         Ok(())
     }
@@ -273,7 +279,7 @@ impl Azure {
             "completionOptions": {"mergeStrategy": strategy, "deleteSourceBranch": false},
         });
         let merged: Result<Pull, ForgeError> = self.change(what, number, &body).await;
-        let pull = merged.map_err(|error| error.as_class(ErrorClass::Conflict))?;
+        let pull = merged.map_err(|error| error.with_class(ErrorClass::Conflict))?;
         // It may be under way; but a head that is not the one that was meant is not being merged.
         let head = pull.last_merge_source_commit.map(|commit| commit.commit_id);
         match (pull.merge_status.as_deref(), head) {
@@ -281,11 +287,8 @@ impl Azure {
                 let reason = "it cannot be merged now: conflicts, or a policy";
                 Err(self.http.error(what, ErrorClass::Conflict, reason))
             }
-            (_, Some(head)) if head != expected_head => {
-                let reason = moved(expected_head, &head);
-                Err(self.http.error(what, ErrorClass::Conflict, reason))
-            }
-            _ => Ok(()),
+            (_, Some(head)) => self.http.expect_head(what, expected_head, &head),
+            (_, None) => Ok(()),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Invariant: only the API's own host is asked, so people are looked for in the project's teams; anybody else is named by id.
 
 use super::answers::{Identity, List, Member, Team};
-use super::{Azure, VERSION};
+use super::{Azure, PREVIEW};
 use crate::adapters::forge::error::{ErrorClass, ForgeError};
 use reqwest::Method;
 use serde_json::json;
@@ -37,7 +37,7 @@ impl Azure {
             &self.project,
             "teams",
         ];
-        let list = |path: &[&str]| self.http.get(what, path).with("api-version", VERSION);
+        let list = |path: &[&str]| self.http.get(what, path).with("api-version", PREVIEW);
         let found: List<Team> = list(&teams)
             .with("$top", &MOST_TEAMS.to_string())
             .json()
@@ -74,7 +74,7 @@ fn is_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::adapters::forge::is_id;
+    use super::is_id;
 
     #[test]
     fn an_id_is_told_from_a_name() {

@@ -8,7 +8,7 @@ mod answers;
 
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question};
-use crate::adapters::forge::{Created, MOST_COMMITS, moved, summary, together, unknown};
+use crate::adapters::forge::{Created, MOST_COMMITS, UNREAD, note, summary, together, unknown};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -68,7 +68,7 @@ impl BitbucketCloud {
             question = question.with("state", state);
         }
         let question = question.with("q", &filter).with("sort", "-created_on");
-        let listed: Vec<Pull> = self.pages(question.with("pagelen", PAGE), 2).await?;
+        let (listed, _) = self.pages(question.with("pagelen", PAGE), 2).await?;
         let mut pulls = Vec::new();
         for pull in listed.into_iter().filter(Pull::is_ours) {
             pulls.push(self.told(pull).await?);
@@ -76,12 +76,12 @@ impl BitbucketCloud {
         Ok(pulls)
     }
 
-    /// Some pages of a list. The next one is where the last one says, on the same host.
+    /// Some pages of a list, and whether these are all. The next one is where the last one says, on the same host.
     async fn pages<T: DeserializeOwned>(
         &self,
         question: Question<'_>,
         most: usize,
-    ) -> Result<Vec<T>, ForgeError> {
+    ) -> Result<(Vec<T>, bool), ForgeError> {
         let what = question.what();
         let mut page: Page<T> = question.json().await?;
         let mut values = page.values;
@@ -90,7 +90,7 @@ impl BitbucketCloud {
             page = self.http.question(Method::GET, what, next).json().await?;
             values.append(&mut page.values);
         }
-        Ok(values)
+        Ok((values, page.next.is_none()))
     }
 
     pub(super) async fn get(&self, number: u64) -> Result<PullRequest, ForgeError> {
@@ -153,12 +153,9 @@ impl BitbucketCloud {
         let pull: Pull = question.sending(&body).json().await?;
         let mut warnings = unknown(draft, &["labels", "assignees", "milestones"]);
         for reviewer in &draft.reviewers {
-            if let Err(error) = self.ask_for_review(&pull, reviewer).await {
-                warnings.push(format!(
-                    "`{reviewer}` was not asked for a review: {}",
-                    error.reason
-                ));
-            }
+            let asked = self.ask_for_review(&pull, reviewer).await;
+            let what = format!("`{reviewer}` was not asked for a review");
+            note(&mut warnings, what, asked);
         }
         let pull_request = self.get(pull.id).await?;
         Ok(Created {
@@ -231,10 +228,7 @@ impl BitbucketCloud {
     ) -> Result<(), ForgeError> {
         let what = "merge a pull request";
         let head = self.get(number).await?.head_commit.unwrap_or_default();
-        if head != expected_head {
-            let reason = moved(expected_head, &head);
-            return Err(self.http.error(what, ErrorClass::Conflict, reason));
-        }
+        self.http.expect_head(what, expected_head, &head)?;
         let strategy = match method {
             MergeMethod::Merge => "merge_commit",
             MergeMethod::Squash => "squash",
@@ -248,32 +242,30 @@ impl BitbucketCloud {
             .done()
             .await;
         // 400: conflicts, or checks that are missing.
-        merged.map_err(|error| error.as_class(ErrorClass::Conflict))
+        merged.map_err(|error| error.with_class(ErrorClass::Conflict))
     }
 
     pub(super) async fn checks(&self, commit: &str) -> Result<Checks, ForgeError> {
         let path = ["commit", commit, "statuses"];
         let question = self.get_one("read the checks of a commit", &path);
-        let statuses: Vec<Status> = self
-            .pages(question.with("pagelen", PAGE), MOST_PAGES)
-            .await?;
-        Ok(together(statuses.iter().map(
-            |status| match status.state.as_str() {
+        let question = question.with("pagelen", PAGE);
+        let (statuses, all) = self.pages(question, MOST_PAGES).await?;
+        let results = statuses
+            .iter()
+            .map(|status: &Status| match status.state.as_str() {
                 "SUCCESSFUL" => Checks::Passed,
                 "FAILED" | "STOPPED" => Checks::Failed,
                 _ => Checks::Pending,
-            },
-        )))
+            });
+        let unread = (!all).then_some(UNREAD);
+        Ok(together(results.chain(unread)))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {
         let what = "delete a branch";
         let path = ["refs", "branches", name];
         let branch: Branch = self.get_one(what, &path).json().await?;
-        if branch.target.hash != expected {
-            let reason = moved(expected, &branch.target.hash);
-            return Err(self.http.error(what, ErrorClass::Conflict, reason));
-        }
+        self.http.expect_head(what, expected, &branch.target.hash)?;
         self.ask(Method::DELETE, what, &path).done().await
     }
 
@@ -285,8 +277,8 @@ impl BitbucketCloud {
         let question = self.get_one("compare revisions", &["commits"]);
         let question = question.with("include", to).with("exclude", from);
         let limit = MOST_COMMITS.to_string();
-        let commits: Vec<Commit> = self.pages(question.with("pagelen", &limit), 1).await?;
-        let told = commits.into_iter().map(|commit| ComparedCommit {
+        let (commits, _) = self.pages(question.with("pagelen", &limit), 1).await?;
+        let told = commits.into_iter().map(|commit: Commit| ComparedCommit {
             id: commit.hash,
             summary: summary(commit.message.as_deref().unwrap_or_default()),
             author: commit.author.map(Author::name).unwrap_or_default(),

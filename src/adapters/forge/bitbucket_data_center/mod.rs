@@ -8,7 +8,9 @@ mod answers;
 
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question, below};
-use crate::adapters::forge::{Created, MOST_COMMITS, moved, summary, together, unknown};
+use crate::adapters::forge::{
+    Created, MOST_COMMITS, UNREAD, newest_closed, note, summary, together, unknown,
+};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -70,24 +72,21 @@ impl BitbucketDataCenter {
         self.ask(Method::GET, what, rest)
     }
 
-    /// Some pages of a list.
+    /// Some pages of a list, and whether these are all.
     async fn pages<T: DeserializeOwned>(
         &self,
         question: Question<'_>,
-    ) -> Result<Vec<T>, ForgeError> {
+    ) -> Result<(Vec<T>, bool), ForgeError> {
         let question = question.with("limit", PAGE);
         let mut page: Page<T> = question.clone().json().await?;
         let mut values = page.values;
         for _ in 1..MOST_PAGES {
             let Some(next) = page.next else { break };
-            page = question
-                .clone()
-                .with("start", &next.to_string())
-                .json()
-                .await?;
+            let question = question.clone().with("start", &next.to_string());
+            page = question.json().await?;
             values.append(&mut page.values);
         }
-        Ok(values)
+        Ok((values, page.next.is_none()))
     }
 
     pub(super) async fn find(
@@ -101,18 +100,14 @@ impl BitbucketDataCenter {
             .with("direction", "OUTGOING")
             .with("at", &format!("refs/heads/{head}"))
             .with("order", "NEWEST");
-        let listed: Vec<Pull> = self.pages(question).await?;
+        let (listed, _): (Vec<Pull>, _) = self.pages(question).await?;
         let ours = listed.into_iter().filter(|pull| {
             pull.from_ref.repository.is_some()
                 && pull.from_ref.repository == pull.to_ref.repository
                 && pull.to_ref.display_id == base
         });
         let mut pulls: Vec<PullRequest> = ours.map(Pull::told).collect();
-        let closed = pulls
-            .iter_mut()
-            .filter(|pull| pull.state == PullState::Closed)
-            .max_by_key(|pull| pull.number);
-        if let Some(pull) = closed {
+        if let Some(pull) = newest_closed(&mut pulls) {
             pull.closed_by = self.closed_by(pull.number).await?;
         }
         Ok(pulls)
@@ -146,7 +141,7 @@ impl BitbucketDataCenter {
     async fn closed_by(&self, number: u64) -> Result<Option<String>, ForgeError> {
         let path = ["pull-requests", &number.to_string(), "activities"];
         let question = self.get_one("read what happened to a pull request", &path);
-        let activities: Vec<Activity> = self.pages(question).await?;
+        let (activities, _): (Vec<Activity>, _) = self.pages(question).await?;
         // The newest come first.
         let declined = activities
             .into_iter()
@@ -179,12 +174,9 @@ impl BitbucketDataCenter {
             let path = ["pull-requests", &pull.id.to_string(), "participants"];
             let question = self.ask(Method::POST, "ask for a review", &path);
             let body = json!({"user": {"name": reviewer}, "role": "REVIEWER"});
-            if let Err(error) = question.sending(&body).done().await {
-                warnings.push(format!(
-                    "`{reviewer}` was not asked for a review: {}",
-                    error.reason
-                ));
-            }
+            let asked = question.sending(&body).done().await;
+            let what = format!("`{reviewer}` was not asked for a review");
+            note(&mut warnings, what, asked);
         }
         let pull_request = self.get(pull.id).await?;
         Ok(Created {
@@ -240,10 +232,7 @@ impl BitbucketDataCenter {
         let what = "merge a pull request";
         let pull = self.read(number).await?;
         let head = pull.from_ref.latest_commit.unwrap_or_default();
-        if head != expected_head {
-            let reason = moved(expected_head, &head);
-            return Err(self.http.error(what, ErrorClass::Conflict, reason));
-        }
+        self.http.expect_head(what, expected_head, &head)?;
         let strategy = match method {
             MergeMethod::Merge => "no-ff",
             MergeMethod::Squash => "squash",
@@ -263,14 +252,14 @@ impl BitbucketDataCenter {
         let question = self
             .http
             .question(Method::GET, "read the checks of a commit", url);
-        let statuses: Vec<Status> = self.pages(question).await?;
-        Ok(together(statuses.iter().map(
-            |status| match status.state.as_str() {
-                "SUCCESSFUL" => Checks::Passed,
-                "FAILED" | "CANCELLED" => Checks::Failed,
-                _ => Checks::Pending,
-            },
-        )))
+        let (statuses, all): (Vec<Status>, _) = self.pages(question).await?;
+        let results = statuses.iter().map(|status| match status.state.as_str() {
+            "SUCCESSFUL" => Checks::Passed,
+            "FAILED" | "CANCELLED" => Checks::Failed,
+            _ => Checks::Pending,
+        });
+        let unread = (!all).then_some(UNREAD);
+        Ok(together(results.chain(unread)))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {
@@ -284,11 +273,8 @@ impl BitbucketDataCenter {
         let Err(error) = deleted else { return Ok(()) };
         match self.tip(name).await? {
             None => Ok(()),
-            Some(tip) if tip != expected => {
-                let reason = moved(expected, &tip);
-                Err(self.http.error(what, ErrorClass::Conflict, reason))
-            }
-            Some(_) => Err(error),
+            // Otherwise it is refused for another reason.
+            Some(tip) => self.http.expect_head(what, expected, &tip).and(Err(error)),
         }
     }
 

@@ -65,9 +65,13 @@ pub(super) struct User {
 }
 
 #[derive(Deserialize)]
+pub(super) struct Statuses {
+    pub(super) statuses: Option<Vec<Status>>,
+}
+
+#[derive(Deserialize)]
 pub(super) struct Status {
-    pub(super) state: String,
-    pub(super) total_count: u64,
+    pub(super) status: String,
 }
 
 #[derive(Deserialize)]

@@ -7,11 +7,13 @@ mod answers;
 
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question};
-use crate::adapters::forge::{Created, MOST_COMMITS, MOST_PULL_REQUESTS, moved, summary};
+use crate::adapters::forge::{
+    Created, MOST_COMMITS, MOST_PULL_REQUESTS, UNREAD, newest_closed, note, summary, together,
+};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
-use answers::{BranchTip, Commit, Entry, Label, Named, Pull, Status, titled};
+use answers::{BranchTip, Commit, Entry, Label, Named, Pull, Statuses, titled};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -73,11 +75,7 @@ impl Gitea {
                 break;
             }
         }
-        let closed = pulls
-            .iter_mut()
-            .filter(|pull| pull.state == PullState::Closed)
-            .max_by_key(|pull| pull.number);
-        if let Some(pull) = closed {
+        if let Some(pull) = newest_closed(&mut pulls) {
             pull.closed_by = self.closed_by(pull.number).await?;
         }
         Ok(pulls)
@@ -127,32 +125,32 @@ impl Gitea {
         let pull: Pull = question.sending(&body).json().await?;
         let number = pull.number;
         let mut warnings = Vec::new();
-        let mut warn = |what: String, error: ForgeError| {
-            warnings.push(format!("{what}: {}", error.reason));
-        };
-        if !draft.labels.is_empty()
-            && let Err(error) = self.set_labels(number, &draft.labels).await
-        {
-            warn("the labels were not set".to_owned(), error);
+        if !draft.labels.is_empty() {
+            let set = self.set_labels(number, &draft.labels).await;
+            note(&mut warnings, "the labels were not set", set);
         }
         for reviewer in &draft.reviewers {
-            if let Err(error) = self.ask_for_review(number, reviewer).await {
-                warn(format!("`{reviewer}` was not asked for a review"), error);
-            }
+            let asked = self.ask_for_review(number, reviewer).await;
+            let what = format!("`{reviewer}` was not asked for a review");
+            note(&mut warnings, what, asked);
         }
         let mut assigned: Vec<&str> = Vec::new();
         for assignee in &draft.assignees {
             assigned.push(assignee);
             let assigning = self.change(number, &json!({"assignees": assigned})).await;
-            if let Err(error) = assigning {
+            if assigning.is_err() {
                 assigned.pop();
-                warn(format!("`{assignee}` was not assigned"), error);
             }
+            let what = format!("`{assignee}` was not assigned");
+            note(&mut warnings, what, assigning);
         }
         if let Some(title) = &draft.milestone {
-            if let Err(error) = self.set_milestone(number, title).await {
-                warn(format!("the milestone `{title}` was not set"), error);
-            }
+            let set = self.set_milestone(number, title).await;
+            note(
+                &mut warnings,
+                format!("the milestone `{title}` was not set"),
+                set,
+            );
         }
         let pull_request = self.get(number).await?;
         Ok(Created {
@@ -287,7 +285,7 @@ impl Gitea {
                     tokio::time::sleep(PAUSE).await;
                 }
                 // 405: not allowed, a draft, checks or reviews that are missing, merged already.
-                outcome => return outcome.map_err(|error| error.as_class(ErrorClass::Conflict)),
+                outcome => return outcome.map_err(|error| error.with_class(ErrorClass::Conflict)),
             }
         }
         Ok(())
@@ -296,22 +294,29 @@ impl Gitea {
     pub(super) async fn checks(&self, commit: &str) -> Result<Checks, ForgeError> {
         let path = ["commits", commit, "status"];
         let question = self.get_one("read the checks of a commit", &path);
-        let status: Status = question.json().await?;
-        Ok(match status.state.as_str() {
-            _ if status.total_count == 0 => Checks::None,
-            "success" | "skipped" => Checks::Passed,
-            "failure" | "error" | "warning" => Checks::Failed,
-            _ => Checks::Pending,
-        })
+        let question = question.with("limit", &PAGE.to_string());
+        let mut results = Vec::new();
+        // The state that it puts together is that of one page.
+        for page in 1..=MOST_PAGES {
+            let question = question.clone().with("page", &page.to_string());
+            let answer: Statuses = question.json().await?;
+            let statuses = answer.statuses.unwrap_or_default();
+            results.extend(statuses.iter().map(|status| match status.status.as_str() {
+                "success" | "skipped" => Checks::Passed,
+                "failure" | "error" | "warning" => Checks::Failed,
+                _ => Checks::Pending,
+            }));
+            if statuses.len() < PAGE {
+                return Ok(together(results));
+            }
+        }
+        Ok(together(results.into_iter().chain([UNREAD])))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {
         let what = "delete a branch";
         let tip: BranchTip = self.get_one(what, &["branches", name]).json().await?;
-        if tip.commit.id != expected {
-            let reason = moved(expected, &tip.commit.id);
-            return Err(self.http.error(what, ErrorClass::Conflict, reason));
-        }
+        self.http.expect_head(what, expected, &tip.commit.id)?;
         let question = self.ask(Method::DELETE, what, &["branches", name]);
         question.done().await
     }

@@ -9,7 +9,9 @@ mod wire;
 
 use crate::adapters::forge::error::{ErrorClass, ForgeError};
 use crate::adapters::forge::http::{Http, below};
-use crate::adapters::forge::{Created, MOST_COMMITS, moved, summary, together};
+use crate::adapters::forge::{
+    Created, MOST_COMMITS, UNREAD, newest_closed, note, summary, together,
+};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -64,28 +66,6 @@ impl GitHub {
         format!("/repos/{}/{}/{rest}", self.owner, self.name)
     }
 
-    /// An error of octocrab's as one of ours: ours, if it came from the wire.
-    fn failed(&self, what: &'static str) -> impl Fn(octocrab::Error) -> ForgeError {
-        let http = self.http.clone();
-        move |error| {
-            let class = ErrorClass::Malformed;
-            match error {
-                octocrab::Error::Service { source, .. } => match source.downcast::<ForgeError>() {
-                    Ok(error) => ForgeError {
-                        request: what,
-                        ..*error
-                    },
-                    Err(source) => http.error(what, ErrorClass::Unavailable, source),
-                },
-                octocrab::Error::Json { source, .. } => {
-                    let reason = format!("the answer is not what the API describes: {source}");
-                    http.error(what, class, reason)
-                }
-                other => http.error(what, class, other),
-            }
-        }
-    }
-
     pub(super) async fn find(
         &self,
         head: &str,
@@ -105,11 +85,7 @@ impl GitHub {
         let listed = listed.map_err(self.failed("list pull requests"))?.items;
         let ours = listed.into_iter().filter(Self::is_ours);
         let mut pulls: Vec<PullRequest> = ours.map(told).collect();
-        let closed = pulls
-            .iter_mut()
-            .filter(|pull| pull.state == PullState::Closed)
-            .max_by_key(|pull| pull.number);
-        if let Some(pull) = closed {
+        if let Some(pull) = newest_closed(&mut pulls) {
             pull.closed_by = self.closed_by(pull.number).await?;
         }
         Ok(pulls)
@@ -150,23 +126,22 @@ impl GitHub {
             opened => opened?,
         };
         let number = opened.number;
-        let mut warn = |what: String, error: ForgeError| {
-            warnings.push(format!("{what}: {}", error.reason));
-        };
-        if !draft.labels.is_empty()
-            && let Err(error) = self.set_labels(number, &draft.labels).await
-        {
-            warn("the labels were not set".to_owned(), error);
+        if !draft.labels.is_empty() {
+            let set = self.set_labels(number, &draft.labels).await;
+            note(&mut warnings, "the labels were not set", set);
         }
         for reviewer in &draft.reviewers {
-            if let Err(error) = self.ask_for_review(number, reviewer).await {
-                warn(format!("`{reviewer}` was not asked for a review"), error);
-            }
+            let asked = self.ask_for_review(number, reviewer).await;
+            let what = format!("`{reviewer}` was not asked for a review");
+            note(&mut warnings, what, asked);
         }
-        if let Some(title) = &draft.milestone
-            && let Err(error) = self.set_milestone(number, title).await
-        {
-            warn(format!("the milestone `{title}` was not set"), error);
+        if let Some(title) = &draft.milestone {
+            let set = self.set_milestone(number, title).await;
+            note(
+                &mut warnings,
+                format!("the milestone `{title}` was not set"),
+                set,
+            );
         }
         match self.assign(number, &draft.assignees).await {
             Ok(ignored) => warnings.extend(
@@ -174,7 +149,7 @@ impl GitHub {
                     .iter()
                     .map(|name| format!("`{name}` was not assigned: GitHub does not let them")),
             ),
-            Err(error) => warn("nobody was assigned".to_owned(), error),
+            Err(error) => note(&mut warnings, "nobody was assigned", Err(error)),
         }
         let pull_request = self.get(number).await?;
         Ok(Created {
@@ -306,7 +281,7 @@ impl GitHub {
             .map_err(self.failed("merge a pull request"));
         // 405: it cannot be merged as it is; 422: not by this method.
         merged.map(drop).map_err(|error| match error.status {
-            Some(405) => error.as_class(ErrorClass::Conflict),
+            Some(405) => error.with_class(ErrorClass::Conflict),
             _ => error,
         })
     }
@@ -330,9 +305,10 @@ impl GitHub {
             let runs: Runs = runs.map_err(self.failed(what))?;
             results.extend(runs.check_runs.iter().map(Run::result));
             if runs.check_runs.len() < 100 {
-                break;
+                return Ok(together(results));
             }
         }
+        results.push(UNREAD);
         Ok(together(results))
     }
 
@@ -342,10 +318,7 @@ impl GitHub {
         let route = self.route(&format!("git/ref/heads/{branch}"));
         let tip = self.client.get(route, None::<&()>).await;
         let tip: Ref = tip.map_err(self.failed(what))?;
-        if tip.object.sha != expected {
-            let reason = moved(expected, &tip.object.sha);
-            return Err(self.http.error(what, ErrorClass::Conflict, reason));
-        }
+        self.http.expect_head(what, expected, &tip.object.sha)?;
         let repository = self.client.repos(&self.owner, &self.name);
         let gone = repository.delete_ref(&Reference::Branch(branch)).await;
         gone.map_err(self.failed(what))

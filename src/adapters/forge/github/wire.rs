@@ -3,6 +3,7 @@
 //! Invariant: whatever octocrab asks goes to the API of the one repository, within the bounds of `http`. What is absent: octocrab's own
 //! view of the base address, which knows no path prefix.
 
+use super::GitHub;
 use crate::adapters::forge::error::{ErrorClass, ForgeError};
 use crate::adapters::forge::http::Http;
 use futures::FutureExt;
@@ -13,6 +14,30 @@ use std::task::{Context, Poll};
 
 /// Largest question, in bytes: a description has at most 256 KiB.
 const LARGEST_QUESTION: usize = 1024 * 1024;
+
+impl GitHub {
+    /// An error of octocrab's as one of ours: ours, if it came from the wire.
+    pub(super) fn failed(&self, what: &'static str) -> impl Fn(octocrab::Error) -> ForgeError {
+        let http = self.http.clone();
+        move |error| {
+            let class = ErrorClass::Malformed;
+            match error {
+                octocrab::Error::Service { source, .. } => match source.downcast::<ForgeError>() {
+                    Ok(error) => ForgeError {
+                        request: what,
+                        ..*error
+                    },
+                    Err(source) => http.error(what, ErrorClass::Unavailable, source),
+                },
+                octocrab::Error::Json { source, .. } => {
+                    let reason = format!("the answer is not what the API describes: {source}");
+                    http.error(what, class, reason)
+                }
+                other => http.error(what, class, other),
+            }
+        }
+    }
+}
 
 /// The bounded client as octocrab's connection.
 #[derive(Clone)]

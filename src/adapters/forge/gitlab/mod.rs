@@ -7,7 +7,7 @@ mod answers;
 
 use crate::adapters::forge::error::{ErrorClass, ForgeError};
 use crate::adapters::forge::http::{Http, Question};
-use crate::adapters::forge::{Created, MOST_COMMITS, moved};
+use crate::adapters::forge::{Created, MOST_COMMITS};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit,
 };
@@ -188,7 +188,7 @@ impl GitLab {
             .await;
         // 405: a draft, closed, checks that are missing; 406 and 422: conflicts; 409: it has moved.
         merged.map_err(|error| match error.status {
-            Some(405 | 406 | 422) => error.as_class(ErrorClass::Conflict),
+            Some(405 | 406 | 422) => error.with_class(ErrorClass::Conflict),
             _ => error,
         })
     }
@@ -210,10 +210,7 @@ impl GitLab {
         let what = "delete a branch";
         let path = ["repository", "branches", name];
         let branch: Branch = self.get_one(what, &path).json().await?;
-        if branch.commit.id != expected {
-            let reason = moved(expected, &branch.commit.id);
-            return Err(self.http.error(what, ErrorClass::Conflict, reason));
-        }
+        self.http.expect_head(what, expected, &branch.commit.id)?;
         self.ask(Method::DELETE, what, &path).done().await
     }
 

@@ -14,8 +14,15 @@ const REVIEW_POLICY: &str = "fa4e907d-c16b-4a4c-9dfa-4906e5d171dd";
 
 pub(super) fn answer(world: &mut World, asked: &Asked) -> Reply {
     let (method, path) = asked.route();
-    if !asked.query("api-version").starts_with("7.0") {
-        return error(400, "No api-version was supplied");
+    // What was not released with 7.0 wants to be asked for as a preview.
+    let preview = path
+        .iter()
+        .any(|part| ["labels", "teams", "evaluations"].contains(part));
+    if asked.query("api-version") != if preview { "7.0-preview" } else { "7.0" } {
+        return error(
+            400,
+            "The requested version of the resource is under preview, or none was supplied",
+        );
     }
     match (method, path.as_slice()) {
         ("GET", ["fleet", "_apis", "projects", PROJECT, "teams"]) => {
@@ -66,31 +73,7 @@ fn list(values: &[Value]) -> Value {
 
 fn repository(world: &mut World, asked: &Asked, method: &str, rest: &[&str]) -> Reply {
     match (method, rest) {
-        ("GET", ["pullrequests"]) => {
-            let wanted = |pull: &&Pull| {
-                let (head, base) = (
-                    asked.query("searchCriteria.sourceRefName"),
-                    asked.query("searchCriteria.targetRefName"),
-                );
-                let is = |filter: &str, branch: &str| {
-                    filter.is_empty() || filter == format!("refs/heads/{branch}")
-                };
-                let status = asked.query("searchCriteria.status");
-                (status == "all" || pull.state == State::Open)
-                    && is(head, &pull.head)
-                    && is(base, &pull.base)
-            };
-            let found = world.pulls.iter().rev().filter(wanted);
-            let listed: Vec<Value> = found
-                .map(|pull| {
-                    let mut shown = shown(pull);
-                    // A list cuts descriptions.
-                    shown["description"] = json!(pull.body.chars().take(10).collect::<String>());
-                    shown
-                })
-                .collect();
-            reply(200, &list(&listed))
-        }
+        ("GET", ["pullrequests"]) => search(world, asked),
         ("POST", ["pullrequests"]) => open(world, asked),
         (_, ["pullrequests", number, rest @ ..]) => one(world, asked, method, number, rest),
         ("GET", ["commits", id, "statuses"]) if world.commits.contains_key(*id) => {
@@ -127,6 +110,32 @@ fn repository(world: &mut World, asked: &Asked, method: &str, rest: &[&str]) -> 
         }
         _ => error(404, "The resource cannot be found."),
     }
+}
+
+fn search(world: &World, asked: &Asked) -> Reply {
+    let wanted = |pull: &&Pull| {
+        let (head, base) = (
+            asked.query("searchCriteria.sourceRefName"),
+            asked.query("searchCriteria.targetRefName"),
+        );
+        let is = |filter: &str, branch: &str| {
+            filter.is_empty() || filter == format!("refs/heads/{branch}")
+        };
+        let status = asked.query("searchCriteria.status");
+        (status == "all" || pull.state == State::Open)
+            && is(head, &pull.head)
+            && is(base, &pull.base)
+    };
+    let found = world.pulls.iter().rev().filter(wanted);
+    let listed: Vec<Value> = found
+        .map(|pull| {
+            let mut shown = shown(pull);
+            // A list cuts descriptions.
+            shown["description"] = json!(pull.body.chars().take(10).collect::<String>());
+            shown
+        })
+        .collect();
+    reply(200, &list(&listed))
 }
 
 /// Branch policies: a build, whose state is that of the check `policy`, and one that a person has to meet.

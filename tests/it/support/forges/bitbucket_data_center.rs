@@ -11,22 +11,7 @@ pub(super) fn answer(world: &mut World, seen: &Seen, asked: &Asked) -> Reply {
         return error(403, "XSRF check failed");
     }
     match (method, path.as_slice()) {
-        ("GET", ["rest", "build-status", "1.0", "commits", id]) => {
-            let checks = world.checks(id);
-            // Two on each page.
-            let start: usize = asked.query("start").parse().unwrap_or(0);
-            let values: Vec<Value> = checks
-                .iter()
-                .skip(start)
-                .take(2)
-                .map(|(name, state)| json!({"key": name, "state": state}))
-                .collect();
-            let more = start + 2 < checks.len();
-            reply(
-                200,
-                &json!({"size": values.len(), "values": values, "isLastPage": !more, "nextPageStart": more.then_some(start + 2)}),
-            )
-        }
+        ("GET", ["rest", "build-status", "1.0", "commits", id]) => statuses(world, asked, id),
         (
             "DELETE",
             [
@@ -74,6 +59,23 @@ fn error(status: u16, words: &str) -> Reply {
     reply(
         status,
         &json!({"errors": [{"context": null, "message": words, "exceptionName": "com.atlassian.bitbucket.Exception"}]}),
+    )
+}
+
+/// Two on each page.
+fn statuses(world: &World, asked: &Asked, id: &str) -> Reply {
+    let checks = world.checks(id);
+    let start: usize = asked.query("start").parse().unwrap_or(0);
+    let values: Vec<Value> = checks
+        .iter()
+        .skip(start)
+        .take(2)
+        .map(|(name, state)| json!({"key": name, "state": state}))
+        .collect();
+    let more = start + 2 < checks.len();
+    reply(
+        200,
+        &json!({"size": values.len(), "values": values, "isLastPage": !more, "nextPageStart": more.then_some(start + 2)}),
     )
 }
 
@@ -198,24 +200,7 @@ fn one(world: &mut World, asked: &Asked, method: &str, number: &str, rest: &[&st
             pull.comments.push(asked.text("text"));
             reply(201, &json!({"id": 1, "text": asked.text("text")}))
         }
-        ("PUT", []) if asked.body["version"] == json!(version) => {
-            pull.version += 1;
-            // What a PUT leaves out is lost.
-            pull.title = asked.text("title");
-            pull.body = asked.text("description");
-            let people = asked.body["reviewers"]
-                .as_array()
-                .cloned()
-                .unwrap_or_default();
-            pull.reviewers = people
-                .iter()
-                .filter_map(|one| one["user"]["name"].as_str().map(str::to_owned))
-                .collect();
-            if let Some(base) = asked.body["toRef"]["id"].as_str() {
-                pull.base = base.trim_start_matches("refs/heads/").to_owned();
-            }
-            reply(200, &shown(pull))
-        }
+        ("PUT", []) if asked.body["version"] == json!(version) => put(pull, asked),
         ("PUT", []) => stale(),
         ("POST", ["decline" | "merge"]) if !current => stale(),
         ("POST", ["decline"]) => {
@@ -234,6 +219,25 @@ fn one(world: &mut World, asked: &Asked, method: &str, number: &str, rest: &[&st
         }
         _ => error(404, "No such resource"),
     }
+}
+
+/// What a PUT leaves out is lost.
+fn put(pull: &mut Pull, asked: &Asked) -> Reply {
+    pull.version += 1;
+    pull.title = asked.text("title");
+    pull.body = asked.text("description");
+    let people = asked.body["reviewers"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    pull.reviewers = people
+        .iter()
+        .filter_map(|one| one["user"]["name"].as_str().map(str::to_owned))
+        .collect();
+    if let Some(base) = asked.body["toRef"]["id"].as_str() {
+        pull.base = base.trim_start_matches("refs/heads/").to_owned();
+    }
+    reply(200, &shown(pull))
 }
 
 fn shown(pull: &Pull) -> Value {

@@ -120,11 +120,6 @@ impl FakeForge {
     pub fn repository(&self) -> Repository {
         repository(self.kind, &self.server.address())
     }
-
-    /// Every request so far whose target begins so.
-    pub fn seen(&self, target: &str) -> Vec<Seen> {
-        self.server.seen(target)
-    }
 }
 
 /// A repository of a kind at `address`.
