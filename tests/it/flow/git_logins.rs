@@ -6,7 +6,7 @@ use crate::clouds::{is_signed, token_parts};
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use crate::support::fleet::{Fleet, condition, message};
 use crate::support::git_http::{BareRepository, GitHttp, ServerAuth};
-use crate::support::git_ssh::{GitSsh, KeyPair};
+use crate::support::git_ssh::{Asked, GitSsh, KeyPair};
 use rustls::SignatureScheme;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -60,36 +60,28 @@ async fn stalled(fleet: &Fleet, kind: &str, reason: &str, words: &str) {
         .await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_with_a_passphrase_fetches_and_pushes_over_ssh() {
-    let mut fleet = fleet("ssh").await;
-    let key = KeyPair::make(&["-t", "ed25519"], "planted-passphrase");
-    let server = GitSsh::start(&fleet.repositories, &[&key]);
-    let whole = |passphrase: &str, known: &str| json!({"stringData": {"identity": key.private, "password": passphrase, "known_hosts": known}});
-    let known = server.known_hosts();
-    let kex = [
-        "--ssh-kex-algos=curve25519-sha256,curve25519-sha256@libssh.org",
-        "--ssh-hostkey-algos=ssh-ed25519",
-    ];
-    fleet.start(&[&EAGER[..], &kex].concat());
-    without_source(&fleet).await;
-    let url = server.url("fleet");
-    source(&fleet, "app", json!({"url": url})).await;
+/// Secrets for ssh that are of no use, each told in its words; nothing is sent to a server that is not known.
+async fn wrong_keys_are_told(fleet: &Fleet, server: &GitSsh, key: &KeyPair) {
+    let (url, known) = (server.url("fleet"), server.known_hosts());
     let refused = async |words: &str| {
         fleet
             .not_ready_because("GitRepository", "app", "AuthenticationFailed", words)
             .await;
     };
-    refused("failed to configure authentication options: invalid 'ssh' auth option: 'identity' is required").await;
-    fleet.not_ready_because(
-        "ImageUpdateAutomation",
-        "app",
-        "SourceManagerFailed",
-        "failed configuring source manager: failed to configure authentication options: invalid 'ssh' auth option: 'identity' is required",
-    )
-    .await;
+    let words = "failed to configure authentication options: invalid 'ssh' auth option: 'identity' is required";
+    source(fleet, "app", json!({"url": url})).await;
+    refused(words).await;
+    let words = format!("failed configuring source manager: {words}");
+    fleet
+        .not_ready_because(
+            "ImageUpdateAutomation",
+            "app",
+            "SourceManagerFailed",
+            &words,
+        )
+        .await;
     source(
-        &fleet,
+        fleet,
         "app",
         json!({"url": url, "secretRef": {"name": "ssh"}}),
     )
@@ -102,35 +94,43 @@ async fn a_key_with_a_passphrase_fetches_and_pushes_over_ssh() {
     ))
     .await;
     fleet
-        .apply("Secret", "ssh", whole("planted-other", &known))
+        .apply("Secret", "ssh", ssh_secret(key, "planted-other", &known))
         .await;
     refused("the passphrase does not open the private key").await;
+    let other = server.known_host(&KeyPair::usual().public);
     fleet
         .apply(
             "Secret",
             "ssh",
-            whole(
-                "planted-passphrase",
-                &server.known_host(&KeyPair::usual().public),
-            ),
+            ssh_secret(key, "planted-passphrase", &other),
         )
         .await;
     refused("is not trusted: it has the key `SHA256:").await;
-    assert!(
-        server.asked().is_empty(),
-        "nothing was sent to a server that is not known"
-    );
-    fleet
-        .apply("Secret", "ssh", whole("planted-passphrase", &known))
-        .await;
+    assert!(server.asked().is_empty(), "nobody logged in");
+}
+
+fn ssh_secret(key: &KeyPair, passphrase: &str, known: &str) -> Value {
+    json!({"stringData": {"identity": key.private, "password": passphrase, "known_hosts": known}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_a_passphrase_fetches_and_pushes_over_ssh() {
+    let mut fleet = fleet("ssh").await;
+    let key = KeyPair::make(&["-t", "ed25519"], "planted-passphrase");
+    let server = GitSsh::start(&fleet.repositories, &[&key]);
+    let algorithms = [
+        "--ssh-kex-algos=curve25519-sha256,curve25519-sha256@libssh.org",
+        "--ssh-hostkey-algos=ssh-ed25519",
+    ];
+    fleet.start(&[&EAGER[..], &algorithms].concat());
+    without_source(&fleet).await;
+    wrong_keys_are_told(&fleet, &server, &key).await;
+    let secret = ssh_secret(&key, "planted-passphrase", &server.known_hosts());
+    fleet.apply("Secret", "ssh", secret).await;
     fleet.all_ready("app").await;
     assert_updates(&fleet, "1.1.0").await;
-    let commands = server.asked();
-    assert!(
-        commands
-            .iter()
-            .any(|asked| asked.command.starts_with("git-receive-pack "))
-    );
+    let pushed = |asked: &Asked| asked.command.starts_with("git-receive-pack ");
+    assert!(server.asked().iter().any(pushed));
     fleet.repository.fsck();
     assert!(!fleet.log().contains("planted"), "{}", fleet.log());
     fleet.assert_no_panic();
@@ -164,70 +164,43 @@ fn github(seen: &Seen, given: &AtomicUsize) -> Reply {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_github_app_fetches_and_pushes_with_tokens_that_are_kept_until_one_is_refused() {
-    let mut fleet = fleet("github").await;
-    // The first token is one that the server does not know.
-    let git = GitHttp::start(
-        &fleet.repositories,
-        ServerAuth::Basic("x-access-token".into(), "planted-token-1".into()),
-    );
-    let given = Arc::new(AtomicUsize::new(0));
-    let count = given.clone();
-    let api = FakeRegistry::start(move |seen| github(seen, &count)).await;
-    let base = format!("http://{}/api/v3", api.address());
-    fleet.start(&EAGER);
-    without_source(&fleet).await;
-    let url = git.url("fleet");
-    source(&fleet, "app", json!({"url": url, "provider": "github"})).await;
+/// Combinations of provider and Secret that cannot work, each told in the words of Flux.
+async fn wrong_apps_are_told(fleet: &Fleet, url: &str, secret: &Value) {
+    let both = async |reason: &str, words: &str| {
+        fleet
+            .not_ready_because("GitRepository", "app", reason, words)
+            .await;
+        let words = format!("{words}: invalid source configuration");
+        stalled(
+            fleet,
+            "ImageUpdateAutomation",
+            "InvalidSourceConfiguration",
+            &words,
+        )
+        .await;
+    };
+    source(fleet, "app", json!({"url": url, "provider": "github"})).await;
     let words = "secretRef with github app data must be specified when provider is set to github";
+    both("InvalidProviderConfiguration", words).await;
     stalled(
-        &fleet,
+        fleet,
         "GitRepository",
         "InvalidProviderConfiguration",
         words,
     )
     .await;
-    let invalid = format!("{words}: invalid source configuration");
-    stalled(
-        &fleet,
-        "ImageUpdateAutomation",
-        "InvalidSourceConfiguration",
-        &invalid,
-    )
-    .await;
-
-    let mut secret = json!({"stringData": {
-        "githubAppID": "7", "githubAppInstallationOwner": "acme", "githubAppInstallationID": "9",
-        "githubAppPrivateKey": APP_KEY, "githubAppBaseURL": base,
-    }});
     fleet.apply("Secret", "app", secret.clone()).await;
     source(
-        &fleet,
+        fleet,
         "app",
         json!({"url": url, "secretRef": {"name": "app"}}),
     )
     .await;
     let name = format!("{}/app", fleet.namespace);
     let words = format!("secretRef '{name}' has github app data but provider is not set to github");
-    fleet
-        .not_ready_because(
-            "GitRepository",
-            "app",
-            "InvalidProviderConfiguration",
-            &words,
-        )
-        .await;
-    stalled(
-        &fleet,
-        "ImageUpdateAutomation",
-        "InvalidSourceConfiguration",
-        &format!("{words}: invalid source configuration"),
-    )
-    .await;
-
+    both("InvalidProviderConfiguration", &words).await;
     source(
-        &fleet,
+        fleet,
         "app",
         json!({"url": url, "secretRef": {"name": "app"}, "provider": "github"}),
     )
@@ -238,6 +211,24 @@ async fn a_github_app_fetches_and_pushes_with_tokens_that_are_kept_until_one_is_
     fleet
         .not_ready_because("GitRepository", "app", "AuthenticationFailed", &words)
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_github_app_fetches_and_pushes_with_tokens_that_are_kept_until_one_is_refused() {
+    let mut fleet = fleet("github").await;
+    // The first token is one that the server does not know.
+    let login = ServerAuth::Basic("x-access-token".into(), "planted-token-1".into());
+    let git = GitHttp::start(&fleet.repositories, login);
+    let given = Arc::new(AtomicUsize::new(0));
+    let count = given.clone();
+    let api = FakeRegistry::start(move |seen| github(seen, &count)).await;
+    let mut secret = json!({"stringData": {
+        "githubAppID": "7", "githubAppInstallationOwner": "acme", "githubAppInstallationID": "9",
+        "githubAppPrivateKey": APP_KEY, "githubAppBaseURL": format!("http://{}/api/v3", api.address()),
+    }});
+    fleet.start(&EAGER);
+    without_source(&fleet).await;
+    wrong_apps_are_told(&fleet, &git.url("fleet"), &secret).await;
     assert!(api.seen("/api").is_empty(), "nobody was asked so far");
 
     let data = secret["stringData"].as_object_mut().expect("an object");
@@ -404,12 +395,10 @@ fn codecommit_password(stamp: &str, path: &str, secret: &str) -> String {
     format!("{stamp}Z{}", hex(&sign(&key, &text)))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn codecommit_takes_a_password_that_is_signed_for_the_repository() {
-    use base64::Engine;
-    let mut fleet = fleet("codecommit").await;
+/// A fleet whose repository is at CodeCommit, and what stands for CodeCommit.
+async fn at_codecommit() -> (Fleet, BareRepository, GitHttp) {
+    let fleet = fleet("codecommit").await;
     let repository = BareRepository::create(&fleet.repositories.join("v1/repos"), "fleet");
-    fleet.registry.push("app", "1.0.0", "1.0.0").await;
     let manifest = fleet.deployment("app", "1.0.0");
     repository.commit(
         "main",
@@ -422,13 +411,33 @@ async fn codecommit_takes_a_password_that_is_signed_for_the_repository() {
     let way = json!({"stringData": {"address": tunnel(front)}});
     fleet.apply("Secret", "way", way).await;
     let authority = include_str!("../clouds/keys/codecommit-authority.pem");
-    fleet
-        .apply(
-            "Secret",
-            "authority",
-            json!({"stringData": {"ca.crt": authority}}),
-        )
-        .await;
+    let authority = json!({"stringData": {"ca.crt": authority}});
+    fleet.apply("Secret", "authority", authority).await;
+    without_source(&fleet).await;
+    (fleet, repository, git)
+}
+
+/// Every login was signed for this path.
+fn assert_signed(logins: &[String], path: &str) {
+    use base64::Engine;
+    assert!(logins.len() > 4, "{logins:?}");
+    for login in logins {
+        let pair = login.strip_prefix("Basic ").expect("a password");
+        let pair = base64::engine::general_purpose::STANDARD.decode(pair);
+        let pair = String::from_utf8(pair.expect("base64")).expect("text");
+        let (user, password) = pair.split_once(':').expect("a pair");
+        assert_eq!(user, "AKIDEXAMPLE%planted-session-token");
+        let (stamp, _) = password.split_once('Z').expect("a time");
+        assert_eq!(
+            password,
+            codecommit_password(stamp, path, "planted-secret-access-key")
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn codecommit_takes_a_password_that_is_signed_for_the_repository() {
+    let (mut fleet, repository, git) = at_codecommit().await;
     let variables = [
         ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "planted-secret-access-key"),
@@ -436,14 +445,6 @@ async fn codecommit_takes_a_password_that_is_signed_for_the_repository() {
         ("AWS_REGION", "eu-west-1"),
     ];
     fleet.start_with(&EAGER, &variables);
-    for (kind, content) in [
-        ("ImageRepository", fleet.image_repository("app")),
-        ("ImagePolicy", fleet.image_policy("app")),
-        ("ImageUpdateAutomation", fleet.automation("app", "apps/app")),
-        ("Kustomization", fleet.kustomization("app", "apps/app")),
-    ] {
-        fleet.apply(kind, "app", content).await;
-    }
     let path = "/v1/repos/fleet.git";
     let fields = |url: &str| json!({"url": url, "provider": "aws", "proxySecretRef": {"name": "way"}, "secretRef": {"name": "authority"}});
     source(&fleet, "app", fields("https://github.example/o/r")).await;
@@ -458,22 +459,7 @@ async fn codecommit_takes_a_password_that_is_signed_for_the_repository() {
     fleet.deployed("app", "1.1.0").await;
     let pushed = repository.show("main", "apps/app/deployment.yaml");
     assert_eq!(pushed, fleet.deployment("app", "1.1.0"));
-    let logins = git.logins();
-    assert!(logins.len() > 4, "{logins:?}");
-    for login in logins {
-        let pair = login.strip_prefix("Basic ").expect("a password");
-        let pair = base64::engine::general_purpose::STANDARD
-            .decode(pair)
-            .expect("base64");
-        let pair = String::from_utf8(pair).expect("text");
-        let (user, password) = pair.split_once(':').expect("a pair");
-        assert_eq!(user, "AKIDEXAMPLE%planted-session-token");
-        let (stamp, _) = password.split_once('Z').expect("a time");
-        assert_eq!(
-            password,
-            codecommit_password(stamp, path, "planted-secret-access-key")
-        );
-    }
+    assert_signed(&git.logins(), path);
     assert!(!fleet.log().contains("planted"), "{}", fleet.log());
     fleet.assert_no_panic();
 }

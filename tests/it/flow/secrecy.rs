@@ -5,16 +5,16 @@ use super::{EAGER, fleet};
 use crate::support::fake_registry::{FakeRegistry, Reply};
 use crate::support::fleet::{Fleet, KINDS, PATIENCE};
 use crate::support::git_http::{GitHttp, ServerAuth};
-use crate::support::git_ssh::{GitSsh, KeyPair, Manners};
+use crate::support::git_ssh::{GitSsh, KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 
 const APP_KEY: &str = include_str!("../clouds/keys/service-account.pem");
 
 /// A source, an automation of it, and the Secret of both, all called `name`.
-async fn watched(fleet: &Fleet, name: &str, fields: serde_json::Value, secret: serde_json::Value) {
+async fn watched(fleet: &Fleet, name: &str, fields: Value, secret: Value) {
     fleet
         .apply("Secret", name, json!({"stringData": secret}))
         .await;
@@ -77,138 +77,125 @@ fn files(folder: &Path, traces: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn no_credential_leaves_a_trace() {
-    let mut fleet = fleet("secrecy").await;
-    let (own, stranger) = (
-        KeyPair::make(&["-t", "ed25519"], "planted-passphrase"),
-        KeyPair::usual(),
-    );
-    let ssh = GitSsh::start(&fleet.repositories, &[&own]);
-    ssh.behave(Manners::default());
-    let bearer = GitHttp::start(
-        &fleet.repositories,
-        ServerAuth::Bearer("planted-bearer".into()),
-    );
-    let app = GitHttp::start(
-        &fleet.repositories,
-        ServerAuth::Basic("x-access-token".into(), "planted-app-token".into()),
-    );
-    let api = FakeRegistry::start(|seen| match seen.target.ends_with("/access_tokens") {
-        true => Reply::json(
-            &json!({"token": "planted-app-token", "expires_at": "2120-01-01T00:00:00Z"}),
-        ),
-        // It repeats what it was sent, as servers do in their errors.
-        false => Reply::json(&json!({"message": seen.header("authorization")})).status(404),
-    })
-    .await;
-    fleet.start(&[&EAGER[..], &["--log-level=debug"]].concat());
-    fleet.application("app").await;
-    let (ssh_url, known) = (ssh.url("fleet"), ssh.known_hosts());
-    let other = ssh.known_host(&stranger.public);
-    let with_key = |key: &KeyPair, passphrase: &str, known: &str| json!({"identity": key.private, "password": passphrase, "known_hosts": known});
-    let with_app = |fields: serde_json::Value| {
-        let mut secret = json!({
-            "githubAppID": "7", "githubAppPrivateKey": APP_KEY, "githubAppBaseURL": format!("http://{}", api.address()),
-        });
-        for (field, value) in fields.as_object().expect("an object") {
-            secret[field] = value.clone();
+/// A name, the fields of a GitRepository, and the content of its Secret.
+type Entry = (&'static str, Value, Value);
+
+/// Servers that want credentials, and those who have some.
+struct Servers {
+    own: KeyPair,
+    stranger: KeyPair,
+    ssh: GitSsh,
+    bearer: GitHttp,
+    app: GitHttp,
+    api: FakeRegistry,
+}
+
+impl Servers {
+    async fn start(fleet: &Fleet) -> Self {
+        let own = KeyPair::make(&["-t", "ed25519"], "planted-passphrase");
+        let serve = |login| GitHttp::start(&fleet.repositories, login);
+        Self {
+            ssh: GitSsh::start(&fleet.repositories, &[&own]),
+            own,
+            stranger: KeyPair::usual(),
+            bearer: serve(ServerAuth::Bearer("planted-bearer".into())),
+            app: serve(ServerAuth::Basic(
+                "x-access-token".into(),
+                "planted-app-token".into(),
+            )),
+            api: FakeRegistry::start(|seen| match seen.target.ends_with("/access_tokens") {
+                true => Reply::json(
+                    &json!({"token": "planted-app-token", "expires_at": "2120-01-01T00:00:00Z"}),
+                ),
+                // It repeats what it was sent, as servers do in their errors.
+                false => Reply::json(&json!({"message": seen.header("authorization")})).status(404),
+            })
+            .await,
         }
-        secret
-    };
-    let (http, basic_url) = (bearer.url("fleet"), fleet.git.url("fleet"));
-    let in_url = basic_url.replace("http://", "http://planted-user:planted-url-password@");
-    let github = json!({"url": app.url("fleet"), "provider": "github"});
-    for (name, fields, secret) in [
-        (
-            "ssh",
-            json!({"url": ssh_url}),
-            with_key(&own, "planted-passphrase", &known),
-        ),
-        (
-            "passphrase",
-            json!({"url": ssh_url}),
-            with_key(&own, "planted-wrong-passphrase", &known),
-        ),
-        (
-            "stranger",
-            json!({"url": ssh_url}),
-            with_key(&stranger, "", &known),
-        ),
-        (
-            "elsewhere",
-            json!({"url": ssh_url}),
-            with_key(&own, "planted-passphrase", &other),
-        ),
-        (
-            "bearer",
-            json!({"url": http}),
-            json!({"bearerToken": "planted-bearer"}),
-        ),
-        (
-            "refused",
-            json!({"url": http}),
-            json!({"bearerToken": "planted-refused-bearer"}),
-        ),
-        (
-            "basic",
-            json!({"url": basic_url}),
-            json!({"username": "planted-user", "password": "planted-basic"}),
-        ),
-        (
-            "half",
-            json!({"url": basic_url}),
-            json!({"password": "planted-half"}),
-        ),
-        ("in-url", json!({"url": in_url}), json!({"username": ""})),
-        (
-            "app",
-            github.clone(),
-            with_app(json!({"githubAppInstallationID": "9"})),
-        ),
-        (
-            "nobody",
-            github.clone(),
-            with_app(json!({"githubAppInstallationOwner": "acme"})),
-        ),
-        (
-            "no-key",
-            github,
-            with_app(
-                json!({"githubAppInstallationID": "9", "githubAppPrivateKey": "planted-no-key"}),
+    }
+
+    fn over_ssh(&self) -> Vec<Entry> {
+        let (known, other) = (
+            self.ssh.known_hosts(),
+            self.ssh.known_host(&self.stranger.public),
+        );
+        let entry = |name, key: &KeyPair, passphrase: &str, known: &str| {
+            let secret =
+                json!({"identity": key.private, "password": passphrase, "known_hosts": known});
+            (name, json!({"url": self.ssh.url("fleet")}), secret)
+        };
+        vec![
+            entry("ssh", &self.own, "planted-passphrase", &known),
+            entry("passphrase", &self.own, "planted-wrong-passphrase", &known),
+            entry("stranger", &self.stranger, "", &known),
+            entry("elsewhere", &self.own, "planted-passphrase", &other),
+        ]
+    }
+
+    fn over_http(&self, fleet: &Fleet) -> Vec<Entry> {
+        let (bearer, basic) = (self.bearer.url("fleet"), fleet.git.url("fleet"));
+        let in_url = basic.replace("http://", "http://planted-user:planted-url-password@");
+        let entry = |name, url: &str, secret| (name, json!({"url": url}), secret);
+        let login = json!({"username": "planted-user", "password": "planted-basic"});
+        vec![
+            entry("bearer", &bearer, json!({"bearerToken": "planted-bearer"})),
+            entry(
+                "refused",
+                &bearer,
+                json!({"bearerToken": "planted-refused-bearer"}),
             ),
-        ),
-    ] {
-        if name != "app" {
-            watched(&fleet, name, fields, secret).await;
-            continue;
-        }
-        fleet
-            .apply("Secret", name, json!({"stringData": secret}))
-            .await;
-        let mut fields = fields;
-        fields["secretRef"] = json!({"name": name});
-        source(&fleet, name, fields).await;
+            entry("basic", &basic, login),
+            entry("half", &basic, json!({"password": "planted-half"})),
+            entry("in-url", &in_url, json!({"username": ""})),
+        ]
     }
-    for good in ["ssh", "bearer", "app"] {
-        fleet.ready("GitRepository", good).await;
+
+    fn as_app(&self) -> Vec<Entry> {
+        let entry = |name, field: &str, value: &str, key: &str| {
+            let secret = json!({
+                "githubAppID": "7", "githubAppPrivateKey": key, "githubAppBaseURL": format!("http://{}", self.api.address()), field: value,
+            });
+            (
+                name,
+                json!({"url": self.app.url("fleet"), "provider": "github"}),
+                secret,
+            )
+        };
+        vec![
+            entry("app", "githubAppInstallationID", "9", APP_KEY),
+            entry("nobody", "githubAppInstallationOwner", "acme", APP_KEY),
+            entry("no-key", "githubAppInstallationID", "9", "planted-no-key"),
+        ]
     }
-    for bad in [
-        "passphrase",
-        "stranger",
-        "elsewhere",
-        "refused",
-        "basic",
-        "half",
-        "in-url",
-        "nobody",
-        "no-key",
-    ] {
-        fleet
-            .not_ready("GitRepository", bad, "AuthenticationFailed")
-            .await;
+
+    /// What must not be found anywhere.
+    fn planted(&self) -> Vec<String> {
+        let plain = [
+            "planted-passphrase",
+            "planted-wrong-passphrase",
+            "planted-bearer",
+            "planted-refused-bearer",
+            "planted-basic",
+            "planted-half",
+            "planted-app-token",
+            "planted-no-key",
+            // Assertions of the App begin with their header.
+            "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.",
+        ];
+        let pairs = [
+            "planted-user:planted-basic",
+            "x-access-token:planted-app-token",
+        ];
+        let mut planted: Vec<String> = plain.map(str::to_owned).to_vec();
+        planted.extend(pairs.map(|pair| BASE64_STANDARD.encode(pair)));
+        planted.extend([&self.own.private, &self.stranger.private].map(|key| middle(key)));
+        planted.push(middle(APP_KEY));
+        planted
     }
-    // A push that a hook refuses, and one that lands.
+}
+
+/// A push that a hook refuses, and one that lands.
+async fn push(fleet: &Fleet) {
     fleet.repository.hook("pre-receive", "echo no >&2; exit 1");
     fleet.publish("app", "1.1.0").await;
     fleet
@@ -221,32 +208,35 @@ async fn no_credential_leaves_a_trace() {
         .await;
     fleet.request("GitRepository", "app").await;
     fleet.deployed("app", "1.1.0").await;
+}
 
-    let plain = [
-        "planted-passphrase",
-        "planted-wrong-passphrase",
-        "planted-bearer",
-        "planted-refused-bearer",
-        "planted-basic",
-        "planted-half",
-        "planted-app-token",
-        "planted-no-key",
-    ];
-    let mut planted: Vec<String> = plain.iter().map(|text| (*text).to_owned()).collect();
-    planted.extend([
-        middle(&own.private),
-        middle(&stranger.private),
-        middle(APP_KEY),
-    ]);
-    planted.extend(
-        [
-            "planted-user:planted-basic",
-            "x-access-token:planted-app-token",
-        ]
-        .map(|pair| BASE64_STANDARD.encode(pair)),
-    );
-    // Assertions of the App, which begin with their header.
-    planted.push("eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9.".to_owned());
+#[tokio::test(flavor = "multi_thread")]
+async fn no_credential_leaves_a_trace() {
+    let mut fleet = fleet("secrecy").await;
+    let servers = Servers::start(&fleet).await;
+    fleet.start(&[&EAGER[..], &["--log-level=debug"]].concat());
+    fleet.application("app").await;
+    let entries = [
+        servers.over_ssh(),
+        servers.over_http(&fleet),
+        servers.as_app(),
+    ]
+    .concat();
+    for (name, fields, secret) in &entries {
+        watched(&fleet, name, fields.clone(), secret.clone()).await;
+    }
+    for (name, ..) in entries {
+        match name {
+            "ssh" | "bearer" | "app" => _ = fleet.ready("GitRepository", name).await,
+            _ => {
+                _ = fleet
+                    .not_ready("GitRepository", name, "AuthenticationFailed")
+                    .await
+            }
+        }
+    }
+    push(&fleet).await;
+    let planted = servers.planted();
     for (place, bytes) in traces(&mut fleet).await {
         for secret in &planted {
             let found = memchr::memmem::find(&bytes, secret.as_bytes());

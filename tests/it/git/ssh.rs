@@ -324,17 +324,10 @@ fn through(remote: &Remote, url: &str, credentials: Option<(&str, &str)>) -> Rem
 /// A remote whose name only a proxy can resolve.
 fn behind_a_proxy(server: &GitSsh, world: &World, key: &KeyPair) -> Remote {
     let path = world.origin.path.display();
-    let host = server.known_host(
-        &server
-            .known_hosts()
-            .split_once(' ')
-            .expect("a line")
-            .1
-            .to_owned(),
-    );
-    let key_of_host = host.split_once(' ').expect("a line").1.to_owned();
-    remote(&format!("ssh://git@git.invalid{path}"))
-        .with_auth(login(key, &format!("git.invalid {key_of_host}")))
+    let known = server.known_hosts();
+    let (_, host_key) = known.split_once(' ').expect("a line");
+    let remote = remote(&format!("ssh://git@git.invalid{path}"));
+    remote.with_auth(login(key, &format!("git.invalid {host_key}")))
 }
 
 #[test]

@@ -125,6 +125,13 @@ fn a_server_that_falls_silent_runs_into_the_timeout() {
         .fetch(&remote, &branch("main"))
         .expect_err("no answer");
     assert!(matches!(error, GitError::Timeout { .. }), "{error:?}");
+    // What was given up is closed.
+    let (mut left, _) = mute.accept().expect("somebody came");
+    left.set_read_timeout(Some(Duration::from_secs(60)))
+        .expect("a socket option");
+    let mut said = Vec::new();
+    left.read_to_end(&mut said).expect("an end");
+    assert!(said.starts_with(b"SSH-2.0-highwater_"), "{said:?}");
     drop(mute);
     let error = world
         .cache

@@ -100,7 +100,7 @@ pub(super) async fn run(
     let parting = Parting::default();
     let opened = open(&request, &parting).await;
     let ends = opened.and_then(|opened| Ok((opened, split(&end)?)));
-    let ((handle, channel), (upward, downward)) = match ends {
+    let (opened, (upward, downward)) = match ends {
         Ok(ends) => ends,
         Err(error) => {
             let _ = started.send(Err(error));
@@ -108,7 +108,7 @@ pub(super) async fn run(
         }
     };
     let _ = started.send(Ok(()));
-    let (read, write) = channel.split();
+    let (read, write) = opened.channel.split();
     let up = async {
         send(upward, &write).await;
         std::future::pending::<()>().await;
@@ -128,7 +128,9 @@ pub(super) async fn run(
         () = up => {}
     }
     let _ = end.shutdown(Shutdown::Both);
-    let _ = handle.disconnect(Disconnect::ByApplication, "", "").await;
+    let goodbye = opened.handle.disconnect(Disconnect::ByApplication, "", "");
+    let _ = goodbye.await;
+    drop(opened.line);
 }
 
 fn split(end: &Blocking) -> Result<(OwnedReadHalf, OwnedWriteHalf), GitError> {

@@ -11,6 +11,8 @@ use crate::domain::redact::SafeUrl;
 use russh::AlgorithmKind;
 use russh::client::{self, AuthResult, DisconnectReason};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use std::io;
+use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -38,7 +40,32 @@ pub(super) fn broken(url: &Arc<SafeUrl>, reason: &str) -> GitError {
     }
 }
 
-pub(super) type Opened = (client::Handle<Gatekeeper>, russh::Channel<client::Msg>);
+/// A conversation that has begun.
+pub(super) struct Opened {
+    pub(super) handle: client::Handle<Gatekeeper>,
+    pub(super) channel: russh::Channel<client::Msg>,
+    pub(super) line: Line,
+}
+
+/// The connection below a conversation. Dropping it closes the connection, also when the other side
+/// reads no more and something waits to be written to it.
+pub(super) struct Line(TcpStream);
+
+impl Line {
+    /// Holds a connection.
+    fn of(stream: tokio::net::TcpStream) -> io::Result<(tokio::net::TcpStream, Self)> {
+        let stream = stream.into_std()?;
+        let line = Self(stream.try_clone()?);
+        Ok((tokio::net::TcpStream::from_std(stream)?, line))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        // What is closed already cannot be closed, which is as good.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+}
 
 /// Connects, checks the server, logs in and starts the program.
 pub(super) async fn open(request: &Request, parting: &Parting) -> Result<Opened, GitError> {
@@ -48,6 +75,8 @@ pub(super) async fn open(request: &Request, parting: &Parting) -> Result<Opened,
         url: request.url.clone(),
         reason: error.to_string(),
     })?;
+    let held = Line::of(stream).map_err(GitError::cache("hold a connection of ssh"));
+    let (stream, line) = held?;
     let config = client::Config {
         client_id: russh::SshId::Standard(
             concat!("SSH-2.0-highwater_", env!("CARGO_PKG_VERSION")).into(),
@@ -85,7 +114,11 @@ pub(super) async fn open(request: &Request, parting: &Parting) -> Result<Opened,
         .exec(true, request.command.as_bytes())
         .await
         .map_err(failed)?;
-    Ok((handle, channel))
+    Ok(Opened {
+        handle,
+        channel,
+        line,
+    })
 }
 
 fn untrusted(request: &Request, reason: String) -> GitError {
