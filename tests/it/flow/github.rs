@@ -57,7 +57,7 @@ async fn a_commit_is_made_by_github_as_the_owner_of_the_login() {
     assert_eq!(input["expectedHeadOid"], before);
     assert_eq!(input["branch"]["branchName"], "main");
     let body = input["message"]["body"].as_str().unwrap_or_default();
-    assert!(body.starts_with("- deployment.yaml"), "{body}");
+    assert!(body.starts_with("deployment.yaml\n"), "{body}");
     fleet.repository.fsck();
     assert!(!fleet.log().contains(GIT_PASSWORD));
     fleet.assert_no_panic();

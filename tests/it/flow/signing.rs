@@ -9,7 +9,7 @@ use crate::support::keys::{GnuPg, Recipe, SshKey};
 use crate::support::process::temporary_folder;
 use crate::support::programs::kubectl_program;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const KIND: &str = "ImageUpdateAutomation";
@@ -132,6 +132,14 @@ async fn commits_are_signed_with_the_ssh_key_that_the_secret_holds_now() {
     assert_untold(fleet, &[&old.private, &new.private, password]).await;
 }
 
+/// Waits until the automation tells exactly this.
+async fn not_ready(fleet: &Fleet, words: &str) {
+    let words = format!("failed configuring source manager: {words}");
+    let reason = "SourceManagerFailed";
+    let message = fleet.not_ready_because(KIND, "app", reason, &words).await;
+    assert_eq!(message, words);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_sign_is_told_in_the_words_of_flux_and_nothing_is_pushed() {
     let fleet = talkative("unsigned").await;
@@ -146,87 +154,89 @@ async fn a_key_that_cannot_sign_is_told_in_the_words_of_flux_and_nothing_is_push
     let expired = gpg.make(&recipe("", "1d", "20260101T000000"));
     let locked = gpg.private(&[&locked], "slack water");
     let old = gpg.private(&[&expired], "");
-    let ssh = SshKey::make(&["-ted25519"], "slack water");
-    sign_with(&fleet, "gpg", "nowhere").await;
+    sign_with(&fleet, "gpg", "k").await;
     fleet.publish("app", "1.1.0").await;
-    let not_ready = async |words: &str| {
-        let words = format!("failed configuring source manager: {words}");
-        let reason = "SourceManagerFailed";
-        let message = fleet.not_ready_because(KIND, "app", reason, &words).await;
-        assert_eq!(message, words);
-    };
-    not_ready("could not find signing key secret 'nowhere': secrets \"nowhere\" not found").await;
+    not_ready(
+        &fleet,
+        "could not find signing key secret 'k': secrets \"k\" not found",
+    )
+    .await;
 
     // The object stays as it is from here on: only the Secret changes.
-    secret(&fleet, "nowhere", &[("identity", &ssh.private)]).await;
-    not_ready("signing key secret 'nowhere' does not contain a 'git.asc' key").await;
-    secret(&fleet, "nowhere", &[("git.asc", &locked)]).await;
-    not_ready(
-        "can not use passphrase protected signing key without 'passphrase' field present in secret nowhere",
-    )
-    .await;
-    secret(
-        &fleet,
-        "nowhere",
-        &[("git.asc", &locked), ("passphrase", b"neap tide rising")],
-    )
-    .await;
-    not_ready(
-        "could not decrypt private key of the signing key present in secret nowhere: the passphrase does not open it",
-    )
-    .await;
-    secret(
-        &fleet,
-        "nowhere",
-        &[("git.asc", &[locked.as_slice(), &old].concat())],
-    )
-    .await;
-    not_ready(
-        "multiple entities read from secret 'nowhere', could not determine which signing key to use",
-    )
-    .await;
-    secret(&fleet, "nowhere", &[("git.asc", &old)]).await;
-    not_ready(&format!(
-        "could not read signing key from secret 'nowhere': key {} has expired on 2026-01-02",
+    let wrong = b"neap tide rising".as_slice();
+    let both = [locked.as_slice(), &old].concat();
+    let expired = format!(
+        "could not read signing key from secret 'k': key {} has expired on 2026-01-02",
         &expired[24..]
-    ))
-    .await;
+    );
+    for (values, words) in [
+        (
+            vec![("identity", wrong)],
+            "signing key secret 'k' does not contain a 'git.asc' key",
+        ),
+        (
+            vec![("git.asc", locked.as_slice())],
+            "can not use passphrase protected signing key without 'passphrase' field present in secret k",
+        ),
+        (
+            vec![("git.asc", locked.as_slice()), ("passphrase", wrong)],
+            "could not decrypt private key of the signing key present in secret k: the passphrase does not open it",
+        ),
+        (
+            vec![("git.asc", both.as_slice())],
+            "multiple entities read from secret 'k', could not determine which signing key to use",
+        ),
+        (vec![("git.asc", old.as_slice())], expired.as_str()),
+    ] {
+        secret(&fleet, "k", &values).await;
+        not_ready(&fleet, words).await;
+    }
+    assert_eq!(fleet.repository.log("main"), ["Add app"]);
+    assert_untold(fleet, &[&locked, &old, wrong, b"slack water"]).await;
+}
 
-    sign_with(&fleet, "ssh", "nowhere").await;
-    not_ready("signing key secret 'nowhere' does not contain an 'identity' key").await;
-    secret(&fleet, "nowhere", &[("identity", &ssh.private)]).await;
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ssh_key_that_cannot_sign_is_told_until_it_can() {
+    let fleet = talkative("ssh-unsigned").await;
+    let key = SshKey::make(&["-ted25519"], "slack water");
+    let wrong = b"neap tide rising".as_slice();
+    secret(&fleet, "k", &[("git.asc", wrong)]).await;
+    sign_with(&fleet, "ssh", "k").await;
+    fleet.publish("app", "1.1.0").await;
     not_ready(
-        "can not use passphrase protected signing key without 'password' field present in secret nowhere",
+        &fleet,
+        "signing key secret 'k' does not contain an 'identity' key",
     )
     .await;
-    secret(&fleet, "nowhere", &[("identity", b"neap tide rising")]).await;
-    not_ready(
-        "could not parse SSH signing key from secret 'nowhere': it is no private key; \
-         hint: it begins with `-----BEGIN OPENSSH PRIVATE KEY-----`",
-    )
-    .await;
+    for (values, words) in [
+        (
+            vec![("identity", key.private.as_slice())],
+            "can not use passphrase protected signing key without 'password' field present in secret k",
+        ),
+        (
+            vec![("identity", key.private.as_slice()), ("password", wrong)],
+            "could not parse SSH signing key from secret 'k': the password does not open it",
+        ),
+        (
+            vec![("identity", wrong)],
+            "could not parse SSH signing key from secret 'k': the private key cannot be read: \
+             it is none of RSA, ECDSA or Ed25519 in the form of OpenSSH, PKCS#1, PKCS#8 or SEC1",
+        ),
+    ] {
+        secret(&fleet, "k", &values).await;
+        not_ready(&fleet, words).await;
+    }
     assert_eq!(fleet.repository.log("main"), ["Add app"]);
 
-    secret(
-        &fleet,
-        "nowhere",
-        &[("identity", &ssh.private), ("password", b"slack water")],
-    )
-    .await;
+    let values = [
+        ("identity", key.private.as_slice()),
+        ("password", b"slack water"),
+    ];
+    secret(&fleet, "k", &values).await;
     fleet.deployed("app", "1.1.0").await;
     fleet.ready(KIND, "app").await;
-    ssh.assert_signed(&fleet.repository.path, &fleet.repository.head("main"));
-    assert_untold(
-        fleet,
-        &[
-            &locked,
-            &old,
-            &ssh.private,
-            b"neap tide rising",
-            b"slack water",
-        ],
-    )
-    .await;
+    key.assert_signed(&fleet.repository.path, &fleet.repository.head("main"));
+    assert_untold(fleet, &[&key.private, wrong, b"slack water"]).await;
 }
 
 /// The commands of a README, block by block.
@@ -263,9 +273,8 @@ fn typed(lines: &[String], folder: &Path, home: &Path, kubeconfig: &Path) -> Str
     words
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_example_signs_as_its_readme_says() {
-    let mut fleet = fleet("example").await;
+/// Puts the example into the fleet's repository and cluster as its owner would; a checkout of it.
+async fn checkout_of_the_example(fleet: &Fleet) -> PathBuf {
     let seed = temporary_folder("signed");
     let texts = [
         ("registry.example.com", fleet.registry.address()),
@@ -292,6 +301,13 @@ async fn the_example_signs_as_its_readme_says() {
             fleet.registry.push(name, tag, tag).await;
         }
     }
+    checkout
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_signs_as_its_readme_says() {
+    let mut fleet = fleet("example").await;
+    let checkout = checkout_of_the_example(&fleet).await;
     // A home with a short path: the socket of gpg's agent is in it.
     let home = temporary_folder("home");
     let kubeconfig = crate::crds::installed().kubeconfig_path();

@@ -207,7 +207,7 @@ fn graphql(inner: &Inner, body: &Value) -> Response {
             let commit = json!({"commit": {"oid": commit}});
             said(200, json!({"data": {"createCommitOnBranch": commit}}))
         }
-        Err(response) => response,
+        Err(response) => *response,
     }
 }
 
@@ -218,17 +218,17 @@ fn broken() -> Response {
     Response::new(Body::from_stream(body))
 }
 
-fn apply(repository: &BareRepository, input: &Value) -> Result<String, Response> {
+fn apply(repository: &BareRepository, input: &Value) -> Result<String, Box<Response>> {
     let expected = input["expectedHeadOid"].as_str().unwrap_or_default();
     let branch = input["branch"]["branchName"].as_str().unwrap_or_default();
     let reference = format!("refs/heads/{branch}");
     match repository.resolve(&reference) {
-        None => return Err(errors("NOT_FOUND", "The branch does not exist.")),
+        None => return Err(Box::new(errors("NOT_FOUND", "The branch does not exist."))),
         Some(head) if head != expected => {
             let words = format!(
                 "Expected branch to point to \"{expected}\" but it did not.  Pull and try again."
             );
-            return Err(errors("STALE_DATA", &words));
+            return Err(Box::new(errors("STALE_DATA", &words)));
         }
         Some(_) => {}
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Secret ── armor ── openpgp (choice: which of its keys) ─┐
-//!                └── ssh ─────────────────────────────────┴─ Signer ── gpgsig
+//!        └─ git::ssh ── ssh ──────────────────────────────┴─ Signer ── gpgsig
 //! ```
 //!
 //! Invariants: what was signed is verified with the public key before it is used; no error, log or
@@ -28,7 +28,7 @@ pub enum SigningKeyError {
     /// It is no private key of its kind, or it is damaged.
     #[error("{0}")]
     Unreadable(String),
-    /// There is more than one.
+    /// There is more than one OpenPGP key.
     #[error("it holds {0} keys")]
     Several(usize),
     /// It is protected, and nothing was given to open it with.
@@ -66,7 +66,7 @@ impl Signer {
         Ok(Self(Arc::new(Key::OpenPgp(Box::new(key)))))
     }
 
-    /// Reads a private SSH key in OpenSSH's format: ed25519, ECDSA, or RSA of at least 2048 bits.
+    /// Reads a private SSH key: ed25519, ECDSA, or RSA of at least 2048 bits.
     ///
     /// # Errors
     /// [`SigningKeyError`], every variant.

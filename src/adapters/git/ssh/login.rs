@@ -118,7 +118,8 @@ enum Label {
     Old,
 }
 
-pub(super) fn private_key(
+/// Opens a private key, in whatever form it is. Takes a moment where a passphrase is.
+pub(in crate::adapters::git) fn private_key(
     identity: &Secret<Vec<u8>>,
     passphrase: Option<&Secret>,
 ) -> Result<PrivateKey, SshLoginError> {

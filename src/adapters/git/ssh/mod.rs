@@ -22,6 +22,7 @@ mod tunnel;
 
 pub use algorithms::{SshAlgorithms, UnknownAlgorithms};
 pub use known_hosts::KnownHostsError;
+pub(super) use login::private_key;
 pub use login::{SshLogin, SshLoginError};
 
 use super::error::{GitError, quoted};
