@@ -37,6 +37,16 @@ pub enum OutboundError {
     Client,
 }
 
+impl OutboundError {
+    /// What is wrong, for errors that name the setting by themselves.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Authority(reason) | Self::Proxy(reason) => reason,
+            Self::Client => "no HTTP client can be made of it",
+        }
+    }
+}
+
 /// A client for the API at `url`, which trusts `authority` (PEM) besides the system's, by way of `proxy` or the environment's.
 ///
 /// # Errors
@@ -76,8 +86,11 @@ pub fn client(
     })
 }
 
-/// The certificates in a PEM text.
-fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, OutboundError> {
+/// The certificates in a PEM text; the error says what is wrong with it.
+///
+/// # Errors
+/// [`OutboundError::Authority`].
+pub fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, OutboundError> {
     if pem.len() > LARGEST_PEM {
         return Err(OutboundError::Authority(
             "it is larger than a Secret can be",
@@ -91,8 +104,11 @@ fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, OutboundError> {
     Ok(certificates)
 }
 
-/// As in Go, a socks5 proxy resolves names: inside a closed network only it can.
-fn by_way_of(proxy: &Proxy) -> Result<reqwest::Proxy, OutboundError> {
+/// The proxy as a client takes it. As in Go, a socks5 proxy resolves names: inside a closed network only it can.
+///
+/// # Errors
+/// [`OutboundError::Proxy`].
+pub fn by_way_of(proxy: &Proxy) -> Result<reqwest::Proxy, OutboundError> {
     let address = proxy.url.as_url().as_str();
     let address = match address.split_once("://") {
         Some(("socks5", rest)) => format!("socks5h://{rest}"),
@@ -122,7 +138,10 @@ pub fn is_loopback(url: &Url) -> bool {
 ///
 /// # Errors
 /// When the connection breaks.
-pub async fn read(mut response: Response, limit: usize) -> Result<Option<Vec<u8>>, reqwest::Error> {
+pub async fn read(
+    response: &mut Response,
+    limit: usize,
+) -> Result<Option<Vec<u8>>, reqwest::Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {

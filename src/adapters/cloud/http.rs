@@ -5,12 +5,12 @@
 //! is asked.
 
 use super::error::CloudError;
+use crate::adapters::outbound::{self, is_loopback};
 use crate::domain::cloud::answer::refusal;
 use crate::domain::cloud::aws::Form;
 use crate::domain::redact::{SafeUrl, Secret};
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
-use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, Url};
-use std::net::IpAddr;
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Url};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use url::form_urlencoded::Serializer;
@@ -54,7 +54,7 @@ impl Clients {
     pub(super) fn outward(&self, url: &Url, proxy: Option<&SafeUrl>) -> Result<Client, CloudError> {
         match proxy {
             Some(proxy) => {
-                let proxy = reqwest_proxy(proxy)?;
+                let proxy = by_way_of(proxy)?;
                 built(builder().proxy(proxy))
             }
             None if url.scheme() == "http" && is_loopback(url) => self.local(),
@@ -122,23 +122,15 @@ fn builder() -> ClientBuilder {
         .timeout(REQUEST_TIME)
 }
 
-/// As in Go, a socks5 proxy resolves names: inside a closed network only it can.
-fn reqwest_proxy(proxy: &SafeUrl) -> Result<reqwest::Proxy, CloudError> {
-    let address = proxy.as_url().as_str();
-    let address = match address.strip_prefix("socks5://") {
-        Some(rest) => format!("socks5h://{rest}"),
-        None => address.to_owned(),
+fn by_way_of(proxy: &SafeUrl) -> Result<reqwest::Proxy, CloudError> {
+    let way = outbound::Proxy {
+        url: proxy.clone(),
+        credentials: None,
     };
-    reqwest::Proxy::all(address).map_err(|_| CloudError::Unreachable {
+    outbound::by_way_of(&way).map_err(|error| CloudError::Unreachable {
         place: format!("the proxy `{proxy}`"),
-        reason: "its address is not valid".to_owned(),
+        reason: error.reason().to_owned(),
     })
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A form in the body of a POST.
@@ -181,10 +173,12 @@ impl Question<'_> {
             place: self.place.clone(),
             reason: crate::domain::outcome::with_causes(&error.without_url()),
         };
-        let response = self.request.send().await.map_err(unreachable)?;
+        let mut response = self.request.send().await.map_err(unreachable)?;
         let status = response.status();
         let headers = response.headers().clone();
-        let body = read(response).await.map_err(unreachable)?;
+        let body = outbound::read(&mut response, LARGEST_ANSWER)
+            .await
+            .map_err(unreachable)?;
         let Some(body) = body else {
             return Err(CloudError::Unreachable {
                 place: self.place,
@@ -202,18 +196,6 @@ impl Question<'_> {
     }
 }
 
-/// The whole body; `None` when it is too large.
-async fn read(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Ok(None);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(Some(body))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,19 +210,5 @@ mod tests {
             );
         }
         assert!(url("X", "http://127.0.0.1:1").is_ok());
-    }
-
-    #[test]
-    fn loopback_is_told_from_what_looks_like_it() {
-        for (text, expected) in [
-            ("http://127.0.0.1:1", true),
-            ("http://[::1]:1", true),
-            ("http://localhost", true),
-            ("http://127.0.0.1.example.org", false),
-            ("http://169.254.169.254", false),
-        ] {
-            let url = Url::parse(text).expect("a URL");
-            assert_eq!(is_loopback(&url), expected, "{text}");
-        }
     }
 }

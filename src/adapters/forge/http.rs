@@ -168,13 +168,13 @@ impl Http {
                     .body(body.clone());
             }
             let response = request.send().await;
-            let response = response.map_err(|error| self.unreachable(what, error))?;
+            let mut response = response.map_err(|error| self.unreachable(what, error))?;
             let (status, headers) = (response.status(), response.headers().clone());
             if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
                 url = self.redirected(what, &method, &url, status, &headers)?;
                 continue;
             }
-            let read = outbound::read(response, LARGEST_ANSWER).await;
+            let read = outbound::read(&mut response, LARGEST_ANSWER).await;
             let body = match read.map_err(|error| self.unreachable(what, error))? {
                 Some(body) => body,
                 None if status.is_success() => {

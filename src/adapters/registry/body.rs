@@ -4,6 +4,7 @@
 //! compressed or endless. What is absent: a timeout, which the whole operation has.
 
 use super::error::{AnswerProblem, RegistryError, Words};
+use crate::adapters::outbound;
 use reqwest::Response;
 use serde_json::Value;
 use std::error::Error;
@@ -40,16 +41,10 @@ pub(super) async fn read_from(
         host: host.to_owned(),
         problem,
     };
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() > limit => {
-                return Err(problem(AnswerProblem::TooLarge { limit }));
-            }
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body),
-            Err(_) => return Err(problem(AnswerProblem::Truncated)),
-        }
+    match outbound::read(response, limit).await {
+        Ok(Some(body)) => Ok(body),
+        Ok(None) => Err(problem(AnswerProblem::TooLarge { limit })),
+        Err(_) => Err(problem(AnswerProblem::Truncated)),
     }
 }
 

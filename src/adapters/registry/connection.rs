@@ -6,7 +6,8 @@
 use super::access::{Access, Fingerprint, Proxy};
 use super::error::RegistryError;
 use super::origin::is_loopback;
-use reqwest::{Certificate, Client, ClientBuilder, Identity};
+use crate::adapters::outbound;
+use reqwest::{Client, ClientBuilder, Identity};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -60,10 +61,12 @@ fn open(access: &Access, direct: bool) -> Result<Client, RegistryError> {
         builder = builder.no_proxy();
     }
     if let Some(proxy) = &access.proxy {
-        builder = builder.proxy(reqwest_proxy(proxy)?);
+        builder = builder.proxy(by_way_of(proxy)?);
     }
     if let Some(pem) = &access.tls.ca_pem {
-        let certificates = authorities(pem)?;
+        let certificates = outbound::authorities(pem);
+        let certificates =
+            certificates.map_err(|error| settings("the CA certificate", error.reason()))?;
         builder = builder.tls_certs_merge(certificates);
     }
     if let Some(client) = &access.tls.client {
@@ -94,7 +97,7 @@ fn without_trust(
         builder = builder.no_proxy();
     }
     if let Some(proxy) = &access.proxy {
-        builder = builder.proxy(reqwest_proxy(proxy)?);
+        builder = builder.proxy(by_way_of(proxy)?);
     }
     builder
         .build()
@@ -107,19 +110,6 @@ fn builder() -> ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .connect_timeout(CONNECT_TIME)
-}
-
-fn authorities(pem: &[u8]) -> Result<Vec<Certificate>, RegistryError> {
-    let setting = "the CA certificate";
-    if pem.len() > LARGEST_PEM {
-        return Err(settings(setting, "it is larger than a Secret can be"));
-    }
-    let certificates =
-        Certificate::from_pem_bundle(pem).map_err(|_| settings(setting, "it is not valid PEM"))?;
-    if certificates.is_empty() {
-        return Err(settings(setting, "it holds no certificate"));
-    }
-    Ok(certificates)
 }
 
 fn identity(certificate: &[u8], key: &[u8]) -> Result<Identity, RegistryError> {
@@ -136,33 +126,19 @@ fn identity(certificate: &[u8], key: &[u8]) -> Result<Identity, RegistryError> {
     })
 }
 
-fn reqwest_proxy(proxy: &Proxy) -> Result<reqwest::Proxy, RegistryError> {
-    let mut address = proxy.address.as_url().clone();
-    match address.scheme() {
-        "http" | "https" | "socks5h" => {}
-        // As in Go, the proxy resolves the name: inside a closed network only it can.
-        "socks5" => {
-            let remote = format!("socks5h{}", &address.as_str()["socks5".len()..]);
-            address = remote
-                .parse()
-                .map_err(|_| settings("the proxy", "its address is not valid"))?;
-        }
-        _ => {
-            return Err(settings(
-                "the proxy",
-                "its address must begin with http://, https:// or socks5://",
-            ));
-        }
-    }
-    let built = reqwest::Proxy::all(address)
-        .map_err(|_| settings("the proxy", "its address is not valid"))?;
-    Ok(match (&proxy.username, &proxy.password) {
-        (None, None) => built,
-        (username, password) => built.basic_auth(
-            username.as_deref().unwrap_or_default(),
-            password.as_ref().map_or("", |password| password.expose()),
-        ),
-    })
+fn by_way_of(proxy: &Proxy) -> Result<reqwest::Proxy, RegistryError> {
+    let credentials = match (&proxy.username, &proxy.password) {
+        (None, None) => None,
+        (user, password) => Some((
+            user.clone().unwrap_or_default(),
+            password.clone().unwrap_or_default(),
+        )),
+    };
+    let way = outbound::Proxy {
+        url: proxy.address.clone(),
+        credentials,
+    };
+    outbound::by_way_of(&way).map_err(|error| settings("the proxy", error.reason()))
 }
 
 fn settings(setting: &'static str, reason: &str) -> RegistryError {

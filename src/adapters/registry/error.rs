@@ -4,6 +4,7 @@
 //! the network. Errors can be cloned, because requests that share a flight share its failure.
 
 use crate::domain::http_field::LinkError;
+use crate::domain::redact::shown;
 use std::fmt;
 use std::time::Duration;
 use thiserror::Error;
@@ -282,28 +283,8 @@ const LONGEST_WORDS: usize = 300;
 impl Words {
     /// Takes over a server's text, with blanks for control characters and stars for the secret.
     pub fn new(text: &str, secret: Option<&str>) -> Self {
-        let text = match secret {
-            // A shorter one would turn ordinary words into stars, and is no secret.
-            Some(secret) if secret.len() >= 4 => text.replace(secret, "***"),
-            _ => text.to_owned(),
-        };
-        let mut words = String::new();
-        for word in
-            text.split(|character: char| character.is_whitespace() || character.is_control())
-        {
-            if word.is_empty() {
-                continue;
-            }
-            if !words.is_empty() {
-                words.push(' ');
-            }
-            words.push_str(word);
-        }
-        if let Some((end, _)) = words.char_indices().nth(LONGEST_WORDS) {
-            words.truncate(end);
-            words.push('…');
-        }
-        Self(words)
+        let secrets: Vec<&str> = secret.into_iter().collect();
+        Self(shown(text, &secrets, LONGEST_WORDS))
     }
 
     /// The words alone.

@@ -3,6 +3,7 @@
 //! Invariant: what is shown of an answer is short, printable and holds none of the secrets that were
 //! sent. What is absent: the meaning of fields, which each cloud's own module knows.
 
+use crate::domain::redact::shown;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -46,19 +47,7 @@ pub fn refusal(body: &[u8], secrets: &[&str]) -> String {
         Ok(value) => json_words(&value),
         Err(_) => xml_words(&String::from_utf8_lossy(body)),
     };
-    let mut words: String = found
-        .split(|letter: char| letter.is_whitespace() || letter.is_control())
-        .filter(|word| !word.is_empty())
-        .collect::<Vec<_>>()
-        .join(" ");
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        words = words.replace(secret, "***");
-    }
-    if let Some((end, _)) = words.char_indices().nth(MOST_WORDS) {
-        words.truncate(end);
-        words.push('…');
-    }
-    words
+    shown(&found, secrets, MOST_WORDS)
 }
 
 fn json_words(answer: &Value) -> String {

@@ -1,6 +1,7 @@
 //! How each forge is told who asks, and that nobody else is told.
 
 use super::{FAKES, settings, token};
+use crate::registry::tls::server;
 use crate::support::fake_registry::{FakeRegistry, Reply};
 use crate::support::forges::repository;
 use highwater::adapters::forge::{ErrorClass, Forge, ForgeCredential, ForgeSettings, Proxy};
@@ -145,6 +146,42 @@ async fn a_proxy_is_gone_through() {
         seen.iter()
             .all(|seen| seen.header("proxy-authorization") == "Basic cDpx")
     );
+}
+
+#[tokio::test]
+async fn a_forge_with_its_own_authority_needs_that_authority() {
+    let authority = include_bytes!("../registry/certificates/ca.pem");
+    for kind in all() {
+        let server = FakeRegistry::start_tls(server(false), |_| Reply::new(404, ""));
+        let mut repository = repository(kind, &server.address());
+        repository
+            .api
+            .set_scheme("https")
+            .expect("http becomes https");
+        for (certificate_authority, expected) in [
+            (Some(authority.to_vec()), ErrorClass::NotFound),
+            (None, ErrorClass::Unavailable),
+        ] {
+            let trusted = certificate_authority.is_some();
+            let settings = ForgeSettings {
+                certificate_authority,
+                ..settings()
+            };
+            let forge = Forge::connect(repository.clone(), token(SECRET), settings);
+            let error = forge
+                .expect("it can work")
+                .get(1)
+                .await
+                .expect_err("nothing is there");
+            assert_eq!(error.class, expected, "{kind:?}: {error}");
+            let hint = "hint: name the forge's certificate authority";
+            assert_eq!(
+                error.to_string().contains(hint),
+                !trusted,
+                "{kind:?}: {error}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

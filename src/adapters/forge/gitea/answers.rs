@@ -25,6 +25,7 @@ pub(super) struct Pull {
     #[serde(default)]
     pub(super) mergeable: bool,
     pub(super) merge_commit_sha: Option<String>,
+    pub(super) merge_base: Option<String>,
     pub(super) labels: Option<Vec<Label>>,
     pub(super) head: Branch,
     pub(super) base: Branch,
@@ -110,10 +111,13 @@ impl Pull {
             "open" => PullState::Open,
             _ => PullState::Closed,
         };
+        // A draft is never said to be mergeable, nor is one that is being looked at; but what begins at the base's newest commit has
+        // no conflicts with it.
+        let behind = self.merge_base.as_deref() != self.base.sha.as_deref();
         let mergeable = match self.mergeable {
             true => Some(true),
-            // A draft is never said to be mergeable.
-            false => (settled && !self.draft && state == PullState::Open).then_some(false),
+            false if settled && behind && !self.draft && state == PullState::Open => Some(false),
+            false => None,
         };
         PullRequest {
             number: self.number,

@@ -8,13 +8,14 @@ mod answers;
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question};
 use crate::adapters::forge::{
-    Created, MOST_COMMITS, MOST_PULL_REQUESTS, UNREAD, newest_closed, note, summary, together,
+    Created, MOST_COMMITS, UNREAD, newest_closed, note, summary, together,
 };
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
 use answers::{BranchTip, Commit, Entry, Label, Named, Pull, Statuses, titled};
 use reqwest::Method;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -58,22 +59,24 @@ impl Gitea {
         head: &str,
         base: &str,
     ) -> Result<Vec<PullRequest>, ForgeError> {
-        let mut pulls = Vec::new();
-        for page in 1..=MOST_PAGES {
-            let question = self.get_one("list pull requests", &["pulls"]);
-            let question = question.with("state", "all").with("base_branch", base);
-            let question = question.with("page", &page.to_string());
-            let listed: Vec<Pull> = question.with("limit", &PAGE.to_string()).json().await?;
-            let last = listed.len() < PAGE;
-            let ours = listed.into_iter().filter(|pull| {
-                pull.head.label == head
-                    && pull.base.label == base
-                    && pull.head.repo_id == pull.base.repo_id
-            });
-            pulls.extend(ours.map(|pull| pull.told(false)));
-            if last || pulls.len() >= MOST_PULL_REQUESTS {
-                break;
-            }
+        let question = self.get_one("list pull requests", &["pulls"]);
+        let question = question.with("state", "all").with("base_branch", base);
+        let (listed, all): (Vec<Pull>, bool) = self.pages(question, |page| page).await?;
+        let is_ours = |pull: &Pull| {
+            pull.head.label == head
+                && pull.base.label == base
+                && pull.head.repo_id == pull.base.repo_id
+        };
+        let mut pulls: Vec<PullRequest> = listed
+            .into_iter()
+            .filter(is_ours)
+            .map(|pull| pull.told(false))
+            .collect();
+        if pulls.is_empty() && !all {
+            // It may be older than all that were listed.
+            let question = self.get_one("read a pull request", &["pulls", base, head]);
+            let pull: Option<Pull> = found(question.json().await)?;
+            pulls.extend(pull.filter(is_ours).map(|pull| pull.told(false)));
         }
         if let Some(pull) = newest_closed(&mut pulls) {
             pull.closed_by = self.closed_by(pull.number).await?;
@@ -188,9 +191,8 @@ impl Gitea {
     }
 
     async fn set_labels(&self, number: u64, names: &[String]) -> Result<(), ForgeError> {
-        let mut known = self
-            .labels(self.get_one("read labels", &["labels"]))
-            .await?;
+        let question = self.get_one("read labels", &["labels"]);
+        let (mut known, _): (Vec<Label>, _) = self.pages(question, |page| page).await?;
         let missing = |known: &[Label]| {
             let missing = names
                 .iter()
@@ -201,7 +203,8 @@ impl Gitea {
             let question = self
                 .http
                 .get("read labels", &["orgs", &self.owner, "labels"]);
-            known.extend(found(self.labels(question).await)?.unwrap_or_default());
+            let more = found(self.pages(question, |page: Vec<Label>| page).await)?;
+            known.extend(more.map(|(labels, _)| labels).unwrap_or_default());
         }
         while let Some(name) = missing(&known) {
             let question = self.ask(Method::POST, "make a label", &["labels"]);
@@ -217,19 +220,28 @@ impl Gitea {
         question.sending(&json!({"labels": ids})).done().await
     }
 
-    /// All pages of a list of labels.
-    async fn labels(&self, question: Question<'_>) -> Result<Vec<Label>, ForgeError> {
-        let mut labels = Vec::new();
+    /// Some pages of a list, and whether these are all. A server may give fewer at once than it is asked for.
+    async fn pages<Page: DeserializeOwned, T>(
+        &self,
+        question: Question<'_>,
+        entries: impl Fn(Page) -> Vec<T>,
+    ) -> Result<(Vec<T>, bool), ForgeError> {
+        let (what, mut all) = (question.what(), Vec::new());
+        let question = question.with("limit", &PAGE.to_string());
         for page in 1..=MOST_PAGES {
-            let question = question.clone().with("limit", &PAGE.to_string());
-            let listed: Vec<Label> = question.with("page", &page.to_string()).json().await?;
-            let last = listed.len() < PAGE;
-            labels.extend(listed);
-            if last {
-                break;
+            let question = question.clone().with("page", &page.to_string());
+            let answer = question.answer().await?;
+            let total = answer.headers.get("x-total-count");
+            let total = total.and_then(|total| total.to_str().ok()?.parse::<usize>().ok());
+            let entries = entries(self.http.read(what, &answer)?);
+            let count = entries.len();
+            all.extend(entries);
+            let last = total.map_or(count < PAGE, |total| all.len() >= total);
+            if last || count == 0 {
+                return Ok((all, true));
             }
         }
-        Ok(labels)
+        Ok((all, false))
     }
 
     pub(super) async fn edit(&self, number: u64, edit: &PullRequestEdit) -> Result<(), ForgeError> {
@@ -294,23 +306,16 @@ impl Gitea {
     pub(super) async fn checks(&self, commit: &str) -> Result<Checks, ForgeError> {
         let path = ["commits", commit, "status"];
         let question = self.get_one("read the checks of a commit", &path);
-        let question = question.with("limit", &PAGE.to_string());
-        let mut results = Vec::new();
         // The state that it puts together is that of one page.
-        for page in 1..=MOST_PAGES {
-            let question = question.clone().with("page", &page.to_string());
-            let answer: Statuses = question.json().await?;
-            let statuses = answer.statuses.unwrap_or_default();
-            results.extend(statuses.iter().map(|status| match status.status.as_str() {
-                "success" | "skipped" => Checks::Passed,
-                "failure" | "error" | "warning" => Checks::Failed,
-                _ => Checks::Pending,
-            }));
-            if statuses.len() < PAGE {
-                return Ok(together(results));
-            }
-        }
-        Ok(together(results.into_iter().chain([UNREAD])))
+        let statuses = |page: Statuses| page.statuses.unwrap_or_default();
+        let (statuses, all) = self.pages(question, statuses).await?;
+        let results = statuses.iter().map(|status| match status.status.as_str() {
+            "success" | "skipped" => Checks::Passed,
+            "failure" | "error" | "warning" => Checks::Failed,
+            _ => Checks::Pending,
+        });
+        let unread = (!all).then_some(UNREAD);
+        Ok(together(results.chain(unread)))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {
