@@ -25,6 +25,8 @@ const PAGE: usize = 50;
 const MOST_PAGES: usize = 10;
 /// How often it is asked again whether a pull request can be merged, and after how long.
 const LOOKS: usize = 4;
+/// The same for a merge: it may come right after a push.
+const MERGE_LOOKS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(250);
 /// The colour of a label that is made.
 const COLOUR: &str = "#0366d6";
@@ -293,7 +295,7 @@ impl Gitea {
             let question = self.ask(Method::POST, "merge a pull request", &path);
             match question.sending(&body).done().await {
                 // While it computes whether there are conflicts.
-                Err(error) if error.reason.contains("try again later") && look < LOOKS => {
+                Err(error) if error.reason.contains("try again later") && look < MERGE_LOOKS => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 // 405: not allowed, a draft, checks or reviews that are missing, merged already.
