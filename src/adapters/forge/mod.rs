@@ -12,6 +12,7 @@
 mod azure;
 mod bitbucket_cloud;
 mod bitbucket_data_center;
+mod commit;
 mod error;
 mod gitea;
 mod github;

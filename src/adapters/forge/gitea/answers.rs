@@ -85,24 +85,6 @@ pub(super) struct Tip {
     pub(super) id: String,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Commit {
-    pub(super) sha: String,
-    pub(super) html_url: String,
-    pub(super) commit: CommitText,
-}
-
-#[derive(Deserialize)]
-pub(super) struct CommitText {
-    pub(super) message: String,
-    pub(super) author: Option<Author>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Author {
-    pub(super) name: String,
-}
-
 impl Pull {
     /// In no forge's own words. `settled` says that a "no" to merging is final.
     pub(super) fn told(self, settled: bool) -> PullRequest {

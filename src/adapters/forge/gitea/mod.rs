@@ -5,15 +5,14 @@
 
 mod answers;
 
+use crate::adapters::forge::commit::Commit;
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question};
-use crate::adapters::forge::{
-    Created, MOST_COMMITS, UNREAD, newest_closed, note, summary, together,
-};
+use crate::adapters::forge::{Created, MOST_COMMITS, UNREAD, newest_closed, note, together};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
-use answers::{BranchTip, Commit, Entry, Label, Named, Pull, Statuses, titled};
+use answers::{BranchTip, Entry, Label, Named, Pull, Statuses, titled};
 use reqwest::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -342,17 +341,7 @@ impl Gitea {
         let question = question.with("sha", to).with("not", from);
         let limit = MOST_COMMITS.to_string();
         let commits: Vec<Commit> = question.with("limit", &limit).json().await?;
-        let told = commits.into_iter().map(|commit| ComparedCommit {
-            id: commit.sha,
-            summary: summary(&commit.commit.message),
-            author: commit
-                .commit
-                .author
-                .map(|author| author.name)
-                .unwrap_or_default(),
-            url: commit.html_url,
-        });
-        Ok(told.collect())
+        Ok(commits.into_iter().map(Commit::told).collect())
     }
 }
 

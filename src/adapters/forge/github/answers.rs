@@ -2,6 +2,7 @@
 //!
 //! Invariant: a field that is missing or of another type is an error here, and nowhere else. What is absent: questions.
 
+use crate::adapters::forge::commit::Commit;
 use crate::domain::pull_request::forge::{Checks, PullRequest, PullState};
 use jiff::Timestamp;
 use octocrab::models::IssueState;
@@ -58,24 +59,6 @@ pub(super) struct RefObject {
 pub(super) struct Comparison {
     pub(super) total_commits: usize,
     pub(super) commits: Vec<Commit>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Commit {
-    pub(super) sha: String,
-    pub(super) html_url: String,
-    pub(super) commit: CommitText,
-}
-
-#[derive(Deserialize)]
-pub(super) struct CommitText {
-    pub(super) message: String,
-    pub(super) author: Option<Author>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Author {
-    pub(super) name: Option<String>,
 }
 
 impl Run {

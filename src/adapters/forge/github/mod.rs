@@ -7,11 +7,10 @@
 mod answers;
 mod wire;
 
+use crate::adapters::forge::commit::Commit;
 use crate::adapters::forge::error::{ErrorClass, ForgeError};
 use crate::adapters::forge::http::{Http, below};
-use crate::adapters::forge::{
-    Created, MOST_COMMITS, UNREAD, newest_closed, note, summary, together,
-};
+use crate::adapters::forge::{Created, MOST_COMMITS, UNREAD, newest_closed, note, together};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -341,16 +340,7 @@ impl GitHub {
             };
             commits.extend(self.comparison(from, to, last).await?.commits);
         }
-        let told = commits.into_iter().rev().map(|commit| {
-            let author = commit.commit.author.and_then(|author| author.name);
-            ComparedCommit {
-                id: commit.sha,
-                summary: summary(&commit.commit.message),
-                author: author.unwrap_or_default(),
-                url: commit.html_url,
-            }
-        });
-        Ok(told.collect())
+        Ok(commits.into_iter().rev().map(Commit::told).collect())
     }
 
     async fn comparison(
