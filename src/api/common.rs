@@ -50,6 +50,19 @@ pub fn accepted_tag(object: &impl Resource) -> Option<&str> {
     annotations.get(ACCEPT_TAG).map(String::as_str)
 }
 
+/// The annotation of an ImageUpdateAutomation by which a person has closed pull requests proposed again: their numbers, with commas
+/// in between.
+pub const PROPOSE_AGAIN: &str = "image.highwater.dev/propose-again";
+
+/// The value of the annotation [`PROPOSE_AGAIN`].
+pub fn proposed_again(object: &impl Resource) -> Option<&str> {
+    let annotations = object.meta().annotations.as_ref()?;
+    annotations.get(PROPOSE_AGAIN).map(String::as_str)
+}
+
+/// The label of ImagePolicies that share a pull request: the name of their bundle.
+pub const BUNDLE: &str = "image.highwater.dev/bundle";
+
 /// Whether the object carries the finalizer [`FINALIZER`].
 pub fn has_finalizer(object: &impl Resource) -> bool {
     let finalizers = object.meta().finalizers.iter().flatten();

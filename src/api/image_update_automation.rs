@@ -13,6 +13,7 @@ use super::common::{
     Condition, DURATION, GitReference, ImageReference, LabelSelector, LocalObjectReference, Time,
     is_false, is_zero, text,
 };
+use super::pull_request::{PullRequestSpec, PullRequestStatus};
 use super::resource::{AGE, READY, STATUS, custom_resource, wide};
 use super::schema;
 use super::words::words;
@@ -123,6 +124,11 @@ pub struct UpdateSourceReference {
 
 /// What is checked out, committed and pushed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "!has(self.pullRequest) || !has(self.push) || (!has(self.push.branch) && !has(self.push.refspec))",
+    "message": "push.branch and push.refspec cannot be set together with pullRequest, which has branches of its own",
+}]))]
 pub struct GitSpec {
     /// What is checked out; absent means what the source says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,6 +138,9 @@ pub struct GitSpec {
     /// Where the commits go; absent means back to the branch that was checked out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub push: Option<PushSpec>,
+    /// How changes are proposed; absent means that they are pushed without asking. Not in Flux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pull_request: Option<PullRequestSpec>,
 }
 
 /// What an automation checks out.
@@ -260,6 +269,9 @@ pub struct ImageUpdateAutomationStatus {
     /// The revision that the last run checked out, `main@sha1:...`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_source_revision: Option<String>,
+    /// The pull requests that are open or skipped, by group. Not in Flux.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pull_requests: Vec<PullRequestStatus>,
     /// The value of the reconcile request that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,

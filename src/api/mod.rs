@@ -11,6 +11,7 @@ pub mod image_policy;
 pub mod image_repository;
 pub mod image_update_automation;
 pub mod kustomization;
+pub mod pull_request;
 pub mod receiver;
 mod resource;
 mod schema;
@@ -22,7 +23,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-pub use common::{ACCEPT_TAG, FINALIZER, REQUESTED_AT, accepted_tag, has_finalizer, requested_at};
+pub use common::{
+    ACCEPT_TAG, FINALIZER, PROPOSE_AGAIN, REQUESTED_AT, accepted_tag, has_finalizer,
+    proposed_again, requested_at,
+};
 pub use git_repository::GitRepository;
 pub use image_policy::ImagePolicy;
 pub use image_repository::ImageRepository;

@@ -18,7 +18,7 @@ use crate::api::common::LocalObjectReference;
 use crate::api::kustomization::KustomizationSpec;
 use crate::api::{
     CustomObject, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation,
-    Kustomization, Receiver, accepted_tag, requested_at,
+    Kustomization, Receiver, accepted_tag, proposed_again, requested_at,
 };
 use crate::domain::object::ObjectKey;
 use std::sync::Arc;
@@ -230,6 +230,7 @@ pub fn wake_self<K: CustomObject + Watched>(queue: &Queue<ObjectKey>, change: &C
                     != now.metadata().deletion_timestamp.is_some()
                 || requested_at(&**before) != requested_at(now)
                 || accepted_tag(&**before) != accepted_tag(now)
+                || proposed_again(&**before) != proposed_again(now)
         })
     };
     match change {

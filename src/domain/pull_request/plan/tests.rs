@@ -1,0 +1,705 @@
+//! The plan, case by case, and its laws on a model of a forge and of Git.
+
+use super::*;
+use crate::domain::pull_request::forge::MergeMethod;
+use crate::domain::pull_request::marker::tests::images;
+use crate::domain::pull_request::ownership::{HeadCommit, Identity, Record, judge};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const BRANCH: &str = "highwater/apps/fleet/app";
+const BOT: &str = "bot@acme.dev";
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).expect("a time")
+}
+
+fn wanted(tag: &str) -> Wanted {
+    Wanted {
+        branch: BRANCH.to_owned(),
+        base_branch: "main".to_owned(),
+        images: images(&[("app", &format!("app:{tag}"))]),
+        text: format!("text of {tag}"),
+    }
+}
+
+/// A commit of the model: who made it, on what, and which tag the file has.
+#[derive(Clone, Debug)]
+struct Commit {
+    author: &'static str,
+    committer: &'static str,
+    parents: Vec<String>,
+    tag: String,
+}
+
+/// A forge and its Git server, as far as one group sees them.
+#[derive(Clone, Debug)]
+struct Model {
+    commits: Vec<Commit>,
+    branches: BTreeMap<String, String>,
+    pulls: Vec<PullRequest>,
+    comments: Vec<u64>,
+    /// The heads that we pushed.
+    pushed: BTreeSet<String>,
+    /// The commits of people on our branches.
+    by_hand: BTreeSet<String>,
+    checks: Checks,
+    lifted: BTreeSet<u64>,
+    now: i64,
+}
+
+impl Model {
+    fn new() -> Self {
+        let mut model = Self {
+            commits: Vec::new(),
+            branches: BTreeMap::new(),
+            pulls: Vec::new(),
+            comments: Vec::new(),
+            pushed: BTreeSet::new(),
+            by_hand: BTreeSet::new(),
+            checks: Checks::None,
+            lifted: BTreeSet::new(),
+            now: 0,
+        };
+        model.commit("main", "jane@acme.dev", Vec::new(), "1.0");
+        model
+    }
+
+    fn commit(
+        &mut self,
+        branch: &str,
+        author: &'static str,
+        parents: Vec<String>,
+        tag: &str,
+    ) -> String {
+        self.commits.push(Commit {
+            author,
+            committer: author,
+            parents,
+            tag: tag.to_owned(),
+        });
+        let id = format!("{:040x}", self.commits.len());
+        self.branches.insert(branch.to_owned(), id.clone());
+        self.follow(branch, &id);
+        id
+    }
+
+    /// Open pull requests follow their branch.
+    fn follow(&mut self, branch: &str, id: &str) {
+        let open = self
+            .pulls
+            .iter_mut()
+            .filter(|pull| pull.state == PullState::Open);
+        for pull in open.filter(|pull| pull.head_branch == branch) {
+            pull.head_commit = Some(id.to_owned());
+        }
+    }
+
+    fn at(&self, id: &str) -> &Commit {
+        let number = usize::from_str_radix(id, 16).expect("an id of the model");
+        &self.commits[number - 1]
+    }
+
+    fn base(&self) -> String {
+        self.branches["main"].clone()
+    }
+
+    fn base_tag(&self) -> String {
+        self.at(&self.base()).tag.clone()
+    }
+
+    fn records(&self) -> Vec<Record> {
+        let markers = self
+            .pulls
+            .iter()
+            .filter_map(|pull| Some(Record::of(pull.number, &Marker::read(&pull.body)?)));
+        markers.collect()
+    }
+
+    fn known(&self) -> Known {
+        let records = self.records();
+        let identity = Identity {
+            email: BOT.to_owned(),
+        };
+        let heads = self.branches.iter().filter(|(name, _)| *name != "main");
+        let heads = heads.map(|(name, id)| {
+            let commit = self.at(id);
+            let commit = HeadCommit {
+                author: commit.author.to_owned(),
+                author_email: commit.author.to_owned(),
+                committer_email: commit.committer.to_owned(),
+                parents: commit.parents.clone(),
+            };
+            (name.clone(), judge(id, &records, Some(&commit), &identity))
+        });
+        let mut pull_requests = self.pulls.clone();
+        pull_requests.reverse();
+        Known {
+            heads: heads.collect(),
+            pull_requests,
+            records,
+            base: self.base(),
+            checks: Some(self.checks),
+            lifted: self.lifted.clone(),
+        }
+    }
+
+    /// What is wanted when the policy selects `tag`.
+    fn wanted(&self, tag: &str, versioned: bool) -> Option<Wanted> {
+        let mut wanted = wanted(tag);
+        if versioned {
+            wanted.branch = format!("{BRANCH}-{tag}");
+        }
+        (self.base_tag() != tag).then_some(wanted)
+    }
+
+    /// Every commit that some branch has.
+    fn reachable(&self) -> BTreeSet<String> {
+        let mut pending: Vec<String> = self.branches.values().cloned().collect();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = pending.pop() {
+            pending.extend(self.at(&id).parents.clone());
+            seen.insert(id);
+        }
+        seen
+    }
+
+    fn open(&self) -> Vec<&PullRequest> {
+        self.pulls.iter().filter(is_open).collect()
+    }
+
+    fn pull(&mut self, number: u64) -> &mut PullRequest {
+        let found = self.pulls.iter_mut().find(|pull| pull.number == number);
+        found.expect("the number is one of the model's")
+    }
+
+    /// Plans, does it, and checks what must hold with every step.
+    fn run(&mut self, tag: &str, rules: &Rules, versioned: bool) -> Decision {
+        self.run_until(tag, rules, versioned, usize::MAX)
+    }
+
+    /// The same, where the process dies before the step `until`.
+    fn run_until(&mut self, tag: &str, rules: &Rules, versioned: bool, until: usize) -> Decision {
+        let wanted = self.wanted(tag, versioned);
+        let known = self.known();
+        let decision = plan(wanted.as_ref(), &known, rules, at(self.now));
+        for step in decision.steps.iter().take(until) {
+            self.apply(step, wanted.as_ref(), &known);
+        }
+        decision
+    }
+
+    fn apply(&mut self, step: &Step, wanted: Option<&Wanted>, known: &Known) {
+        match step {
+            Step::Push { branch, replaces } => {
+                assert_ne!(branch, "main");
+                assert_eq!(
+                    self.branches.get(branch),
+                    replaces.as_ref(),
+                    "the lease holds"
+                );
+                if let Some(head) = replaces {
+                    assert!(self.made_by_us(head), "only what is ours is replaced");
+                }
+                let tag = wanted.expect("it is wanted").images["app"].replace("app:", "");
+                let base = known.base.clone();
+                let id = self.commit(branch, BOT, vec![base], &tag);
+                self.pushed.insert(id);
+            }
+            Step::Create => {
+                let wanted = wanted.expect("it is wanted");
+                let head = self.branches[&wanted.branch].clone();
+                let same = |pull: &&&PullRequest| pull.head_branch == wanted.branch;
+                assert_eq!(
+                    self.open().iter().filter(same).count(),
+                    0,
+                    "a forge refuses a second one"
+                );
+                let number = self.pulls.len() as u64 + 1;
+                let body = self.marker(wanted, &head, at(self.now), None);
+                self.pulls.push(PullRequest {
+                    number,
+                    url: format!("https://forge/{number}"),
+                    state: PullState::Open,
+                    head_branch: wanted.branch.clone(),
+                    head_commit: Some(head),
+                    base_branch: wanted.base_branch.clone(),
+                    title: String::new(),
+                    body,
+                    labels: Vec::new(),
+                    draft: false,
+                    mergeable: Some(true),
+                    closed_by: None,
+                    created: at(self.now),
+                    closed: None,
+                    merge_commit: None,
+                });
+            }
+            Step::Edit { number, since, .. } => {
+                let wanted = wanted.expect("it is wanted");
+                let head = self.branches[&wanted.branch].clone();
+                let body = self.marker(wanted, &head, *since, None);
+                self.pull(*number).body = body;
+            }
+            Step::Close { number, why, say } => {
+                if *say {
+                    self.comments.push(*number);
+                    let pull = self.pull(*number);
+                    if let Some(mut marker) = Marker::read(&pull.body) {
+                        marker.ended = Some(*why);
+                        pull.body = marker
+                            .write(crate::domain::pull_request::forge::ForgeKind::Gitea, 9000);
+                    }
+                }
+                self.pull(*number).state = PullState::Closed;
+            }
+            Step::Merge { number, head, .. } => self.merge(*number, head),
+            Step::DeleteBranch { branch, head } => {
+                assert_eq!(
+                    self.branches.get(branch),
+                    Some(head),
+                    "only the head that was looked at"
+                );
+                assert!(self.made_by_us(head), "only what is ours is deleted");
+                self.branches.remove(branch);
+            }
+        }
+    }
+
+    fn made_by_us(&self, head: &str) -> bool {
+        self.pushed.contains(head)
+    }
+
+    fn marker(
+        &self,
+        wanted: &Wanted,
+        head: &str,
+        since: Timestamp,
+        ended: Option<Ended>,
+    ) -> String {
+        let marker = Marker {
+            automation: "apps/fleet".to_owned(),
+            uid: String::new(),
+            group: "app".to_owned(),
+            version: version(&wanted.images),
+            images: Marker::digests(&wanted.images),
+            text: wanted.text.clone(),
+            base: self.at(head).parents[0].clone(),
+            head: head.to_owned(),
+            since,
+            ended,
+        };
+        marker.write(crate::domain::pull_request::forge::ForgeKind::Gitea, 9000)
+    }
+
+    fn merge(&mut self, number: u64, head: &str) {
+        let branch = self.pull(number).head_branch.clone();
+        assert_eq!(
+            self.branches.get(&branch).map(String::as_str),
+            Some(head),
+            "the head that was looked at"
+        );
+        let tag = self.at(head).tag.clone();
+        let parents = vec![self.base(), head.to_owned()];
+        let id = self.commit("main", "jane@acme.dev", parents, &tag);
+        let pull = self.pull(number);
+        pull.state = PullState::Merged;
+        pull.merge_commit = Some(id);
+    }
+
+    /// Something that others do.
+    fn happens(&mut self, event: &Event) {
+        let open = self
+            .open()
+            .last()
+            .map(|pull| (pull.number, pull.head_branch.clone()));
+        match (event, open) {
+            (Event::BaseMoves, _) => {
+                let (base, tag) = (self.base(), self.base_tag());
+                self.commit("main", "jane@acme.dev", vec![base], &tag);
+            }
+            (Event::BaseTakes(tag), _) => {
+                let base = self.base();
+                self.commit("main", "jane@acme.dev", vec![base], tag);
+            }
+            (Event::PersonCommits, Some((_, branch))) => {
+                if let Some(head) = self.branches.get(&branch).cloned() {
+                    let id = self.commit(&branch, "jane@acme.dev", vec![head], "by hand");
+                    self.by_hand.insert(id);
+                }
+            }
+            (Event::PersonCloses, Some((number, _))) => {
+                let pull = self.pull(number);
+                pull.state = PullState::Closed;
+                pull.closed_by = Some("jane".to_owned());
+            }
+            (Event::PersonMerges, Some((number, branch))) => {
+                if let Some(head) = self.branches.get(&branch).cloned() {
+                    self.merge(number, &head);
+                }
+            }
+            (Event::PersonReopens, _) => {
+                let newest = self
+                    .pulls
+                    .iter()
+                    .rev()
+                    .find(|pull| pull.state == PullState::Closed);
+                let newest = newest.map(|pull| (pull.number, pull.head_branch.clone()));
+                if let Some((number, branch)) = newest
+                    && self.branches.contains_key(&branch)
+                    && !self.open().iter().any(|pull| pull.head_branch == branch)
+                {
+                    self.pull(number).state = PullState::Open;
+                }
+            }
+            (Event::PersonEditsTheBody(text), Some((number, _))) => {
+                self.pull(number).body = (*text).to_owned();
+            }
+            (Event::PersonDeletesTheBranch, Some((number, branch))) => {
+                self.branches.remove(&branch);
+                self.pull(number).state = PullState::Closed;
+                self.by_hand = self
+                    .by_hand
+                    .intersection(&self.reachable())
+                    .cloned()
+                    .collect();
+            }
+            (Event::PersonLifts, _) => {
+                let newest = self
+                    .pulls
+                    .iter()
+                    .rev()
+                    .find(|pull| pull.state == PullState::Closed);
+                self.lifted.extend(newest.map(|pull| pull.number));
+            }
+            (Event::ChecksSay(checks), _) => self.checks = *checks,
+            (Event::TimePasses(seconds), _) => self.now += seconds,
+            _ => {}
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    BaseMoves,
+    BaseTakes(&'static str),
+    PersonCommits,
+    PersonCloses,
+    PersonReopens,
+    PersonMerges,
+    PersonLifts,
+    PersonEditsTheBody(&'static str),
+    PersonDeletesTheBranch,
+    ChecksSay(Checks),
+    TimePasses(i64),
+}
+
+fn steps(decision: &Decision) -> Vec<&'static str> {
+    let name = |step: &Step| match step {
+        Step::Push { .. } => "push",
+        Step::Create => "create",
+        Step::Edit { .. } => "edit",
+        Step::Close { .. } => "close",
+        Step::Merge { .. } => "merge",
+        Step::DeleteBranch { .. } => "delete",
+    };
+    decision.steps.iter().map(name).collect()
+}
+
+const RULES: Rules = Rules {
+    rebuild: Rebuild::Behind,
+    auto_merge: None,
+};
+
+/// A model in which `tag` is proposed.
+fn proposed(tag: &str) -> Model {
+    let mut model = Model::new();
+    assert_eq!(steps(&model.run(tag, &RULES, false)), ["push", "create"]);
+    model
+}
+
+#[test]
+fn it_is_created_once() {
+    let mut model = proposed("1.1");
+    let again = model.run("1.1", &RULES, false);
+    assert_eq!(again.steps, []);
+    assert_eq!(
+        (again.standing, again.number),
+        (Standing::Open(None), Some(1))
+    );
+}
+
+#[test]
+fn a_newer_tag_updates_it_in_place() {
+    let mut model = proposed("1.1");
+    assert_eq!(steps(&model.run("1.2", &RULES, false)), ["push", "edit"]);
+    assert_eq!(model.open().len(), 1);
+    assert_eq!(
+        model.at(&model.branches[BRANCH]).parents,
+        [model.base()],
+        "it is applied to the base anew"
+    );
+    assert_eq!(model.run("1.2", &RULES, false).steps, []);
+}
+
+#[test]
+fn a_branch_that_fell_behind_is_built_again_without_a_merge() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::BaseMoves);
+    let decision = model.run("1.1", &RULES, false);
+    assert_eq!(steps(&decision), ["push", "edit"]);
+    assert_eq!(model.at(&model.branches[BRANCH]).parents, [model.base()]);
+}
+
+#[test]
+fn where_only_conflicts_count_a_branch_may_be_behind() {
+    let rules = Rules {
+        rebuild: Rebuild::Conflicting,
+        ..RULES
+    };
+    let mut model = proposed("1.1");
+    model.happens(&Event::BaseMoves);
+    assert_eq!(model.run("1.1", &rules, false).steps, []);
+    model.pull(1).mergeable = Some(false);
+    assert_eq!(steps(&model.run("1.1", &rules, false)), ["push", "edit"]);
+}
+
+#[test]
+fn a_persons_commit_is_kept_and_said() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::PersonCommits);
+    model.happens(&Event::BaseMoves);
+    for (tag, is_current) in [("1.1", true), ("1.2", false)] {
+        let decision = model.run(tag, &RULES, false);
+        assert_eq!(decision.steps, []);
+        let Standing::Kept {
+            author, current, ..
+        } = decision.standing
+        else {
+            panic!("{decision:?}");
+        };
+        assert_eq!((author.as_str(), current), ("jane@acme.dev", is_current));
+    }
+    // Not even when nothing is wanted any more.
+    assert_eq!(model.run("1.0", &RULES, false).steps, []);
+}
+
+#[test]
+fn what_is_not_needed_any_more_is_closed_with_a_comment() {
+    let mut model = proposed("1.1");
+    assert_eq!(steps(&model.run("1.0", &RULES, false)), ["close", "delete"]);
+    assert_eq!(
+        (model.comments.as_slice(), model.branches.len()),
+        ([1].as_slice(), 1)
+    );
+    // It was not a person who closed it, so it can be proposed again.
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["push", "create"]);
+}
+
+#[test]
+fn what_a_person_closed_is_skipped_until_something_newer_comes() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::PersonCloses);
+    model.happens(&Event::BaseMoves);
+    let decision = model.run("1.1", &RULES, false);
+    assert_eq!(decision.steps, []);
+    let by = Some("jane".to_owned());
+    assert_eq!(decision.standing, Standing::Skipped { number: 1, by });
+    assert_eq!(steps(&model.run("1.2", &RULES, false)), ["push", "create"]);
+    // And again when the policy goes back to it.
+    let back = model.run("1.1", &RULES, false);
+    assert_eq!(
+        steps(&back),
+        ["push", "edit"],
+        "the open one is updated in place: {back:?}"
+    );
+}
+
+#[test]
+fn reopening_or_lifting_ends_a_skip() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::PersonCloses);
+    let mut reopened = model.clone();
+    reopened.happens(&Event::PersonReopens);
+    assert_eq!(
+        reopened.run("1.1", &RULES, false).standing,
+        Standing::Open(None)
+    );
+    model.happens(&Event::PersonLifts);
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["create"]);
+    model.happens(&Event::PersonCloses);
+    let again = model.run("1.1", &RULES, false);
+    assert!(
+        matches!(again.standing, Standing::Skipped { number: 2, .. }),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_branch_named_by_its_version_supersedes_the_older_one() {
+    let mut model = Model::new();
+    model.run("1.1", &RULES, true);
+    assert_eq!(
+        steps(&model.run("1.2", &RULES, true)),
+        ["push", "create", "close", "delete"]
+    );
+    assert_eq!(model.open().len(), 1);
+    assert_eq!(model.run("1.2", &RULES, true).steps, []);
+}
+
+#[test]
+fn a_branch_of_ours_goes_after_a_merge() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::PersonMerges);
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["delete"]);
+    assert_eq!(model.run("1.1", &RULES, false).steps, []);
+}
+
+#[test]
+fn a_branch_of_that_name_by_somebody_else_is_left_alone() {
+    let mut model = Model::new();
+    let base = model.base();
+    model.commit(BRANCH, "jane@acme.dev", vec![base], "mine");
+    let decision = model.run("1.1", &RULES, false);
+    assert_eq!(decision.steps, []);
+    assert!(matches!(
+        decision.standing,
+        Standing::Kept { current: false, .. }
+    ));
+}
+
+#[test]
+fn a_body_without_its_marker_gets_it_again() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::PersonEditsTheBody("LGTM"));
+    // The push that was not written down anywhere else is made again.
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["push", "edit"]);
+    assert_eq!(model.run("1.1", &RULES, false).steps, []);
+}
+
+#[test]
+fn it_merges_when_checks_passed_and_it_is_old_enough() {
+    let rules = |checks, after| Rules {
+        auto_merge: Some(AutoMerge {
+            checks,
+            after: Duration::from_secs(after),
+            method: MergeMethod::Squash,
+        }),
+        ..RULES
+    };
+    for (checks, after, reported, age, expected) in [
+        (true, 0, Checks::None, 0, Some(Waiting::NoChecks)),
+        (true, 0, Checks::Pending, 0, Some(Waiting::Checks)),
+        (true, 0, Checks::Failed, 0, Some(Waiting::Failed)),
+        (true, 0, Checks::Passed, 0, None),
+        (
+            true,
+            60,
+            Checks::Passed,
+            59,
+            Some(Waiting::Age(Duration::from_secs(1))),
+        ),
+        (true, 60, Checks::Passed, 60, None),
+        (false, 60, Checks::None, 60, None),
+        (false, 60, Checks::Failed, 60, Some(Waiting::Failed)),
+        (false, 60, Checks::Pending, 60, Some(Waiting::Checks)),
+    ] {
+        let mut model = proposed("1.1");
+        model.checks = reported;
+        model.now += age;
+        let decision = model.run("1.1", &rules(checks, after), false);
+        match expected {
+            Some(waiting) => {
+                assert_eq!(
+                    (&decision.standing, decision.steps.len()),
+                    (&Standing::Open(Some(waiting)), 0)
+                );
+            }
+            None => {
+                assert_eq!(steps(&decision), ["merge", "delete"], "{reported:?} {age}");
+                assert_eq!(decision.standing, Standing::Merged);
+                assert_eq!(model.run("1.1", &RULES, false).steps, []);
+            }
+        }
+    }
+    let mut draft = proposed("1.1");
+    draft.checks = Checks::Passed;
+    draft.pull(1).draft = true;
+    let decision = draft.run("1.1", &rules(true, 0), false);
+    assert_eq!(decision.standing, Standing::Open(Some(Waiting::Draft)));
+}
+
+#[test]
+fn a_newer_version_starts_its_age_anew_and_a_rebuild_does_not() {
+    let since = |model: &Model| Marker::read(&model.pulls[0].body).expect("a marker").since;
+    let mut model = proposed("1.1");
+    model.now = 100;
+    model.happens(&Event::BaseMoves);
+    model.run("1.1", &RULES, false);
+    assert_eq!(since(&model), at(0));
+    model.run("1.2", &RULES, false);
+    assert_eq!(since(&model), at(100));
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        4 => Just(Event::BaseMoves),
+        2 => prop_oneof![Just("1.0"), Just("1.1"), Just("1.2")].prop_map(Event::BaseTakes),
+        2 => Just(Event::PersonCommits),
+        3 => Just(Event::PersonCloses),
+        2 => Just(Event::PersonReopens),
+        2 => Just(Event::PersonMerges),
+        1 => Just(Event::PersonLifts),
+        1 => prop_oneof![Just(""), Just("<!-- highwater: {} -->"), Just("fine")].prop_map(Event::PersonEditsTheBody),
+        1 => Just(Event::PersonDeletesTheBranch),
+        2 => prop_oneof![Just(Checks::None), Just(Checks::Passed), Just(Checks::Failed)].prop_map(Event::ChecksSay),
+        1 => (0_i64..100).prop_map(Event::TimePasses),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Whatever others do in between, and wherever the process dies.
+    #[test]
+    fn doing_it_twice_is_doing_it_once_and_nothing_of_others_is_lost(
+        rounds in prop::collection::vec(
+            (prop::collection::vec(event(), 0..4), 0_usize..4, prop::option::weighted(0.2, 0_usize..4)),
+            1..8,
+        ),
+        merges in any::<bool>(),
+        conflicting in any::<bool>(),
+        versioned in any::<bool>(),
+    ) {
+        let rule = AutoMerge { checks: true, after: Duration::from_secs(50), method: MergeMethod::Merge };
+        let rules = Rules {
+            rebuild: if conflicting { Rebuild::Conflicting } else { Rebuild::Behind },
+            auto_merge: merges.then_some(rule),
+        };
+        let mut model = Model::new();
+        for (events, tag, dies) in rounds {
+            let tag = ["1.0", "1.1", "1.2", "1.3"][tag];
+            for event in &events {
+                model.happens(event);
+            }
+            if let Some(until) = dies {
+                model.run_until(tag, &rules, versioned, until);
+            }
+            let first = model.run(tag, &rules, versioned);
+            // A merge moves the base, so it is looked at once more.
+            if first.standing == Standing::Merged {
+                model.run(tag, &rules, versioned);
+            }
+            let comments = model.comments.len();
+            let mut again = model.run(tag, &rules, versioned);
+            if again.standing == Standing::Merged {
+                again = model.run(tag, &rules, versioned);
+            }
+            prop_assert_eq!(&again.steps, &Vec::new(), "{:?} then {:?}", first, again);
+            prop_assert_eq!(model.comments.len(), comments);
+            let kept = model.known().heads.values().any(|head| head.owner != Owner::Ours);
+            prop_assert!(kept || model.open().len() <= 1, "{:?}", model.open());
+            prop_assert!(model.by_hand.is_subset(&model.reachable()), "a person's commit is lost");
+        }
+    }
+}
