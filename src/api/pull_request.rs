@@ -90,6 +90,7 @@ words! {
 pub struct PullRequestSpec {
     /// Which kind of forge the repository is on; not needed for github.com, gitlab.com, codeberg.org,
     /// bitbucket.org and dev.azure.com.
+    #[schemars(with = "ForgeProvider")]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<ForgeProvider>,
     /// Where the forge's API begins, where that is another place than usual.
@@ -172,7 +173,7 @@ pub struct PullRequestSpec {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": "!has(self.when) || self.when != 'after' || has(self.after)",
-    "message": "after must be set when when is 'after'",
+    "message": "autoMerge.after is needed with autoMerge.when 'after'",
 }]))]
 pub struct AutoMergeSpec {
     /// When.

@@ -126,6 +126,7 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         tokio::spawn(watch);
     }
     let world = World {
+        registry: Arc::new(registry(&shared, &settings)),
         shared,
         settings,
         caches,
@@ -162,6 +163,7 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
             caches: Arc::clone(caches),
             queues: Arc::clone(queues),
             signers: image_update::Signers::default(),
+            registry: Arc::clone(&world.registry),
             no_cross_namespace_refs: settings.no_cross_namespace_refs,
         };
         loops.push(world.drive(updates, &caches.image_updates, &queues.image_updates));
@@ -190,9 +192,8 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
 }
 
 /// The registries. Without a file images are read again after a restart, which is no reason not to run.
-fn registry(world: &World) -> RegistryClient {
-    let settings = &world.settings;
-    let client = || registry_access::client(settings.registries.clone(), &world.shared.metrics);
+fn registry(shared: &Shared, settings: &Settings) -> RegistryClient {
+    let client = || registry_access::client(settings.registries.clone(), &shared.metrics);
     client()
         .with_memory(&settings.storage)
         .unwrap_or_else(|error| {
@@ -204,7 +205,7 @@ fn registry(world: &World) -> RegistryClient {
 /// The loops of ImageRepository and ImagePolicy, which share the tags.
 fn reflector(world: &World) -> [Task; 3] {
     let (registry, tags) = (
-        Arc::new(registry(world)),
+        Arc::clone(&world.registry),
         Arc::new(TagStore::in_folder(world.settings.storage.join("tags"))),
     );
     let (caches, queues) = (&world.caches, &world.queues);
@@ -280,6 +281,7 @@ fn receivers(world: &World, listener: TcpListener) -> [Task; 2] {
 
 /// What every loop is made of.
 struct World {
+    registry: Arc<RegistryClient>,
     shared: Arc<Shared>,
     settings: Settings,
     caches: Arc<Caches>,

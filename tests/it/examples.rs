@@ -206,6 +206,30 @@ async fn branch_push_leaves_main_to_people() {
     bare.fsck();
 }
 
+#[tokio::test]
+async fn pull_requests_are_shown_on_a_checkout_and_never_pushed_past_people() {
+    let registry = RegistryServer::start();
+    for image in ["acme/web", "acme/worker", "acme/cache"] {
+        push(&registry, image, &["1.0.0", "1.1.0", "2.0.0"]).await;
+    }
+    let host = registry.address();
+    let root = copy("pull-requests", host);
+    let shown = update(&root, &[]).expect(0).stdout;
+    for image in ["web", "worker", "cache"] {
+        assert!(shown.contains(&format!("acme/{image}:1.1.0")), "{shown}");
+    }
+    git(&root, &["init", "--quiet", "--initial-branch=main"]);
+    git(&root, &["add", "--all"]);
+    git(&root, &["commit", "--quiet", "--message=first"]);
+    let refused = update(&root, &["--push"]).expect(1);
+    assert!(
+        refused.stderr.contains("`spec.git.pullRequest`"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(git(&root, &["log", "--format=%s"]), "first\n");
+}
+
 /// What the real kustomize makes of a folder.
 fn built(folder: &Path) -> String {
     let output = Command::new(kubectl_program())
@@ -231,6 +255,7 @@ fn every_object_of_every_example_is_accepted_by_the_api_server() {
         ("digest-pin", ["clusters/demo", "apps/cache"]),
         ("branch-push", ["clusters/demo", "apps"]),
         ("signed", ["clusters/demo", "apps"]),
+        ("pull-requests", ["clusters/demo", "apps"]),
     ] {
         for folder in folders {
             let manifests = built(&original(example).join(folder));

@@ -3,6 +3,7 @@
 //! Invariant: labels have few values; names of objects appear only where Flux has them, and go when
 //! the object goes. What is absent: the server; `probe` is it.
 
+mod pull_requests;
 mod registry;
 
 use crate::domain::cloud::LoginCounts;
@@ -14,6 +15,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use pull_requests::PullRequestMetrics;
 use registry::RegistryMetrics;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -122,6 +124,7 @@ pub struct Metrics {
     registries: RegistryMetrics,
     logins: Logins,
     webhooks: Family<OutcomeLabels, Counter>,
+    pull_requests: PullRequestMetrics,
 }
 
 /// Flux's ten exponential buckets, 0.01 to 1800 seconds.
@@ -144,6 +147,7 @@ impl Default for Metrics {
             registries: RegistryMetrics::default(),
             logins: Logins::default(),
             webhooks: Family::default(),
+            pull_requests: PullRequestMetrics::default(),
             registry: Registry::default(),
         };
         registry.register(
@@ -178,6 +182,7 @@ impl Default for Metrics {
         );
         metrics.registries.register(&mut registry);
         metrics.logins.register(&mut registry);
+        metrics.pull_requests.register(&mut registry);
         registry.register(
             "highwater_webhooks",
             "Calls of webhooks by result",
@@ -221,6 +226,11 @@ impl Metrics {
     /// A rewrite ended. `result` is `changed`, `unchanged` or `error`.
     pub fn updated(&self, result: &'static str) {
         self.updates.get_or_create(&OutcomeLabels { result }).inc();
+    }
+
+    /// Something was done to a pull request: `opened`, `updated`, `rebuilt`, `closed` or `merged`.
+    pub fn pull_request(&self, action: &'static str) {
+        self.pull_requests.count(action);
     }
 
     /// A push ended. `result` is `success` or `error`.

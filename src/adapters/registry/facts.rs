@@ -210,7 +210,7 @@ async fn told(session: &mut Session<'_>, what: &str, digest: &str) -> Result<Tol
 }
 
 /// Content by its digest; `None` for an image that holds something else than it should.
-async fn content<T: DeserializeOwned>(
+pub(super) async fn content<T: DeserializeOwned>(
     session: &mut Session<'_>,
     what: &str,
     kind: &str,

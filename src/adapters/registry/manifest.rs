@@ -108,6 +108,11 @@ impl Manifest {
             .or_else(|| chosen.and_then(|chosen| annotated(&chosen.annotations)))
     }
 
+    /// An annotation of its own.
+    pub(super) fn annotation(&self, name: &str) -> Option<&str> {
+        self.annotations.get(name)?.as_str()
+    }
+
     /// The platforms of an index, `os/architecture[/variant]`.
     pub(super) fn platforms(&self) -> Vec<String> {
         let descriptors = self.images();

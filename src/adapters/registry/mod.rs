@@ -20,6 +20,7 @@ mod error;
 mod facts;
 mod flights;
 mod image_memory;
+mod labels;
 mod listing;
 mod manifest;
 mod origin;
@@ -37,6 +38,7 @@ pub use credential_helper::{CredentialHelper, CredentialHelperError};
 pub use error::{AnswerProblem, ErrorClass, RegistryError, Words};
 pub use facts::{ImageFacts, Known};
 pub use flights::{Freshness, LONGEST_SHARED};
+pub use labels::ImageLabels;
 pub use listing::{Limits, Listing};
 pub use scan::Scan;
 pub use spent::{Observer, Occurrence, Spent};
@@ -203,6 +205,26 @@ impl RegistryClient {
         let meter = Meter::new(image.registry(), self.observer.as_ref());
         self.within(image, access, &meter, async |session| {
             facts::of_tag(session, image, tag, known, &self.images).await
+        })
+        .await
+    }
+
+    /// Where the image that a tag or a digest means says it comes from.
+    ///
+    /// It reads the manifest, of an index that of one image too, and the configuration where no annotation tells.
+    ///
+    /// # Errors
+    /// [`RegistryError`], with [`ErrorClass::NotFound`] when it is gone.
+    pub async fn labels(
+        &self,
+        image: &ImageName,
+        reference: &str,
+        access: &Access,
+    ) -> Result<ImageLabels, RegistryError> {
+        let meter = Meter::new(image.registry(), self.observer.as_ref());
+        let what = format!("{} at {reference}", image.canonical());
+        self.within(image, access, &meter, async |session| {
+            labels::of(session, &what, reference).await
         })
         .await
     }

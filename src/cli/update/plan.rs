@@ -48,6 +48,8 @@ pub(super) struct Push {
     pub(super) refspec: Option<String>,
     /// Push options.
     pub(super) options: BTreeMap<String, String>,
+    /// Whether changes are to be proposed and never pushed: `spec.git.pullRequest` is set.
+    pub(super) proposes: bool,
 }
 
 /// What is to be done.
@@ -222,9 +224,8 @@ fn path_in(tree: &dyn FileTree, written: &str) -> Result<String, String> {
 }
 
 fn push(git: Option<&GitSpec>) -> Result<Push, String> {
-    let Some(push) = git.and_then(|git| git.push.clone()) else {
-        return Ok(Push::default());
-    };
+    let proposes = git.is_some_and(|git| git.pull_request.is_some());
+    let push = git.and_then(|git| git.push.clone()).unwrap_or_default();
     if let Some(branch) = &push.branch {
         check_branch_name(branch).map_err(|error| format!("`spec.git.push.branch`: {error}"))?;
     }
@@ -232,6 +233,7 @@ fn push(git: Option<&GitSpec>) -> Result<Push, String> {
         branch: push.branch,
         refspec: push.refspec,
         options: push.options,
+        proposes,
     })
 }
 
@@ -263,6 +265,13 @@ fn unused(git: Option<&GitSpec>) -> impl Iterator<Item = &'static str> {
 /// Refuses a plan whose commits would reach branches they are not meant for: commits are made one on
 /// the other, so a branch gets all those before its own.
 pub(super) fn check_push(jobs: &[&Job]) -> Result<(), String> {
+    if jobs.iter().any(|job| job.push.proposes) {
+        return Err(
+            "an automation proposes its changes (`spec.git.pullRequest`), which only `highwater run` does; \
+             hint: `--commit` on a branch of your own"
+                .to_owned(),
+        );
+    }
     let mut branches: Vec<&Option<String>> = jobs.iter().map(|job| &job.push.branch).collect();
     branches.dedup();
     match branches.len() {
@@ -433,6 +442,10 @@ mod tests {
         assert_eq!(check_push(&[&main, &main]), Ok(()));
         assert!(check_push(&[&main, &updates]).is_err());
         assert_eq!(check_push(&[]), Ok(()));
+        let mut proposing = job(None);
+        proposing.push.proposes = true;
+        let refused = check_push(&[&proposing]);
+        assert!(refused.is_err_and(|words| words.contains("`spec.git.pullRequest`")));
     }
 
     proptest::proptest! {

@@ -190,13 +190,13 @@ impl Job {
         Ok(self.done(outcome, last.report, words))
     }
 
-    fn message(&self, report: &ChangeReport) -> Result<String, MessageTemplateError> {
+    pub(super) fn message(&self, report: &ChangeReport) -> Result<String, MessageTemplateError> {
         let target = &self.target;
         let template = target.message_template.as_deref();
         message(template, &self.key, report, &target.message_values)
     }
 
-    fn edit(&self, tip: &Snapshot) -> Result<Edits, EditError> {
+    pub(super) fn edit(&self, tip: &Snapshot) -> Result<Edits, EditError> {
         let path = &self.target.path;
         // `update.path` may name one file; paths in the report then begin with its folder's content.
         if matches!(

@@ -2,11 +2,12 @@
 //!
 //! Invariants: a commit is made on the tip it replaces and holds only marked scalars; what was
 //! pushed is never pushed twice, also when the process dies in between, since the repository itself
-//! says what is still to do. What is absent: pull requests.
+//! says what is still to do.
 
 mod execute;
 mod fetch;
 mod plan;
+mod pull_requests;
 mod signing;
 
 use super::driver::{Controller, Run, Shared};
@@ -14,6 +15,7 @@ use super::git_remote;
 use super::report::Report;
 use super::triggers::{Caches, Queues, pushed};
 use crate::adapters::git::GitCache;
+use crate::adapters::registry::RegistryClient;
 use crate::api::ImageUpdateAutomation;
 use crate::api::image_update_automation::ImageUpdateAutomationStatus;
 use crate::domain::object::ObjectKey;
@@ -34,6 +36,8 @@ pub struct ImageUpdates {
     pub caches: Arc<Caches>,
     /// Whom to wake after a push.
     pub queues: Arc<Queues>,
+    /// Where images say what they come from.
+    pub registry: Arc<RegistryClient>,
     /// The keys that sign, kept open between runs.
     pub signers: Signers,
     /// Whether sources of other namespaces are out of reach: `--no-cross-namespace-refs`.
@@ -88,6 +92,10 @@ impl ImageUpdates {
             target: target.clone(),
             now: run.now,
         };
+        let git = object.spec.git.as_ref();
+        if let Some(spec) = git.and_then(|git| git.pull_request.as_ref()) {
+            return pull_requests::propose(self, object, run, job, &source, spec).await;
+        }
         let done = tokio::task::spawn_blocking(move || job.run()).await;
         let done = done.map_err(|error| Outcome::failed(reason::FAILED, error))?;
         let done = done.inspect_err(|error| {
@@ -110,6 +118,7 @@ impl ImageUpdates {
             } else {
                 "unchanged"
             });
-        Ok(plan::report(object, &target, &policies, done, run.now))
+        let report = plan::report(object, &target, &policies, done, run.now);
+        Ok(pull_requests::forget(report))
     }
 }

@@ -276,7 +276,7 @@ fn event(message: String) -> Told {
 }
 
 /// Says of every marker that did nothing why it did nothing.
-fn markers_applied(report: &ChangeReport) -> Statement {
+pub(super) fn markers_applied(report: &ChangeReport) -> Statement {
     // A repository that several namespaces share has markers of all of them: those are not ours to judge.
     let own = || {
         report
@@ -348,6 +348,7 @@ mod tests {
             },
             push,
             checkout: None,
+            pull_request: None,
         });
         object.metadata.generation = Some(1);
         object

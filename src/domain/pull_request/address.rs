@@ -295,7 +295,7 @@ fn default_api(kind: ForgeKind, place: &Place, context: &[String]) -> Result<Url
     let fixed = match kind {
         ForgeKind::GitHub if known && !host.ends_with(".ghe.com") => Some("https://api.github.com"),
         ForgeKind::GitLab if known => Some("https://gitlab.com/api/v4"),
-        ForgeKind::BitbucketCloud => Some("https://api.bitbucket.org/2.0"),
+        ForgeKind::BitbucketCloud if known => Some("https://api.bitbucket.org/2.0"),
         ForgeKind::Azure if known => Some("https://dev.azure.com"),
         _ => None,
     };

@@ -4,7 +4,7 @@
 //! Updates `ghcr.io/acme/app` from `1.0.0` to `1.1.0`.
 //!
 //! - digest: `sha256:...`
-//! - why: the highest of 14 versions (policy `app`)
+//! - why: `1.1.0` is the highest version in `1.x` of 14 candidates (policy `app`)
 //! - source: [`https://github.com/acme/app`](...) at `0123456789ab`
 //! - changes: [`111111111111...222222222222`](...)
 //! ```
@@ -14,7 +14,7 @@
 
 use super::forge::ComparedCommit;
 use super::link::Source;
-use super::markdown::{code, link};
+use super::markdown::{code, link, sentence};
 use crate::domain::change::{Change, ChangeReport};
 use crate::domain::image::ImageRef;
 use crate::domain::object::ObjectKey;
@@ -233,7 +233,7 @@ impl Page {
         match &image.why {
             Some(why) => self.line(&format!(
                 "- why: {} (policy {policy})",
-                code(why, 2 * LONGEST_VALUE)
+                sentence(why, 2 * LONGEST_VALUE)
             )),
             None => self.line(&format!("- policy: {policy}")),
         }
@@ -399,7 +399,7 @@ mod tests {
             "Updates `ghcr.io:5000/acme/app` from `1.0.0` to `1.1.0`.
 
 - digest: `sha256:{digest}`
-- why: `the highest of 2 versions` (policy `app`)
+- why: the highest of 2 versions (policy `app`)
 - source: [`https://github.com/acme/app`](https://github.com/acme/app) at `2222222222`
 - changes: [`compare`](https://github.com/acme/app/compare/1...2)
 

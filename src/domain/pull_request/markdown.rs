@@ -33,6 +33,27 @@ pub(super) fn code(text: &str, longest: usize) -> String {
     format!("{fence}{space}{shown}{space}{fence}")
 }
 
+/// A sentence with code spans of its own, at most `longest` characters: what is neither plain words nor in
+/// a span becomes one.
+pub(super) fn sentence(text: &str, longest: usize) -> String {
+    let line = one_line(text);
+    let line: String = line.chars().take(longest).collect();
+    let parts: Vec<&str> = line.split('`').collect();
+    if parts.len() % 2 == 0 {
+        return code(&line, longest);
+    }
+    let plain = |letter: char| letter.is_alphanumeric() || " ,.;:()'-/%=".contains(letter);
+    let is_plain = |text: &str| text.chars().all(plain);
+    if !parts.iter().step_by(2).all(|part| is_plain(part)) {
+        return code(&line, longest);
+    }
+    let each = parts.iter().enumerate().map(|(at, part)| match at % 2 {
+        0 => (*part).to_owned(),
+        _ => code(part, longest),
+    });
+    each.collect()
+}
+
 /// A link with a code span for its text.
 pub(super) fn link(text: &str, to: &Url) -> String {
     let target: String = to
@@ -73,6 +94,22 @@ mod tests {
             assert_eq!(code(text, 100), expected);
         }
         assert_eq!(code("abcdef", 3), "`abc…`");
+    }
+
+    #[test]
+    fn a_sentence_keeps_its_own_spans_and_nothing_else_gets_through() {
+        for (text, expected) in [
+            (
+                "`1.1.0` is the highest in `^1.0.0` of 2",
+                "`1.1.0` is the highest in `^1.0.0` of 2",
+            ),
+            ("plain words, 2 of them", "plain words, 2 of them"),
+            ("asked by @team", "`asked by @team`"),
+            ("one ` alone", "``one ` alone``"),
+            ("`a` <b>", "`` `a` <b> ``"),
+        ] {
+            assert_eq!(sentence(text, 100), expected);
+        }
     }
 
     #[test]

@@ -16,9 +16,12 @@ use thiserror::Error;
 /// The longest title, in characters: the least of what forges take.
 const LONGEST_TITLE: usize = 250;
 
-/// A template of a title, a body or a branch.
-#[derive(Debug)]
-pub struct TextTemplate(Template);
+/// A template of a title, a body or a branch, which was found to be one.
+#[derive(Clone, Debug)]
+pub struct TextTemplate {
+    field: &'static str,
+    text: String,
+}
 
 /// Why a template gives no text.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -47,20 +50,28 @@ impl TextTemplate {
     /// # Errors
     /// [`TextTemplateError::Written`]
     pub fn parse(field: &'static str, text: &str) -> Result<Self, TextTemplateError> {
-        Template::parse(field, text)
-            .map(Self)
-            .map_err(|source| TextTemplateError::Written { field, source })
+        read(field, text)?;
+        Ok(Self {
+            field,
+            text: text.to_owned(),
+        })
     }
 
     /// The text for some data.
     ///
     /// # Errors
     /// [`TextTemplateError::Failed`]
-    pub fn render(&self, field: &'static str, data: &Value) -> Result<String, TextTemplateError> {
-        self.0
+    pub fn render(&self, data: &Value) -> Result<String, TextTemplateError> {
+        // A template that was read stays in its thread, so it is read again: that takes microseconds.
+        let field = self.field;
+        read(field, &self.text)?
             .render(data)
             .map_err(|source| TextTemplateError::Failed { field, source })
     }
+}
+
+fn read(field: &'static str, text: &str) -> Result<Template, TextTemplateError> {
+    Template::parse(field, text).map_err(|source| TextTemplateError::Written { field, source })
 }
 
 /// The data for the templates of a group: that of commit messages, and a little more.
@@ -138,9 +149,7 @@ mod tests {
         let values = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
         let data = template_data(&automation, &report(), &values, group, None);
         let template = TextTemplate::parse("title", text).map_err(|error| error.to_string())?;
-        template
-            .render("title", &data)
-            .map_err(|error| error.to_string())
+        template.render(&data).map_err(|error| error.to_string())
     }
 
     #[test]

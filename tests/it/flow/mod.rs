@@ -21,6 +21,7 @@ mod lifecycle;
 mod main_job;
 mod messages;
 mod pinning;
+mod proposals;
 mod pushes;
 mod remote_bases;
 mod restarts;

@@ -323,3 +323,34 @@ async fn catalogues_are_asked_page_by_page_without_a_login() {
     let times = client.push_times(&image, &anonymous(), &wanted).await;
     assert_eq!(times, Ok(Default::default()));
 }
+
+#[tokio::test]
+async fn labels_tell_where_an_image_comes_from() {
+    let source = "org.opencontainers.image.source";
+    let revision = "org.opencontainers.image.revision";
+    let labels = json!({source: "https://github.com/acme/app", revision: "0123456"});
+    let config = json!({"config": {"Labels": labels}, "os": "linux", "architecture": "amd64"});
+    let inner = manifest(&config);
+    let platform = json!({"os": "linux", "architecture": "amd64"});
+    let entry = json!({"digest": digest(&inner.to_string()), "platform": platform});
+    let index = json!({"manifests": [entry], "annotations": {revision: "89abcde"}});
+    let bare = manifest(&json!({}));
+    let tags = [("1.0", &index), ("bare", &bare)];
+    let registry = holding(&[&config, &inner, &index], &tags).await;
+    let (client, image) = (RegistryClient::new(), registry.image("app"));
+    let digest = digest(&index.to_string());
+    for reference in ["1.0", digest.as_str()] {
+        let told = client
+            .labels(&image, reference, &anonymous())
+            .await
+            .expect("it is there");
+        let source = told.source.as_deref();
+        // An annotation comes before the label of the configuration.
+        assert_eq!(
+            (source, told.revision.as_deref()),
+            (Some("https://github.com/acme/app"), Some("89abcde"))
+        );
+    }
+    let gone = client.labels(&image, "2.0", &anonymous()).await;
+    assert!(gone.is_err_and(|error| error.class() == ErrorClass::NotFound));
+}

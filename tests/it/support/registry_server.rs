@@ -179,6 +179,19 @@ impl RegistryServer {
             .await
     }
 
+    /// Pushes an image with labels in its configuration, and returns its digest.
+    #[allow(
+        dead_code,
+        reason = "the memory benchmark needs no labels, the tests do"
+    )]
+    pub async fn push_labelled(&self, repository: &str, tag: &str, labels: Value) -> String {
+        let extra = json!({"config": {"Labels": labels}});
+        let image = self.push_image_with(repository, tag, "linux", "amd64", extra);
+        let manifest = image.await;
+        self.put_manifest(repository, tag, MANIFEST, &manifest)
+            .await
+    }
+
     /// Pushes one image under many tags, and returns its digest.
     pub async fn push_tags(&self, repository: &str, tags: &[String], seed: &str) -> String {
         let manifest = self.push_image(repository, seed, "linux", "amd64").await;

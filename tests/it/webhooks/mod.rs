@@ -10,10 +10,10 @@ use reqwest::Method;
 use ring::hmac;
 use serde_json::{Value, json};
 
-const TOKEN: &str = "receiver-token-4711";
+pub(crate) const TOKEN: &str = "receiver-token-4711";
 
 /// A fleet whose program serves webhooks, and the URL of its server.
-async fn serving(prefix: &str, flags: &[&str]) -> (Fleet, String) {
+pub(crate) async fn serving(prefix: &str, flags: &[&str]) -> (Fleet, String) {
     let mut fleet = Fleet::new(crate::crds::installed(), prefix).await;
     let all = [&["--receivers", "--receiver-addr=127.0.0.1:0"], flags].concat();
     fleet.start(&all);
@@ -31,7 +31,7 @@ async fn serving(prefix: &str, flags: &[&str]) -> (Fleet, String) {
 }
 
 /// Writes a Receiver and waits for the path it is called at.
-async fn receiver(fleet: &Fleet, name: &str, kind: &str, resources: Value) -> String {
+pub(crate) async fn receiver(fleet: &Fleet, name: &str, kind: &str, resources: Value) -> String {
     let spec = json!({"type": kind, "secretRef": {"name": "receiver"}, "resources": resources});
     fleet.apply("Receiver", name, json!({"spec": spec})).await;
     path(fleet, name).await

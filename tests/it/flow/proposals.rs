@@ -1,0 +1,594 @@
+//! Pull requests on a real Gitea: their whole life, and what people do to them in between.
+
+use super::running;
+use crate::support::fleet::{Fleet, PATIENCE, condition, message};
+use crate::support::gitea::{GiteaRepository, gitea};
+use reqwest::Method;
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+const AUTOMATION: &str = "ImageUpdateAutomation";
+const FILE: &str = "apps/app/deployment.yaml";
+
+/// A fleet whose application lives in a repository of a forge, and is at 1.0.0.
+struct Proposing {
+    fleet: Fleet,
+    forge: GiteaRepository,
+}
+
+impl Proposing {
+    /// `pull_request` is added to `spec.git.pullRequest`.
+    async fn new(prefix: &str, pull_request: Value) -> Self {
+        Self::of(running(prefix).await, prefix, pull_request).await
+    }
+
+    async fn of(fleet: Fleet, prefix: &str, pull_request: Value) -> Self {
+        let forge = gitea().repository(prefix).await;
+        fleet.registry.push("app", "1.0.0", "1.0.0").await;
+        let proposing = Self { fleet, forge };
+        let manifest = proposing.fleet.deployment("app", "1.0.0");
+        proposing.forge.commit("main", FILE, &manifest).await;
+        proposing.objects(pull_request).await;
+        proposing
+    }
+
+    async fn objects(&self, pull_request: Value) {
+        let (fleet, forge) = (&self.fleet, &self.forge);
+        let login = json!({"stringData": {"username": forge.owner, "password": forge.token}});
+        fleet.apply("Secret", "forge", login).await;
+        let wrong = json!({"stringData": {"token": "planted-secret-4711"}});
+        fleet.apply("Secret", "wrong", wrong).await;
+        let source = json!({"spec": {
+            "url": forge.git_url(), "ref": {"branch": "main"}, "interval": "1h", "secretRef": {"name": "forge"},
+        }});
+        fleet.apply("GitRepository", "app", source).await;
+        let repository = fleet.image_repository("app");
+        fleet.apply("ImageRepository", "app", repository).await;
+        let policy = fleet.image_policy("app");
+        fleet.apply("ImagePolicy", "app", policy).await;
+        fleet.ready("ImagePolicy", "app").await;
+        self.automation(pull_request).await;
+        fleet.ready(AUTOMATION, "app").await;
+    }
+
+    async fn automation(&self, pull_request: Value) {
+        let mut automation = self.fleet.automation("app", "apps");
+        let mut spec = json!({"provider": "gitea"});
+        for (field, value) in pull_request.as_object().into_iter().flatten() {
+            spec[field] = value.clone();
+        }
+        automation["spec"]["git"]["pullRequest"] = spec;
+        self.fleet.apply(AUTOMATION, "app", automation).await;
+    }
+
+    fn branch(&self) -> String {
+        format!("highwater/{}/app/app", self.fleet.namespace)
+    }
+
+    /// Waits until the only pull request of the status is as wanted.
+    async fn tracked(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let object = self
+            .fleet
+            .wait(AUTOMATION, "app", what, |object| {
+                object["status"]["pullRequests"]
+                    .as_array()
+                    .is_some_and(|all| all.len() == 1 && wanted(&all[0]))
+            })
+            .await;
+        object["status"]["pullRequests"][0].clone()
+    }
+
+    /// Publishes a tag, and waits until it is proposed.
+    async fn proposed(&self, tag: &str) -> Value {
+        self.fleet.publish("app", tag).await;
+        let image = format!("{}:{tag}", self.fleet.registry.image("app"));
+        self.tracked(&image, |pull| {
+            pull["state"] == "Open" && pull["number"].is_number() && pull["images"]["app"] == *image
+        })
+        .await
+    }
+
+    async fn reconcile(&self) -> Value {
+        self.fleet.reconcile(AUTOMATION, "app").await
+    }
+
+    async fn pulls(&self) -> Vec<Value> {
+        let path = "pulls?state=all&sort=oldest";
+        let all = self.forge.request(Method::GET, path, &Value::Null).await;
+        all.as_array().cloned().unwrap_or_default()
+    }
+
+    async fn pull(&self, number: u64) -> Value {
+        self.forge
+            .request(Method::GET, &format!("pulls/{number}"), &Value::Null)
+            .await
+    }
+
+    async fn close(&self, number: u64, state: &str) {
+        let path = format!("pulls/{number}");
+        let body = json!({"state": state});
+        self.forge.request(Method::PATCH, &path, &body).await;
+    }
+
+    async fn merge(&self, number: u64) {
+        // Gitea refuses while it still looks for conflicts.
+        let since = Instant::now();
+        while self.pull(number).await["mergeable"] != true {
+            assert!(since.elapsed() < PATIENCE, "it cannot be merged");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let path = format!("pulls/{number}/merge");
+        let body = json!({"Do": "merge"});
+        self.forge.request(Method::POST, &path, &body).await;
+    }
+
+    async fn comments(&self, number: u64) -> Vec<String> {
+        let path = format!("issues/{number}/comments");
+        let all = self.forge.request(Method::GET, &path, &Value::Null).await;
+        let texts = all.as_array().into_iter().flatten();
+        texts
+            .filter_map(|comment| comment["body"].as_str().map(str::to_owned))
+            .collect()
+    }
+
+    /// A file on a branch.
+    async fn file(&self, branch: &str, file: &str) -> String {
+        let path = format!("contents/{file}?ref={}", branch.replace('/', "%2F"));
+        let found = self.forge.request(Method::GET, &path, &Value::Null).await;
+        let content = found["content"].as_str().unwrap_or_default();
+        use base64::Engine;
+        let bytes = base64::engine::general_purpose::STANDARD.decode(content);
+        String::from_utf8(bytes.expect("it is base64")).expect("it is text")
+    }
+
+    /// How many commits a branch has beside main, and how many main has beside it.
+    async fn beside(&self, branch: &str) -> (usize, usize) {
+        let encoded = branch.replace('/', "%2F");
+        let count = async |from: &str, to: &str| {
+            let path = format!("compare/{from}...{to}");
+            let compared = self.forge.request(Method::GET, &path, &Value::Null).await;
+            compared["total_commits"].as_u64().unwrap_or_default() as usize
+        };
+        (count("main", &encoded).await, count(&encoded, "main").await)
+    }
+
+    fn current(object: &Value) -> (String, String) {
+        let condition = condition(object, "PullRequestsCurrent");
+        let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
+        (text("status"), text("message"))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_is_opened_once_updated_in_place_and_cleaned_up_after_a_merge() {
+    let mut proposing = Proposing::new("propose", json!({"labels": ["images"]})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+    let (image, branch) = (proposing.fleet.registry.image("app"), proposing.branch());
+    let pull = proposing.pull(number).await;
+    assert_eq!(pull["title"], format!("Update {image} from 1.0.0 to 1.1.0"));
+    assert_eq!(
+        (&pull["head"]["ref"], &pull["base"]["ref"]),
+        (&json!(branch), &json!("main"))
+    );
+    assert_eq!(pull["labels"][0]["name"], "images");
+    let body = pull["body"].as_str().unwrap_or_default();
+    let first = format!("Updates `{image}` from `1.0.0` to `1.1.0`.");
+    assert!(body.starts_with(&first), "{body}");
+    assert!(
+        body.contains("- `app/deployment.yaml` line 16: `Deployment/app`"),
+        "{body}"
+    );
+    assert_eq!(tracked["url"], pull["html_url"]);
+    assert_eq!(tracked["commit"], pull["head"]["sha"]);
+    assert_eq!(
+        proposing.file("main", FILE).await,
+        proposing.fleet.deployment("app", "1.0.0")
+    );
+    assert_eq!(
+        proposing.file(&branch, FILE).await,
+        proposing.fleet.deployment("app", "1.1.0")
+    );
+
+    let object = proposing.reconcile().await;
+    assert_eq!(message(&object), "1 pull request open");
+    let again = proposing.pull(number).await;
+    assert_eq!(
+        (&again["body"], &again["head"]["sha"]),
+        (&pull["body"], &pull["head"]["sha"])
+    );
+
+    let newer = proposing.proposed("1.2.0").await;
+    assert_eq!(newer["number"], tracked["number"]);
+    let pull = proposing.pull(number).await;
+    assert_eq!(pull["title"], format!("Update {image} from 1.0.0 to 1.2.0"));
+    assert_eq!(
+        proposing.beside(&branch).await,
+        (1, 0),
+        "it is applied to the base anew"
+    );
+    assert_eq!(proposing.pulls().await.len(), 1);
+
+    proposing.merge(number).await;
+    let object = proposing.reconcile().await;
+    assert_eq!(object["status"]["pullRequests"], Value::Null);
+    assert_eq!(message(&object), "repository up-to-date");
+    assert_eq!(
+        proposing.forge.tip(&branch).await,
+        None,
+        "its branch is gone"
+    );
+    assert_eq!(
+        proposing.file("main", FILE).await,
+        proposing.fleet.deployment("app", "1.2.0")
+    );
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_that_conflicts_is_built_again_and_one_that_is_not_needed_is_closed() {
+    let mut proposing = Proposing::new("conflict", json!({})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+    let branch = proposing.branch();
+    // The line itself changes on main.
+    let moved = proposing.fleet.deployment("app", "1.0.1");
+    proposing.forge.commit("main", FILE, &moved).await;
+    proposing.reconcile().await;
+    assert_eq!(proposing.beside(&branch).await, (1, 0));
+    assert_eq!(
+        proposing.file(&branch, FILE).await,
+        proposing.fleet.deployment("app", "1.1.0")
+    );
+    let pull = proposing.pull(number).await;
+    let image = proposing.fleet.registry.image("app");
+    assert_eq!(pull["mergeable"], true);
+    assert_eq!(pull["title"], format!("Update {image} from 1.0.1 to 1.1.0"));
+
+    // Somebody writes the same by hand.
+    let done = proposing.fleet.deployment("app", "1.1.0");
+    proposing.forge.commit("main", FILE, &done).await;
+    let object = proposing.reconcile().await;
+    assert_eq!(object["status"]["pullRequests"], Value::Null);
+    assert_eq!(proposing.pull(number).await["state"], "closed");
+    let comments = proposing.comments(number).await;
+    assert_eq!(comments.len(), 1, "{comments:?}");
+    assert!(
+        comments[0].starts_with("Not needed any more"),
+        "{comments:?}"
+    );
+    assert_eq!(proposing.forge.tip(&branch).await, None);
+    // It was not a person who closed it, so it can come back.
+    proposing.forge.commit("main", FILE, &moved).await;
+    proposing.reconcile().await;
+    let anew = proposing
+        .tracked("proposed anew", |pull| pull["state"] == "Open")
+        .await;
+    assert_ne!(anew["number"], tracked["number"]);
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_closed_is_skipped_until_they_say_otherwise_or_something_newer_comes() {
+    let mut proposing = Proposing::new("skip", json!({})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let first = tracked["number"].as_u64().expect("it has a number");
+    proposing.close(first, "closed").await;
+    let object = proposing.reconcile().await;
+    let (status, words) = Proposing::current(&object);
+    assert_eq!(status, "False");
+    let image = proposing.fleet.registry.image("app");
+    let owner = &proposing.forge.owner;
+    let expected =
+        format!("app #{first}: closed by {owner}, so `{image}:1.1.0` is skipped. hint: reopen it");
+    assert!(words.starts_with(&expected), "{words}");
+    assert_eq!(object["status"]["pullRequests"][0]["state"], "Skipped");
+    assert_eq!(
+        condition(&object, "Ready")["status"],
+        "True",
+        "a skip is no failure"
+    );
+
+    // Reopened, it goes on.
+    proposing.close(first, "open").await;
+    proposing.reconcile().await;
+    proposing
+        .tracked("open again", |pull| pull["state"] == "Open")
+        .await;
+
+    // Closed again, and lifted by the annotation.
+    proposing.close(first, "closed").await;
+    proposing.reconcile().await;
+    let annotations = json!({"image.highwater.dev/propose-again": first.to_string()});
+    let patch = json!({"metadata": {"annotations": annotations}});
+    proposing.fleet.patch(AUTOMATION, "app", patch).await;
+    let lifted = proposing
+        .tracked("proposed again", |pull| {
+            pull["state"] == "Open" && pull["number"] != first
+        })
+        .await;
+    let second = lifted["number"].as_u64().expect("it has a number");
+
+    // That one is closed too: something newer is proposed all the same.
+    proposing.close(second, "closed").await;
+    proposing.reconcile().await;
+    proposing
+        .tracked("skipped", |pull| pull["state"] == "Skipped")
+        .await;
+    let newer = proposing.proposed("1.2.0").await;
+    assert!(newer["number"].as_u64() > Some(second));
+    assert_eq!(proposing.pulls().await.len(), 3);
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_persons_commit_is_kept_and_said_and_a_new_automation_finds_its_pull_request() {
+    let mut proposing = Proposing::new("kept", json!({})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+
+    // Everything but the forge is lost.
+    proposing.fleet.kill();
+    proposing.fleet.delete(AUTOMATION, "app").await;
+    proposing.fleet.start_afresh(&[]);
+    proposing.fleet.gone(AUTOMATION, "app").await;
+    proposing.automation(json!({})).await;
+    let found = proposing
+        .tracked("found again", |pull| pull["state"] == "Open")
+        .await;
+    assert_eq!(
+        (&found["number"], &found["commit"]),
+        (&tracked["number"], &tracked["commit"])
+    );
+    assert_eq!(proposing.pulls().await.len(), 1);
+
+    let branch = proposing.branch();
+    let by_hand = proposing
+        .forge
+        .commit(&branch, "apps/notes.txt", "by a person\n")
+        .await;
+    proposing.forge.commit("main", "README.md", "moved\n").await;
+    proposing.fleet.publish("app", "1.2.0").await;
+    let kept = proposing
+        .tracked("kept", |pull| pull["state"] == "Kept")
+        .await;
+    let words = kept["message"].as_str().unwrap_or_default();
+    assert!(
+        words.starts_with(&format!(
+            "`{branch}` has a commit by {}",
+            proposing.forge.owner
+        )),
+        "{words}"
+    );
+    assert_eq!(proposing.forge.tip(&branch).await, Some(by_hand));
+    let image = proposing.fleet.registry.image("app");
+    let title = format!("Update {image} from 1.0.0 to 1.1.0");
+    assert_eq!(proposing.pull(number).await["title"], title);
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_merges_by_itself_when_the_checks_have_passed() {
+    let rule = json!({"autoMerge": {"when": "checksPass", "method": "squash"}});
+    let mut proposing = Proposing::new("checks", rule).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+    let branch = proposing.branch();
+    let head = proposing
+        .forge
+        .tip(&branch)
+        .await
+        .expect("the branch is there");
+    for (state, words) in [
+        (None, "no checks have reported anything"),
+        (
+            Some("pending"),
+            "merges by itself when its checks have passed",
+        ),
+        (
+            Some("failure"),
+            "does not merge by itself: checks have failed",
+        ),
+    ] {
+        if let Some(state) = state {
+            proposing.forge.status(&head, "build", state).await;
+        }
+        let object = proposing.reconcile().await;
+        let said = object["status"]["pullRequests"][0]["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        assert!(said.contains(words), "{state:?}: {said}");
+        assert_eq!(proposing.pull(number).await["state"], "open");
+    }
+    proposing.forge.status(&head, "build", "success").await;
+    proposing.reconcile().await;
+    assert_eq!(proposing.pull(number).await["merged"], true);
+    assert_eq!(proposing.forge.tip(&branch).await, None);
+    assert_eq!(
+        proposing.file("main", FILE).await,
+        proposing.fleet.deployment("app", "1.1.0")
+    );
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forge_that_refuses_is_quoted_without_the_login() {
+    let mut proposing = Proposing::new("refused", json!({"secretRef": {"name": "wrong"}})).await;
+    proposing.fleet.publish("app", "1.1.0").await;
+    let words = proposing
+        .fleet
+        .not_ready(AUTOMATION, "app", "PullRequestFailed")
+        .await;
+    assert!(words.contains("Gitea"), "{words}");
+    assert!(!proposing.fleet.log().contains("planted-secret"), "{words}");
+    let branch = proposing.branch();
+    assert_eq!(
+        proposing.forge.tip(&branch).await,
+        None,
+        "nothing is pushed that could not be proposed"
+    );
+    // The right login ends it.
+    let token = proposing.forge.token.clone();
+    proposing
+        .fleet
+        .apply("Secret", "wrong", json!({"stringData": {"token": token}}))
+        .await;
+    proposing.reconcile().await;
+    proposing
+        .tracked("open", |pull| pull["state"] == "Open")
+        .await;
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_of_the_forge_has_it_looked_at_at_once() {
+    let (fleet, url) = crate::webhooks::serving("hooked", &[]).await;
+    let mut proposing = Proposing::of(fleet, "hooked", json!({})).await;
+    let version = "image.toolkit.fluxcd.io/v1";
+    let automations = json!([{"apiVersion": version, "kind": AUTOMATION, "name": "app"}]);
+    let path = crate::webhooks::receiver(&proposing.fleet, "forge", "github", automations).await;
+    let hook = json!({"type": "gitea", "active": true, "events": ["pull_request"], "config": {
+        "url": format!("{url}{path}"), "content_type": "json", "secret": crate::webhooks::TOKEN,
+    }});
+    proposing.forge.request(Method::POST, "hooks", &hook).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+    // Every interval is an hour: nothing but the call tells that it was closed.
+    proposing.close(number, "closed").await;
+    proposing
+        .tracked("skipped", |pull| pull["state"] == "Skipped")
+        .await;
+    proposing.close(number, "open").await;
+    proposing
+        .tracked("open again", |pull| pull["state"] == "Open")
+        .await;
+    proposing.merge(number).await;
+    proposing
+        .fleet
+        .wait(AUTOMATION, "app", "it is merged", |object| {
+            object["status"]["pullRequests"].is_null()
+        })
+        .await;
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_body_tells_where_an_image_comes_from_and_what_changed_in_between() {
+    let mut proposing = Proposing::new(
+        "origin",
+        json!({"body": "For {{ .Policy }}.\n\n{{ .Body }}"}),
+    )
+    .await;
+    // The image is built from a repository on the same forge.
+    let (fleet, forge) = (&proposing.fleet, &proposing.forge);
+    let page = format!("{}/{}/{}", forge.server().url(), forge.owner, forge.name);
+    let from = forge.commit("main", "src/a.txt", "a\n").await;
+    let to = forge.commit("main", "src/b.txt", "b\n").await;
+    for (tag, revision) in [("1.0.0", &from), ("1.1.0", &to)] {
+        let labels = json!({
+            "org.opencontainers.image.source": format!("{page}.git"),
+            "org.opencontainers.image.revision": revision,
+        });
+        fleet.registry.push_labelled("app", tag, labels).await;
+    }
+    fleet.request("ImageRepository", "app").await;
+    let open = |pull: &Value| pull["state"] == "Open" && pull["number"].is_number();
+    let tracked = proposing.tracked("proposed", open).await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+    let pull = proposing.pull(number).await;
+    let body = pull["body"].as_str().unwrap_or_default();
+    println!("{body}");
+    let (short, page) = (&to[..12], &page);
+    for line in [
+        "For app.\n".to_owned(),
+        "\n- why: `1.1.0` is the highest version in `1.x` ".to_owned(),
+        format!("\n- source: [`{page}`]({page}) at `{to}`\n"),
+        format!("\n- changes: [`compare`]({page}/compare/{from}...{to})\n"),
+        format!("\n- [`{short}`]({page}/commit/{to}) `write src/b.txt` by "),
+    ] {
+        assert!(
+            format!("\n{body}").contains(&line),
+            "{line:?} is not in\n{body}"
+        );
+    }
+    proposing.fleet.assert_no_panic();
+}
+
+/// The objects of the example in a namespace of the fleet, with its servers; all but the Kustomization.
+async fn apply_example(fleet: &Fleet, forge: &GiteaRepository) {
+    let original = crate::examples::original("pull-requests");
+    let read = |file: &str| {
+        let text = std::fs::read_to_string(original.join(file)).expect("it is there");
+        text.replace("flux-system", &fleet.namespace)
+            .replace("registry.example.com", fleet.registry.address())
+            .replace("https://git.example.com/acme/fleet.git", &forge.git_url())
+    };
+    for file in [
+        "apps/kustomization.yaml",
+        "apps/shop.yaml",
+        "apps/cache.yaml",
+    ] {
+        forge.commit("main", file, &read(file)).await;
+    }
+    let login = json!({"stringData": {"username": forge.owner, "password": forge.token}});
+    fleet.apply("Secret", "fleet-login", login).await;
+    for file in ["fleet.yaml", "images.yaml", "updates.yaml"] {
+        for document in read(&format!("clusters/demo/{file}")).split("---\n") {
+            let mut object: Value = serde_saphyr::from_str(document).expect("it is YAML");
+            let kind = object["kind"].as_str().unwrap_or_default().to_owned();
+            let name = object["metadata"]["name"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            match kind.as_str() {
+                "Kustomization" => continue,
+                "ImageRepository" => {
+                    object["spec"]["insecure"] = json!(true);
+                    object["spec"]["secretRef"] = json!({"name": "registry"});
+                }
+                _ => {}
+            }
+            fleet.apply(&kind, &name, object).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_proposes_a_bundle_together_and_the_rest_by_itself() {
+    let mut fleet = running("example").await;
+    let forge = gitea().repository("example").await;
+    for image in ["acme/web", "acme/worker", "acme/cache"] {
+        fleet.registry.push(image, "1.0.0", "1.0.0").await;
+        fleet.registry.push(image, "1.1.0", "1.1.0").await;
+    }
+    apply_example(&fleet, &forge).await;
+    let object = fleet
+        .wait(AUTOMATION, "apps", "both are open", |object| {
+            let all = object["status"]["pullRequests"].as_array();
+            let whole = |pull: &Value| {
+                let images = pull["images"].as_object().map_or(0, serde_json::Map::len);
+                pull["state"] == "Open" && images == if pull["group"] == "cache" { 1 } else { 2 }
+            };
+            all.is_some_and(|all| all.len() == 2 && all.iter().all(whole))
+        })
+        .await;
+    let pulls = &object["status"]["pullRequests"];
+    for (pull, (group, title)) in pulls.as_array().into_iter().flatten().zip([
+        ("bundle_shop", "Update the shop"),
+        ("cache", "Update cache"),
+    ]) {
+        assert_eq!(pull["group"], group);
+        let path = format!("pulls/{}", pull["number"]);
+        let found = forge.request(Method::GET, &path, &Value::Null).await;
+        assert_eq!(
+            (&found["title"], &found["labels"][0]["name"]),
+            (&json!(title), &json!("images"))
+        );
+        let body = found["body"].as_str().unwrap_or_default();
+        println!("--- {title}\n{body}");
+        let images = if group == "cache" { 1 } else { 2 };
+        assert_eq!(body.matches("\nUpdates `").count() + 1, images, "{body}");
+    }
+    fleet.assert_no_panic();
+}
