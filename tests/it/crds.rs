@@ -955,12 +955,53 @@ fn receiver_rules() -> Vec<(&'static str, Value, &'static str)> {
     ]
 }
 
+/// The same for pull requests.
+fn proposal_rules() -> Vec<(&'static str, Value, &'static str)> {
+    let git = |push: Value, pull_request: Value| {
+        let commit = json!({"author": {"email": "bot@example.com"}});
+        json!({"git": {"commit": commit, "push": push, "pullRequest": pull_request}})
+    };
+    let branches = "push.branch and push.refspec cannot be set together with pullRequest";
+    let after = "autoMerge.after is needed with autoMerge.when 'after'";
+    [
+        (git(json!({}), json!({"provider": "gitea"})), ""),
+        (git(json!({"options": {"a": "b"}}), json!({})), ""),
+        (git(json!({"branch": "updates"}), json!({})), branches),
+        (git(json!({"refspec": "a:b"}), json!({})), branches),
+        (
+            git(json!({}), json!({"provider": "sourceforge"})),
+            "spec.git.pullRequest.provider",
+        ),
+        (
+            git(json!({}), json!({"autoMerge": {"when": "after"}})),
+            after,
+        ),
+        (
+            git(
+                json!({}),
+                json!({"autoMerge": {"when": "after", "after": "24h"}}),
+            ),
+            "",
+        ),
+        (
+            git(json!({}), json!({"autoMerge": {"after": "soon"}})),
+            "spec.git.pullRequest.autoMerge.after",
+        ),
+    ]
+    .into_iter()
+    .map(|(changes, expected)| ("imageupdateautomation", changes, expected))
+    .collect()
+}
+
 #[tokio::test]
 async fn rules_over_several_fields_are_enforced_in_fluxs_words() {
     let plane = installed();
     let client = client(plane).await;
     let namespace = plane.namespace("crds-rules");
-    let rules = rules().into_iter().chain(choice_rules());
+    let rules = rules()
+        .into_iter()
+        .chain(choice_rules())
+        .chain(proposal_rules());
     for (kind, changes, expected) in rules.chain(receiver_rules()) {
         let mut object = json!({"spec": valid_sample(kind)["spec"]});
         for (field, value) in changes.as_object().unwrap() {
