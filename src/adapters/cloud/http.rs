@@ -78,7 +78,7 @@ pub(super) fn with_certificates(
     };
     let mut client = builder();
     if let Some(proxy) = proxy {
-        client = client.proxy(reqwest_proxy(proxy)?);
+        client = client.proxy(by_way_of(proxy)?);
     } else if is_loopback(at) {
         client = client.no_proxy();
     }

@@ -125,7 +125,6 @@ impl Executor<'_> {
             return Ok(());
         };
         let target = &self.job.target;
-        let target = &self.job.target;
         let message = self.job.message(&proposal.edits.report)?;
         let plan = CommitPlan {
             edits: proposal.edits.files.clone(),
