@@ -150,7 +150,10 @@ fn wrapped(bytes: &[u8]) -> Result<Wrapped, SshLoginError> {
     let first = lines
         .iter()
         .position(|line| line.starts_with("-----BEGIN "));
-    let lines = lines.split_off(first.ok_or(NO_KEY)?);
+    let mut lines = lines.split_off(first.ok_or(NO_KEY)?);
+    if let Some(last) = lines.iter().position(|line| line.starts_with("-----END ")) {
+        lines.truncate(last + 1);
+    }
     let old = lines.contains(&"Proc-Type: 4,ENCRYPTED");
     let spoken = lines
         .iter()
