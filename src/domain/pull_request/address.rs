@@ -336,77 +336,79 @@ mod tests {
         (found.kind, api, found.path)
     }
 
+    /// Hosts that are known: URL, kind, API, path.
+    const KNOWN: [(&str, ForgeKind, &str, &str); 11] = [
+        (
+            "https://github.com/acme/fleet.git",
+            GitHub,
+            "https://api.github.com",
+            "acme/fleet",
+        ),
+        (
+            "git@github.com:acme/fleet.git",
+            GitHub,
+            "https://api.github.com",
+            "acme/fleet",
+        ),
+        (
+            "ssh://git@ssh.github.com:443/acme/fleet",
+            GitHub,
+            "https://api.github.com",
+            "acme/fleet",
+        ),
+        (
+            "https://acme.ghe.com/acme/fleet",
+            GitHub,
+            "https://api.acme.ghe.com",
+            "acme/fleet",
+        ),
+        (
+            "https://gitlab.com/acme/ops/fleet",
+            GitLab,
+            "https://gitlab.com/api/v4",
+            "acme/ops/fleet",
+        ),
+        (
+            "https://codeberg.org/acme/fleet/",
+            Gitea,
+            "https://codeberg.org/api/v1",
+            "acme/fleet",
+        ),
+        (
+            "https://bot:secret@bitbucket.org/acme/fleet.git",
+            BitbucketCloud,
+            "https://api.bitbucket.org/2.0",
+            "acme/fleet",
+        ),
+        (
+            "https://acme@dev.azure.com/acme/My%20Shop/_git/fleet",
+            Azure,
+            "https://dev.azure.com",
+            "acme/My Shop/fleet",
+        ),
+        (
+            "https://dev.azure.com/acme/_git/fleet",
+            Azure,
+            "https://dev.azure.com",
+            "acme/fleet/fleet",
+        ),
+        (
+            "git@ssh.dev.azure.com:v3/acme/shop/fleet",
+            Azure,
+            "https://dev.azure.com",
+            "acme/shop/fleet",
+        ),
+        (
+            "https://acme.visualstudio.com/DefaultCollection/shop/_git/fleet",
+            Azure,
+            "https://dev.azure.com",
+            "acme/shop/fleet",
+        ),
+    ];
+
     #[test]
     fn a_host_that_is_known_needs_no_name() {
-        let cases = [
-            (
-                "https://github.com/acme/fleet.git",
-                GitHub,
-                "https://api.github.com",
-                "acme/fleet",
-            ),
-            (
-                "git@github.com:acme/fleet.git",
-                GitHub,
-                "https://api.github.com",
-                "acme/fleet",
-            ),
-            (
-                "ssh://git@ssh.github.com:443/acme/fleet",
-                GitHub,
-                "https://api.github.com",
-                "acme/fleet",
-            ),
-            (
-                "https://acme.ghe.com/acme/fleet",
-                GitHub,
-                "https://api.acme.ghe.com",
-                "acme/fleet",
-            ),
-            (
-                "https://gitlab.com/acme/ops/fleet",
-                GitLab,
-                "https://gitlab.com/api/v4",
-                "acme/ops/fleet",
-            ),
-            (
-                "https://codeberg.org/acme/fleet/",
-                Gitea,
-                "https://codeberg.org/api/v1",
-                "acme/fleet",
-            ),
-            (
-                "https://bot:secret@bitbucket.org/acme/fleet.git",
-                BitbucketCloud,
-                "https://api.bitbucket.org/2.0",
-                "acme/fleet",
-            ),
-            (
-                "https://acme@dev.azure.com/acme/My%20Shop/_git/fleet",
-                Azure,
-                "https://dev.azure.com",
-                "acme/My Shop/fleet",
-            ),
-            (
-                "https://dev.azure.com/acme/_git/fleet",
-                Azure,
-                "https://dev.azure.com",
-                "acme/fleet/fleet",
-            ),
-            (
-                "git@ssh.dev.azure.com:v3/acme/shop/fleet",
-                Azure,
-                "https://dev.azure.com",
-                "acme/shop/fleet",
-            ),
-            (
-                "https://acme.visualstudio.com/DefaultCollection/shop/_git/fleet",
-                Azure,
-                "https://dev.azure.com",
-                "acme/shop/fleet",
-            ),
-        ];
-        for (url, kind, api, path) in cases {
+        for (url, kind, api, path) in KNOWN {
             assert_eq!(
                 of(url, None, None),
                 (kind, api.to_owned(), path.to_owned()),
@@ -415,67 +417,69 @@ mod tests {
         }
     }
 
+    /// Other hosts: URL, kind, API as named, API, path.
+    const NAMED: [(&str, ForgeKind, Option<&str>, &str, &str); 8] = [
+        (
+            "https://git.acme.dev:8443/acme/fleet",
+            GitHub,
+            None,
+            "https://git.acme.dev:8443/api/v3",
+            "acme/fleet",
+        ),
+        (
+            "ssh://git@git.acme.dev:2222/a/b/fleet.git",
+            GitLab,
+            None,
+            "https://git.acme.dev/api/v4",
+            "a/b/fleet",
+        ),
+        (
+            "https://acme.dev/gitlab/a/b/fleet",
+            GitLab,
+            Some("https://acme.dev/gitlab/api/v4/"),
+            "https://acme.dev/gitlab/api/v4",
+            "a/b/fleet",
+        ),
+        (
+            "http://127.0.0.1:3000/acme/fleet.git",
+            Gitea,
+            None,
+            "http://127.0.0.1:3000/api/v1",
+            "acme/fleet",
+        ),
+        (
+            "https://acme.dev/gitea/acme/fleet",
+            Gitea,
+            None,
+            "https://acme.dev/gitea/api/v1",
+            "acme/fleet",
+        ),
+        (
+            "https://acme.dev/bb/scm/SHOP/fleet.git",
+            BitbucketDataCenter,
+            None,
+            "https://acme.dev/bb/rest",
+            "SHOP/fleet",
+        ),
+        (
+            "ssh://git@acme.dev:7999/~jane/fleet.git",
+            BitbucketDataCenter,
+            None,
+            "https://acme.dev/rest",
+            "~jane/fleet",
+        ),
+        (
+            "https://tfs.acme.dev/tfs/Main/shop/_git/fleet",
+            Azure,
+            None,
+            "https://tfs.acme.dev/tfs",
+            "Main/shop/fleet",
+        ),
+    ];
+
     #[test]
     fn another_host_is_what_it_is_named() {
-        let cases = [
-            (
-                "https://git.acme.dev:8443/acme/fleet",
-                GitHub,
-                None,
-                "https://git.acme.dev:8443/api/v3",
-                "acme/fleet",
-            ),
-            (
-                "ssh://git@git.acme.dev:2222/a/b/fleet.git",
-                GitLab,
-                None,
-                "https://git.acme.dev/api/v4",
-                "a/b/fleet",
-            ),
-            (
-                "https://acme.dev/gitlab/a/b/fleet",
-                GitLab,
-                Some("https://acme.dev/gitlab/api/v4/"),
-                "https://acme.dev/gitlab/api/v4",
-                "a/b/fleet",
-            ),
-            (
-                "http://127.0.0.1:3000/acme/fleet.git",
-                Gitea,
-                None,
-                "http://127.0.0.1:3000/api/v1",
-                "acme/fleet",
-            ),
-            (
-                "https://acme.dev/gitea/acme/fleet",
-                Gitea,
-                None,
-                "https://acme.dev/gitea/api/v1",
-                "acme/fleet",
-            ),
-            (
-                "https://acme.dev/bb/scm/SHOP/fleet.git",
-                BitbucketDataCenter,
-                None,
-                "https://acme.dev/bb/rest",
-                "SHOP/fleet",
-            ),
-            (
-                "ssh://git@acme.dev:7999/~jane/fleet.git",
-                BitbucketDataCenter,
-                None,
-                "https://acme.dev/rest",
-                "~jane/fleet",
-            ),
-            (
-                "https://tfs.acme.dev/tfs/Main/shop/_git/fleet",
-                Azure,
-                None,
-                "https://tfs.acme.dev/tfs",
-                "Main/shop/fleet",
-            ),
-        ];
-        for (url, kind, api, expected, path) in cases {
+        for (url, kind, api, expected, path) in NAMED {
             assert_eq!(
                 of(url, Some(kind), api),
                 (kind, expected.to_owned(), path.to_owned()),

@@ -39,7 +39,7 @@ pub(super) fn sentence(text: &str, longest: usize) -> String {
     let line = one_line(text);
     let line: String = line.chars().take(longest).collect();
     let parts: Vec<&str> = line.split('`').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         return code(&line, longest);
     }
     let plain = |letter: char| letter.is_alphanumeric() || " ,.;:()'-/%=".contains(letter);

@@ -206,53 +206,14 @@ impl Model {
                 let id = self.commit(branch, BOT, vec![base], &tag);
                 self.pushed.insert(id);
             }
-            Step::Create => {
-                let wanted = wanted.expect("it is wanted");
-                let head = self.branches[&wanted.branch].clone();
-                let same = |pull: &&&PullRequest| pull.head_branch == wanted.branch;
-                assert_eq!(
-                    self.open().iter().filter(same).count(),
-                    0,
-                    "a forge refuses a second one"
-                );
-                let number = self.pulls.len() as u64 + 1;
-                let body = self.marker(wanted, &head, at(self.now), None);
-                self.pulls.push(PullRequest {
-                    number,
-                    url: format!("https://forge/{number}"),
-                    state: PullState::Open,
-                    head_branch: wanted.branch.clone(),
-                    head_commit: Some(head),
-                    base_branch: wanted.base_branch.clone(),
-                    title: String::new(),
-                    body,
-                    labels: Vec::new(),
-                    draft: false,
-                    mergeable: Some(true),
-                    closed_by: None,
-                    created: at(self.now),
-                    closed: None,
-                    merge_commit: None,
-                });
-            }
+            Step::Create => self.create(wanted.expect("it is wanted")),
             Step::Edit { number, since, .. } => {
                 let wanted = wanted.expect("it is wanted");
                 let head = self.branches[&wanted.branch].clone();
                 let body = self.marker(wanted, &head, *since, None);
                 self.pull(*number).body = body;
             }
-            Step::Close { number, why, say } => {
-                if *say {
-                    self.comments.push(*number);
-                    let pull = self.pull(*number);
-                    if let Some(mut marker) = Marker::read(&pull.body) {
-                        marker.ended = Some(*why);
-                        pull.body = marker
-                            .write(crate::domain::pull_request::forge::ForgeKind::Gitea, 9000);
-                    }
-                }
-                self.pull(*number).state = PullState::Closed;
-            }
+            Step::Close { number, why, say } => self.close(*number, *why, *say),
             Step::Merge { number, head, .. } => self.merge(*number, head),
             Step::DeleteBranch { branch, head } => {
                 assert_eq!(
@@ -264,6 +225,48 @@ impl Model {
                 self.branches.remove(branch);
             }
         }
+    }
+
+    fn create(&mut self, wanted: &Wanted) {
+        let head = self.branches[&wanted.branch].clone();
+        let same = |pull: &&&PullRequest| pull.head_branch == wanted.branch;
+        assert_eq!(
+            self.open().iter().filter(same).count(),
+            0,
+            "a forge refuses a second one"
+        );
+        let number = self.pulls.len() as u64 + 1;
+        let body = self.marker(wanted, &head, at(self.now), None);
+        self.pulls.push(PullRequest {
+            number,
+            url: format!("https://forge/{number}"),
+            state: PullState::Open,
+            head_branch: wanted.branch.clone(),
+            head_commit: Some(head),
+            base_branch: wanted.base_branch.clone(),
+            title: String::new(),
+            body,
+            labels: Vec::new(),
+            draft: false,
+            mergeable: Some(true),
+            closed_by: None,
+            created: at(self.now),
+            closed: None,
+            merge_commit: None,
+        });
+    }
+
+    fn close(&mut self, number: u64, why: Ended, say: bool) {
+        if say {
+            self.comments.push(number);
+            let pull = self.pull(number);
+            if let Some(mut marker) = Marker::read(&pull.body) {
+                marker.ended = Some(why);
+                pull.body =
+                    marker.write(crate::domain::pull_request::forge::ForgeKind::Gitea, 9000);
+            }
+        }
+        self.pull(number).state = PullState::Closed;
     }
 
     fn made_by_us(&self, head: &str) -> bool {
@@ -307,6 +310,22 @@ impl Model {
         pull.merge_commit = Some(id);
     }
 
+    /// A person opens the newest closed one again, where a forge lets them.
+    fn reopen(&mut self) {
+        let newest = self
+            .pulls
+            .iter()
+            .rev()
+            .find(|pull| pull.state == PullState::Closed);
+        let newest = newest.map(|pull| (pull.number, pull.head_branch.clone()));
+        if let Some((number, branch)) = newest
+            && self.branches.contains_key(&branch)
+            && !self.open().iter().any(|pull| pull.head_branch == branch)
+        {
+            self.pull(number).state = PullState::Open;
+        }
+    }
+
     /// Something that others do.
     fn happens(&mut self, event: &Event) {
         let open = self
@@ -338,20 +357,7 @@ impl Model {
                     self.merge(number, &head);
                 }
             }
-            (Event::PersonReopens, _) => {
-                let newest = self
-                    .pulls
-                    .iter()
-                    .rev()
-                    .find(|pull| pull.state == PullState::Closed);
-                let newest = newest.map(|pull| (pull.number, pull.head_branch.clone()));
-                if let Some((number, branch)) = newest
-                    && self.branches.contains_key(&branch)
-                    && !self.open().iter().any(|pull| pull.head_branch == branch)
-                {
-                    self.pull(number).state = PullState::Open;
-                }
-            }
+            (Event::PersonReopens, _) => self.reopen(),
             (Event::PersonEditsTheBody(text), Some((number, _))) => {
                 self.pull(number).body = (*text).to_owned();
             }
