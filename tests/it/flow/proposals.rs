@@ -159,10 +159,8 @@ impl Proposing {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pull_request_is_opened_once_updated_in_place_and_cleaned_up_after_a_merge() {
-    let mut proposing = Proposing::new("propose", json!({"labels": ["images"]})).await;
-    let tracked = proposing.proposed("1.1.0").await;
+/// The pull request says what it should, and its branch alone has the change.
+async fn assert_opened(proposing: &Proposing, tracked: &Value) -> Value {
     let number = tracked["number"].as_u64().expect("it has a number");
     let (image, branch) = (proposing.fleet.registry.image("app"), proposing.branch());
     let pull = proposing.pull(number).await;
@@ -189,6 +187,16 @@ async fn a_pull_request_is_opened_once_updated_in_place_and_cleaned_up_after_a_m
         proposing.file(&branch, FILE).await,
         proposing.fleet.deployment("app", "1.1.0")
     );
+    pull
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_is_opened_once_updated_in_place_and_cleaned_up_after_a_merge() {
+    let mut proposing = Proposing::new("propose", json!({"labels": ["images"]})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+    let (image, branch) = (proposing.fleet.registry.image("app"), proposing.branch());
+    let pull = assert_opened(&proposing, &tracked).await;
 
     let object = proposing.reconcile().await;
     assert_eq!(message(&object), "1 pull request open");
