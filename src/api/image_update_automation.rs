@@ -52,6 +52,19 @@ words! {
 }
 
 words! {
+    /// What gets a commit of its own. Flux has no such field: there it is an automation.
+    CommitPer {
+        /// All changes of one automation.
+        #[default]
+        Automation = "automation",
+        /// The changes of each policy.
+        Policy = "policy",
+        /// The changes of all automations that are pushed together.
+        Push = "push",
+    }
+}
+
+words! {
     /// Who makes the commits. Flux has no such field: there it is the controller.
     CommitVia {
         /// The controller, which pushes them over Git.
@@ -174,6 +187,26 @@ pub struct CommitSpec {
     /// Further values for the template.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub message_template_values: BTreeMap<String, String>,
+    /// What gets a commit of its own; absent means `automation`. Not in Flux.
+    #[serde(default, skip_serializing_if = "CommitPer::is_default")]
+    pub per: CommitPer,
+    /// How long to wait for more changes before they are committed together; each further change
+    /// prolongs the wait. Absent means not to wait. Not in Flux.
+    #[schemars(regex(pattern = DURATION))]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub collect: Option<String>,
+    /// How long the first change waits at most; absent means ten times `collect`. Not in Flux.
+    #[schemars(regex(pattern = DURATION))]
+    #[serde(
+        default,
+        deserialize_with = "text",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub collect_at_most: Option<String>,
 }
 
 /// A person in Git.
@@ -275,6 +308,26 @@ pub struct ImageUpdateAutomationStatus {
     /// The value of the reconcile request that was handled last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_handled_reconcile_at: Option<String>,
+    /// Changes that wait for more to come. Not in Flux.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_changes: Option<PendingChanges>,
+}
+
+/// Changes that wait for more to come before they are committed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PendingChanges {
+    /// How many values would change.
+    pub count: i64,
+    /// What the policies concerned have selected, by their names.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub policies: BTreeMap<String, ImageReference>,
+    /// When the first change was seen.
+    pub since: Time,
+    /// When the last change was seen.
+    pub changed: Time,
+    /// When they are committed, unless more come before.
+    pub due: Time,
 }
 
 impl ImageUpdateAutomationSpec {

@@ -77,6 +77,8 @@ pub struct Settings {
     pub storage: PathBuf,
     /// The only namespace that is watched; all when `None`.
     pub namespace: Option<String>,
+    /// Flux's feature gates of Git.
+    pub git_gates: image_update::Gates,
     /// The labels that watched objects have.
     pub label_selector: String,
     /// The labels of Secrets and ConfigMaps whose changes count at once; nothing is watched when `None`.
@@ -157,16 +159,20 @@ fn loops(world: &World, git: GitCache, artifacts: ArtifactStore) -> Vec<Task> {
     }
     let (caches, queues) = (&world.caches, &world.queues);
     if settings.image_automation {
-        let updates = image_update::ImageUpdates {
-            shared: Arc::clone(&world.shared),
-            git: git.clone(),
-            caches: Arc::clone(caches),
-            queues: Arc::clone(queues),
-            signers: image_update::Signers::default(),
-            registry: Arc::clone(&world.registry),
-            no_cross_namespace_refs: settings.no_cross_namespace_refs,
-        };
-        loops.push(world.drive(updates, &caches.image_updates, &queues.image_updates));
+        let updates = image_update::ImageUpdates::new(
+            Arc::clone(&world.shared),
+            git.clone(),
+            Arc::clone(caches),
+            Arc::clone(queues),
+            Arc::clone(&world.registry),
+            image_update::Settings {
+                no_cross_namespace_refs: settings.no_cross_namespace_refs,
+                concurrent: settings.concurrent,
+                gates: settings.git_gates,
+            },
+        );
+        let (cache, queue) = (&caches.image_updates, &queues.image_updates);
+        loops.push(world.drive_many(updates, cache, queue, image_update::AT_ONCE));
     }
     if settings.source {
         let sources = git_repository::GitRepositories {
@@ -296,12 +302,23 @@ impl World {
         cache: &Arc<Cache<C::Kind>>,
         queue: &Arc<Queue<ObjectKey>>,
     ) -> Task {
+        self.drive_many(controller, cache, queue, self.settings.concurrent)
+    }
+
+    /// As [`World::drive`], on this many objects at once at the most.
+    fn drive_many<C: driver::Controller>(
+        &self,
+        controller: C,
+        cache: &Arc<Cache<C::Kind>>,
+        queue: &Arc<Queue<ObjectKey>>,
+        at_once: usize,
+    ) -> Task {
         let driver = Driver::new(
             controller,
             Arc::clone(cache),
             Arc::clone(queue),
             Arc::clone(&self.shared),
         );
-        driver.run(self.settings.concurrent).boxed()
+        driver.run(at_once).boxed()
     }
 }

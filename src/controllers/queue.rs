@@ -87,6 +87,13 @@ impl<K: Clone + Eq + Hash + Ord> Queue<K> {
         }
     }
 
+    /// Whether `key` is due or worked on.
+    pub fn is_active(&self, key: &K) -> bool {
+        let state = self.lock();
+        let due = || state.when.get(key).is_some_and(|at| *at <= Instant::now());
+        state.running.contains_key(key) || due()
+    }
+
     /// How many keys wait, due or not.
     pub fn len(&self) -> usize {
         self.lock().when.len()
@@ -188,6 +195,19 @@ mod tests {
         queue.done(&"key", Some(now + SECOND * 60));
         assert_eq!(queue.next().await, "key");
         assert!(now.elapsed() < SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_is_active_from_when_it_is_due_until_its_work_is_done() {
+        let queue = Queue::default();
+        queue.add("key", Instant::now() + SECOND);
+        assert!(!queue.is_active(&"key"));
+        tokio::time::advance(SECOND).await;
+        assert!(queue.is_active(&"key"));
+        assert_eq!(queue.next().await, "key");
+        assert!(queue.is_active(&"key") && !queue.is_active(&"other"));
+        queue.done(&"key", None);
+        assert!(!queue.is_active(&"key"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -159,6 +159,8 @@ pub mod reason {
     pub const VALIDATION_FAILED: &str = "ValidationFailed";
     pub const INVALID_CEL_EXPRESSION: &str = "InvalidCELExpression";
     pub const UNSUPPORTED_FIELD: &str = "UnsupportedField";
+    pub const COLLECTING: &str = "Collecting";
+    pub const COMMITS_BY_OTHERS: &str = "CommitsByOthers";
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! Invariant: one process owns the folder; inside it any number of threads may work, and two that
 //! fetch the same reference wait for each other instead of fetching twice.
 
+use super::beside::Beside;
 use super::error::GitError;
 use super::fetch;
 use super::http::Clients;
@@ -43,6 +44,8 @@ pub(super) struct Shared {
     ssh: Ssh,
     pub(super) branches: NamedLocks,
     fetches: NamedLocks,
+    /// What branches have beside each other, by their heads.
+    pub(super) besides: Mutex<HashMap<(CommitId, CommitId), Arc<Beside>>>,
 }
 
 /// The cache of one repository.
@@ -111,6 +114,7 @@ impl GitCache {
             ssh: Ssh::new(algorithms),
             branches: NamedLocks::default(),
             fetches: NamedLocks::default(),
+            besides: Mutex::default(),
         })))
     }
 
@@ -364,7 +368,7 @@ fn describe(generation: &Arc<Generation>, found: Resolved) -> Result<Fetched, Gi
     })
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -158,6 +158,7 @@ fn store(new: &mut Unpushed, kind: Kind, bytes: Vec<u8>) -> ObjectId {
     let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, &bytes);
     // Hashing bytes in memory fails only when a collision attack on SHA-1 is detected.
     let id = id.unwrap_or_else(|_| ObjectId::null(gix::hash::Kind::Sha1));
+    let bytes = bytes.into();
     new.insert(id, NewObject { kind, bytes });
     id
 }

@@ -14,8 +14,12 @@ use gix::protocol::Handshake;
 use gix::protocol::fetch::negotiate::one_round::State;
 use gix::protocol::fetch::negotiate::{Action, Round};
 use gix::protocol::fetch::{Arguments, Context, Negotiate, Options, Response, Shallow, Tags};
+use gix::protocol::transport::Protocol;
+use std::collections::HashSet;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::num::NonZeroU32;
+use std::path::Path;
 
 /// Wants one commit and announces what is known, in a single round.
 struct OneRound {
@@ -67,7 +71,12 @@ pub(super) fn complete(
     if generation.known().contains(&commit) {
         return learn(generation, commit);
     }
-    let got = download(session, handshake, generation, remote, commit, true);
+    let depth = if remote.whole_history {
+        Depth::All
+    } else {
+        Depth::One
+    };
+    let got = download(session, handshake, generation, remote, commit, &depth);
     if let Err(GitError::Protocol { reason, .. }) = &got
         && reason.contains("not our ref")
         && let CheckoutRef::Commit { branch, .. } = checkout
@@ -80,7 +89,7 @@ pub(super) fn complete(
             },
         });
     }
-    got?;
+    got.map(|_| ())?;
     if !is_commit(generation, commit) {
         return Err(GitError::NotACommit {
             url: remote.url().clone(),
@@ -128,7 +137,63 @@ pub(super) fn history(
     remote: &Remote,
     commit: CommitId,
 ) -> Result<(), GitError> {
-    download(session, handshake, generation, remote, commit, false)
+    download(session, handshake, generation, remote, commit, &Depth::All).map(|_| ())
+}
+
+/// Whether a server can leave out the history of a reference.
+pub(super) fn can_leave_out(handshake: &Handshake) -> bool {
+    let capabilities = &handshake.capabilities;
+    match handshake.server_protocol_version {
+        Protocol::V2 => capabilities
+            .capability("fetch")
+            .and_then(|fetch| fetch.supports("shallow"))
+            .unwrap_or(false),
+        _ => capabilities.contains("deepen-not"),
+    }
+}
+
+/// Fetches the commits of `tip` without those that the reference `name` has. The commits returned are
+/// those whose parents were left out; among them may be others of the cache.
+pub(super) fn without(
+    session: &mut Session,
+    handshake: &mut Handshake,
+    generation: &Generation,
+    remote: &Remote,
+    (tip, name): (CommitId, &str),
+) -> Result<HashSet<CommitId>, GitError> {
+    let depth = Depth::Without(name.to_owned());
+    download(session, handshake, generation, remote, tip, &depth)
+}
+
+/// How much history a fetch brings.
+enum Depth {
+    /// One commit.
+    One,
+    /// All of it.
+    All,
+    /// What the reference of this name has not.
+    Without(String),
+}
+
+impl Depth {
+    fn shallow(&self, remote: &Remote) -> Result<Shallow, GitError> {
+        Ok(match self {
+            Self::One => Shallow::DepthAtRemote(NonZeroU32::MIN),
+            Self::All => Shallow::NoChange,
+            Self::Without(name) => {
+                let name = gix::refs::PartialName::try_from(name.as_str()).map_err(|error| {
+                    GitError::Configuration {
+                        url: remote.url().clone(),
+                        reason: format!("`{name}` is no reference: {error}"),
+                    }
+                })?;
+                Shallow::Exclude {
+                    remote_refs: vec![name],
+                    since_cutoff: None,
+                }
+            }
+        })
+    }
 }
 
 fn learn(generation: &Generation, commit: CommitId) -> Result<(), GitError> {
@@ -157,29 +222,30 @@ fn download(
     generation: &Generation,
     remote: &Remote,
     commit: CommitId,
-    shallow: bool,
-) -> Result<(), GitError> {
+    depth: &Depth,
+) -> Result<HashSet<CommitId>, GitError> {
     let boundary = generation.boundary_file()?;
-    // For a whole history nothing is announced, so that the server leaves nothing out.
-    let known = if shallow {
+    // What is known is cut off behind its commits, unless all of the cache is whole. For a whole
+    // history nothing of the first kind is announced, so that the server leaves nothing out.
+    let cut_off = !matches!(depth, Depth::All);
+    let known = if cut_off || remote.whole_history {
         generation.known()
     } else {
         Vec::new()
     };
+    let shallow_file = boundary.path().join(if cut_off && !remote.whole_history {
+        "shallow"
+    } else {
+        "none"
+    });
+    let shallow = depth.shallow(remote)?;
     let mut negotiate = OneRound {
         want: object_id(commit),
         known: known.into_iter().map(object_id).collect(),
     };
-    let depth = if shallow {
-        Shallow::DepthAtRemote(NonZeroU32::MIN)
-    } else {
-        Shallow::NoChange
-    };
     let options = Options {
-        shallow_file: boundary
-            .path()
-            .join(if shallow { "shallow" } else { "none" }),
-        shallow: &depth,
+        shallow_file: shallow_file.clone(),
+        shallow: &shallow,
         tags: Tags::None,
         reject_shallow_remote: false,
     };
@@ -204,13 +270,18 @@ fn download(
         options,
     );
     match fetched {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(read_boundary(&shallow_file)),
         Err(_) if large => Err(GitError::TooLarge {
             url: remote.url().clone(),
             limit: remote.limit,
         }),
         Err(error) => Err(session.explain(&error)),
     }
+}
+
+fn read_boundary(file: &Path) -> HashSet<CommitId> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Fails when a pack is larger than accepted.

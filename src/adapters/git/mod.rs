@@ -13,6 +13,7 @@
 //! submodules of anything but remote bases, SHA-256 repositories.
 
 mod ancestry;
+mod beside;
 mod cache;
 mod candidates;
 mod commit;
@@ -33,6 +34,7 @@ mod session;
 mod signing;
 mod snapshot;
 mod ssh;
+mod stacking;
 mod store;
 mod transaction;
 
@@ -47,6 +49,7 @@ pub use refs::RemoteRef;
 pub use remote::{Auth, ClientCertificate, DEFAULT_TIMEOUT, Proxy, Remote};
 pub use remote_bases::{BuildRemotes, RemoteBases, RemoteLimits};
 pub use signing::{Signer, SigningKeyError};
-pub use snapshot::Snapshot;
+pub use snapshot::{About, Snapshot};
 pub use ssh::{KnownHostsError, SshAlgorithms, SshLogin, SshLoginError, UnknownAlgorithms};
+pub use stacking::{Foreign, Stacking};
 pub use transaction::{Transaction, TransactionError, TransactionOutcome};

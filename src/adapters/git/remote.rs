@@ -52,7 +52,7 @@ pub struct Proxy {
 }
 
 /// A remote repository and how to speak to it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Remote {
     url: Arc<SafeUrl>,
     ssh_user: String,
@@ -66,6 +66,7 @@ pub struct Remote {
     pub(super) proxy: Option<Proxy>,
     pub(super) timeout: Duration,
     pub(super) limit: u64,
+    pub(super) whole_history: bool,
 }
 
 impl Remote {
@@ -104,6 +105,7 @@ impl Remote {
             proxy: None,
             timeout: DEFAULT_TIMEOUT,
             limit: LIMIT,
+            whole_history: false,
         })
     }
 
@@ -182,6 +184,13 @@ impl Remote {
         self
     }
 
+    /// Fetches whole histories instead of single commits, into a cache of its own.
+    #[must_use]
+    pub fn with_whole_history(mut self, whole: bool) -> Self {
+        self.whole_history = whole;
+        self
+    }
+
     /// The login that stands in a URL.
     pub fn login_of(url: &url::Url) -> Auth {
         user_information(url)
@@ -225,7 +234,8 @@ impl Remote {
             Auth::Ssh(_) => ("ssh", self.ssh_user()),
         };
         let user = self.identity.as_deref().unwrap_or(user);
-        let mut text = format!("{}\n{kind}\n{user}", self.url.as_url());
+        let history = if self.whole_history { "\nwhole" } else { "" };
+        let mut text = format!("{}\n{kind}\n{user}{history}", self.url.as_url());
         if let Some(path) = &self.ssh_path {
             text += &format!("\n{path}");
         }

@@ -3,8 +3,10 @@
 //! Invariant: a snapshot never changes and keeps the generation it reads from alive. No worktree
 //! exists: reading a file reads one blob.
 
+use super::candidates::Candidate;
+use super::commit::Author;
 use super::error::GitError;
-use super::refs::object_id;
+use super::refs::{commit_id, object_id};
 use super::store::{Generation, Objects};
 use crate::domain::git_ref::CommitId;
 use crate::domain::tree::{self, EntryKind, FileTree, TreeEntry, TreeError};
@@ -26,7 +28,8 @@ const LINKS: usize = 40;
 #[derive(Clone, Debug)]
 pub(super) struct NewObject {
     pub(super) kind: Kind,
-    pub(super) bytes: Vec<u8>,
+    /// Shared, since every commit of a chain holds the objects of those before it.
+    pub(super) bytes: Arc<[u8]>,
 }
 
 /// The objects that are in no pack yet, by id.
@@ -74,12 +77,24 @@ impl Find for Reader<'_> {
     fn try_find<'b>(&self, id: &oid, buffer: &'b mut Vec<u8>) -> gix::Result<Option<Data<'b>>> {
         match self.unpushed.get(id) {
             Some(object) => {
-                object.bytes.clone_into(buffer);
+                buffer.clear();
+                buffer.extend_from_slice(&object.bytes);
                 Ok(Some(Data::new(buffer, object.kind, gix::hash::Kind::Sha1)))
             }
             None => Find::try_find(&**self.objects, id, buffer),
         }
     }
+}
+
+/// What a commit says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The commits it follows.
+    pub parents: Vec<CommitId>,
+    /// Its author.
+    pub author: Author,
+    /// Its message.
+    pub message: String,
 }
 
 /// What a path leads to.
@@ -115,6 +130,20 @@ impl Snapshot {
         self.commit
     }
 
+    /// Whether an object of the cache could not be read: what was made of these files may be wrong,
+    /// and the next fetch brings them anew.
+    pub fn is_damaged(&self) -> bool {
+        self.generation.is_damaged()
+    }
+
+    /// The bytes of a file that [`Snapshot::candidates`] found.
+    ///
+    /// # Errors
+    /// [`TreeError`] when it is too large or cannot be read.
+    pub fn content(&self, file: &Candidate) -> Result<Vec<u8>, TreeError> {
+        self.blob(&file.blob.0, &file.path)
+    }
+
     pub(super) fn reader(&self) -> Reader<'_> {
         Reader {
             objects: lock(&self.objects),
@@ -130,6 +159,17 @@ impl Snapshot {
 
     /// The first line of the commit's message, and its author as `Name <address>`.
     pub(super) fn description(&self) -> Result<(String, String), GitError> {
+        let about = self.about()?;
+        let subject = about.message.lines().next().unwrap_or_default().to_owned();
+        let Author { name, email } = about.author;
+        Ok((subject, format!("{name} <{email}>")))
+    }
+
+    /// What the commit says of itself.
+    ///
+    /// # Errors
+    /// [`GitError::Corrupt`] when it cannot be read.
+    pub fn about(&self) -> Result<About, GitError> {
         let mut buffer = Vec::new();
         let reader = self.reader();
         let broken = |error: &dyn fmt::Display| self.damaged("the commit", error);
@@ -137,9 +177,22 @@ impl Snapshot {
             .find_commit(&object_id(self.commit), &mut buffer)
             .map_err(|error| broken(&error))?;
         let author = commit.author().map_err(|error| broken(&error))?;
-        let subject = commit.message.to_string();
-        let subject = subject.lines().next().unwrap_or_default().to_owned();
-        Ok((subject, format!("{} <{}>", author.name, author.email)))
+        Ok(About {
+            parents: commit.parents().filter_map(|id| commit_id(&id)).collect(),
+            author: Author {
+                name: author.name.to_string(),
+                email: author.email.to_string(),
+            },
+            message: commit.message.to_string(),
+        })
+    }
+
+    /// Whether both commits have the same files, parents, author and message.
+    ///
+    /// # Errors
+    /// As [`Snapshot::about`].
+    pub fn is_alike(&self, other: &Snapshot) -> Result<bool, GitError> {
+        Ok(self.root == other.root && self.about()? == other.about()?)
     }
 
     /// The entries of a tree object as name, mode and id, in Git's order. Names that are no UTF-8

@@ -3,15 +3,18 @@
 //! Invariants: the edit is always made on the tip that the push replaces, so nobody's commit is
 //! lost; a shared branch is never force-pushed; two transactions of this process on one branch
 //! queue instead of racing. After a broken connection the remote is asked whether the push arrived,
-//! so nothing is done twice.
+//! so nothing is done twice. A push that replaces a branch names the head that it replaces, so it too
+//! overwrites only what was looked at.
 
-use super::cache::{Fetched, First, GitCache};
+use super::beside;
+use super::cache::GitCache;
 use super::commit::CommitPlan;
 use super::error::{GitError, PushError};
 use super::push::{Force, Push};
-use super::refs::Resolved;
+use super::refs::RemoteRef;
 use super::remote::Remote;
 use super::snapshot::Snapshot;
+use super::stacking::{Base, Foreign, Stacking};
 use crate::domain::git_ref::{CheckoutRef, CommitId, Revision};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -24,15 +27,17 @@ pub(super) const QUEUE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What is changed, and where it goes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Transaction<'a> {
     /// The repository.
     pub remote: &'a Remote,
     /// What the change starts from.
     pub checkout: &'a CheckoutRef,
     /// The branch the commit goes to, without `refs/heads/`. When it differs from the checkout
-    /// and exists, the change starts from its head instead.
+    /// and exists, the change starts from its head instead, unless `stacking` has it made anew.
     pub push_branch: &'a str,
+    /// What becomes of a push branch that fell behind the checkout.
+    pub stacking: Stacking<'a>,
     /// Push options by name; an empty value sends the name alone.
     pub options: &'a BTreeMap<String, String>,
     /// A refspec for a second push of the commit: `[+]<source>:<reference>`, or the full name of a
@@ -51,6 +56,8 @@ pub enum TransactionOutcome {
         head: CommitId,
         /// What the checkout reference means on the server.
         checkout: Revision,
+        /// Commits by others, for which a push branch that is behind is kept.
+        kept: Vec<Foreign>,
     },
     /// A commit was pushed.
     Pushed {
@@ -64,6 +71,10 @@ pub enum TransactionOutcome {
         checkout: Revision,
         /// How many attempts it took.
         attempts: u32,
+        /// Whether the push branch was made anew from the checkout.
+        rebuilt: bool,
+        /// Commits by others, for which a push branch that is behind is kept.
+        kept: Vec<Foreign>,
     },
 }
 
@@ -93,18 +104,20 @@ pub enum TransactionError<E> {
 enum Attempt {
     Done(TransactionOutcome),
     Lost,
+    /// The server does not let the branch be replaced.
+    Irreplaceable,
 }
 
-/// Where an attempt starts.
-struct Base {
-    fetched: Fetched,
-    expected: Option<CommitId>,
-    checkout: Revision,
+/// How a push ended, short of an error.
+enum Sent {
+    Arrived,
+    Lost,
+    Irreplaceable,
 }
 
 impl GitCache {
-    /// Runs a transaction. `edit` sees the files of the tip and says what to commit; it runs again
-    /// on the new tip after each lost race, so it has to be repeatable.
+    /// Runs a transaction of one commit. `edit` sees the files of the tip and says what to commit; it
+    /// runs again on the new tip after each lost race, so it has to be repeatable.
     ///
     /// # Errors
     /// [`TransactionError`]. After one of them the branch is as it was, except for
@@ -113,6 +126,24 @@ impl GitCache {
         &self,
         request: &Transaction<'_>,
         mut edit: impl FnMut(&Snapshot) -> Result<Option<CommitPlan>, E>,
+    ) -> Result<TransactionOutcome, TransactionError<E>> {
+        self.transaction_of_many(request, |tip| {
+            match edit(tip).map_err(TransactionError::Edit)? {
+                Some(plan) => Ok(tip.commit_on_top(&plan)?),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Runs a transaction of any number of commits in one push. `edit` makes them on top of the tip
+    /// and gives the last one; it runs again on the new tip after each lost race.
+    ///
+    /// # Errors
+    /// As [`GitCache::transaction`].
+    pub fn transaction_of_many<E>(
+        &self,
+        request: &Transaction<'_>,
+        mut edit: impl FnMut(&Snapshot) -> Result<Option<Snapshot>, TransactionError<E>>,
     ) -> Result<TransactionOutcome, TransactionError<E>> {
         let remote = request.remote;
         let key = format!("{}\n{}", remote.url().as_url(), request.push_branch);
@@ -125,9 +156,11 @@ impl GitCache {
                 after: QUEUE,
             })?;
         let attempts = request.attempts.max(1);
+        let mut request = *request;
         for number in 1..=attempts {
-            match self.attempt(request, number, &mut edit)? {
+            match self.attempt(&request, number, &mut edit)? {
                 Attempt::Done(outcome) => return Ok(outcome),
+                Attempt::Irreplaceable => request.stacking = Stacking::OnTop,
                 Attempt::Lost if number < attempts => std::thread::sleep(pause(number)),
                 Attempt::Lost => {}
             }
@@ -142,33 +175,53 @@ impl GitCache {
         &self,
         request: &Transaction<'_>,
         number: u32,
-        edit: &mut impl FnMut(&Snapshot) -> Result<Option<CommitPlan>, E>,
+        edit: &mut impl FnMut(&Snapshot) -> Result<Option<Snapshot>, TransactionError<E>>,
     ) -> Result<Attempt, TransactionError<E>> {
         if let Some(refspec) = request.also {
             also(request, refspec)?;
         }
         let base = self.base(request)?;
-        let tip = &base.fetched.snapshot;
-        let nothing = || {
-            Attempt::Done(TransactionOutcome::NothingToDo {
-                head: tip.commit(),
-                checkout: base.checkout.clone(),
-            })
-        };
-        let plan = match edit(tip) {
-            Ok(plan) => plan,
+        let tip = &base.start.snapshot;
+        let next = match edit(tip) {
+            Ok(next) => next,
             // The edit may have failed because an object could not be read.
-            Err(_) if tip.generation.is_damaged() && number < request.attempts => {
-                return Ok(Attempt::Lost);
-            }
-            Err(error) => return Err(TransactionError::Edit(error)),
+            Err(_) if tip.is_damaged() && number < request.attempts => return Ok(Attempt::Lost),
+            Err(error) => return Err(error),
         };
-        let Some(plan) = plan else {
-            return Ok(nothing());
+        let Some(next) = next.filter(|next| !base.is_there_already(next)) else {
+            self.catch_up(request, tip)
+                .map_err(TransactionError::Push)?;
+            return Ok(Attempt::Done(TransactionOutcome::NothingToDo {
+                head: tip.commit(),
+                checkout: base.checkout,
+                kept: base.kept,
+            }));
         };
-        let Some(next) = tip.commit_on_top(&plan)? else {
-            return Ok(nothing());
-        };
+        match self.push_first(request, &base, &next)? {
+            Sent::Arrived => {}
+            Sent::Lost => return Ok(Attempt::Lost),
+            Sent::Irreplaceable => return Ok(Attempt::Irreplaceable),
+        }
+        let rebuilt = base.replaced.is_some();
+        self.push_also(request, &next, rebuilt)
+            .map_err(TransactionError::Push)?;
+        Ok(Attempt::Done(TransactionOutcome::Pushed {
+            commit: next.commit(),
+            branch: request.push_branch.to_owned(),
+            parent: tip.commit(),
+            checkout: base.checkout.clone(),
+            attempts: number,
+            rebuilt,
+            kept: base.kept,
+        }))
+    }
+
+    fn push_first<E>(
+        &self,
+        request: &Transaction<'_>,
+        base: &Base,
+        next: &Snapshot,
+    ) -> Result<Sent, TransactionError<E>> {
         let reference = format!("refs/heads/{}", request.push_branch);
         let push = Push {
             reference: &reference,
@@ -176,65 +229,24 @@ impl GitCache {
             force: Force::Never,
             options: request.options,
         };
-        let done = || {
-            Attempt::Done(TransactionOutcome::Pushed {
-                commit: next.commit(),
-                branch: request.push_branch.to_owned(),
-                parent: tip.commit(),
-                checkout: base.checkout.clone(),
-                attempts: number,
-            })
-        };
-        match self.push(request.remote, &next, &push) {
-            Ok(_) => {}
-            Err(PushError::Raced { .. }) => return Ok(Attempt::Lost),
+        match self.push(request.remote, next, &push) {
+            Ok(_) => Ok(Sent::Arrived),
             Err(PushError::Unknown { reference, source }) => {
-                self.settle(request, &next, reference, source)?;
+                self.settle(request, next, reference, source)?;
+                Ok(Sent::Arrived)
             }
             // Servers word a lost race in many ways; the branch itself tells.
-            Err(error @ PushError::Rejected { .. }) => {
-                return if self.has_moved(request, base.expected) {
-                    Ok(Attempt::Lost)
-                } else {
-                    Err(TransactionError::Push(error))
-                };
+            Err(PushError::Rejected { .. } | PushError::Raced { .. })
+                if base.replaced.is_some() && !self.has_moved(request, base.expected) =>
+            {
+                Ok(Sent::Irreplaceable)
             }
-            Err(error) => return Err(TransactionError::Push(error)),
+            Err(PushError::Raced { .. }) => Ok(Sent::Lost),
+            Err(PushError::Rejected { .. }) if self.has_moved(request, base.expected) => {
+                Ok(Sent::Lost)
+            }
+            Err(error) => Err(TransactionError::Push(error)),
         }
-        self.push_also(request, &next)
-            .map_err(TransactionError::Push)?;
-        Ok(done())
-    }
-
-    /// Fetches the commit that the change starts from.
-    fn base(&self, request: &Transaction<'_>) -> Result<Base, GitError> {
-        let branch = CheckoutRef::Branch(request.push_branch.to_owned());
-        let same = request.checkout.full_name() == branch.full_name();
-        let wanted: Vec<&CheckoutRef> = if same {
-            vec![request.checkout]
-        } else {
-            vec![&branch, request.checkout]
-        };
-        let First {
-            at,
-            fetched,
-            meanings,
-        } = self.fetch_first(request.remote, &wanted)?;
-        let checkout = match meanings.into_iter().next_back().flatten() {
-            Some(Resolved { revision, .. }) => revision,
-            None => {
-                return Err(GitError::RefNotFound {
-                    url: request.remote.url().clone(),
-                    reference: request.checkout.to_string(),
-                });
-            }
-        };
-        let exists = same || at == 0;
-        Ok(Base {
-            expected: exists.then_some(fetched.commit),
-            fetched,
-            checkout,
-        })
     }
 
     fn has_moved(&self, request: &Transaction<'_>, expected: Option<CommitId>) -> bool {
@@ -261,18 +273,47 @@ impl GitCache {
         }
     }
 
+    /// Lets the branch of a refspec follow where an earlier push moved only the first reference: nothing
+    /// but commits of our own lies between the two.
+    fn catch_up(&self, request: &Transaction<'_>, head: &Snapshot) -> Result<(), PushError> {
+        let Some(refspec) = request.also else {
+            return Ok(());
+        };
+        let Also { reference, .. } = also(request, refspec)?;
+        if !reference.starts_with("refs/heads/") {
+            return Ok(());
+        }
+        let old = head_of(self.remote_refs(request.remote, reference)?, reference);
+        let Some(old) = old.filter(|old| *old != head.commit()) else {
+            return Ok(());
+        };
+        let between = beside::known(&head.generation, head.commit(), old);
+        if !between.is_some_and(|between| request.stacking.owns(&between.commits)) {
+            return Ok(());
+        }
+        let push = Push {
+            reference,
+            expected: Some(old),
+            force: Force::Never,
+            options: request.options,
+        };
+        self.push(request.remote, head, &push).map(|_| ())
+    }
+
     /// Lets a second reference point to the commit, when a refspec asks for it. Without a `+` it
-    /// moves only forward.
-    fn push_also(&self, request: &Transaction<'_>, next: &Snapshot) -> Result<(), PushError> {
+    /// moves only forward, unless the branch was made anew too.
+    fn push_also(
+        &self,
+        request: &Transaction<'_>,
+        next: &Snapshot,
+        rebuilt: bool,
+    ) -> Result<(), PushError> {
         let Some(refspec) = request.also else {
             return Ok(());
         };
         let Also { reference, force } = also(request, refspec)?;
-        let found = self.remote_refs(request.remote, reference)?;
-        let expected = found
-            .into_iter()
-            .find(|found| found.name == reference)
-            .map(|found| found.commit);
+        let force = if rebuilt { Force::Allowed } else { force };
+        let expected = head_of(self.remote_refs(request.remote, reference)?, reference);
         if let (Force::Never, Some(old)) = (force, expected)
             && !self.follows(request.remote, next.commit(), old)?
         {
@@ -290,6 +331,12 @@ impl GitCache {
         };
         self.push(request.remote, next, &push).map(|_| ())
     }
+}
+
+/// The head of a reference among those that were listed.
+fn head_of(found: Vec<RemoteRef>, reference: &str) -> Option<CommitId> {
+    let mut same = found.into_iter().filter(|found| found.name == reference);
+    same.next().map(|found| found.commit)
 }
 
 /// The reference that a refspec moves, and how.

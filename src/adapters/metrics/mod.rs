@@ -5,6 +5,7 @@
 
 mod pull_requests;
 mod registry;
+mod write_back;
 
 use crate::domain::cloud::LoginCounts;
 use crate::domain::object::ObjectKey;
@@ -19,6 +20,7 @@ use pull_requests::PullRequestMetrics;
 use registry::RegistryMetrics;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use write_back::WriteBack;
 
 /// The labels of Flux's reconcile histogram.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -118,8 +120,7 @@ pub struct Metrics {
     reconcile_duration: Family<ObjectLabels, Histogram>,
     reconcile_total: Family<ResultLabels, Counter>,
     scans: Family<OutcomeLabels, Counter>,
-    updates: Family<OutcomeLabels, Counter>,
-    pushes: Family<OutcomeLabels, Counter>,
+    write_back: WriteBack,
     applied: Family<OutcomeLabels, Counter>,
     registries: RegistryMetrics,
     logins: Logins,
@@ -141,8 +142,7 @@ impl Default for Metrics {
             reconcile_duration: reconcile_duration.clone(),
             reconcile_total: Family::default(),
             scans: Family::default(),
-            updates: Family::default(),
-            pushes: Family::default(),
+            write_back: WriteBack::default(),
             applied: Family::default(),
             registries: RegistryMetrics::default(),
             logins: Logins::default(),
@@ -165,16 +165,7 @@ impl Default for Metrics {
             "Scans of image repositories by result",
             metrics.scans.clone(),
         );
-        registry.register(
-            "highwater_updates",
-            "Rewrites of Git repositories by result",
-            metrics.updates.clone(),
-        );
-        registry.register(
-            "highwater_pushes",
-            "Pushes to Git repositories by result",
-            metrics.pushes.clone(),
-        );
+        metrics.write_back.register(&mut registry);
         registry.register(
             "highwater_applied_objects",
             "Objects applied or pruned, by action",
@@ -223,9 +214,12 @@ impl Metrics {
         self.scans.get_or_create(&OutcomeLabels { result }).inc();
     }
 
-    /// A rewrite ended. `result` is `changed`, `unchanged` or `error`.
+    /// A rewrite ended. `result` is `changed`, `unchanged`, `pending` or `error`.
     pub fn updated(&self, result: &'static str) {
-        self.updates.get_or_create(&OutcomeLabels { result }).inc();
+        self.write_back
+            .updates
+            .get_or_create(&OutcomeLabels { result })
+            .inc();
     }
 
     /// Something was done to a pull request: `opened`, `updated`, `rebuilt`, `closed` or `merged`.
@@ -233,9 +227,25 @@ impl Metrics {
         self.pull_requests.count(action);
     }
 
-    /// A push ended. `result` is `success` or `error`.
-    pub fn pushed(&self, result: &'static str) {
-        self.pushes.get_or_create(&OutcomeLabels { result }).inc();
+    /// Pushes ended. `result` is `success` or `error`. One push may hold commits of several automations.
+    pub fn pushed(&self, result: &'static str, count: u32) {
+        if count > 0 {
+            let pushes = self
+                .write_back
+                .pushes
+                .get_or_create(&OutcomeLabels { result });
+            pushes.inc_by(u64::from(count));
+        }
+    }
+
+    /// Races for a branch were lost, and run again.
+    pub fn raced(&self, count: u32) {
+        self.write_back.races.inc_by(u64::from(count));
+    }
+
+    /// Commits were pushed.
+    pub fn committed(&self, commits: usize) {
+        self.write_back.commits.inc_by(commits as u64);
     }
 
     /// Objects were written. `action` is `created`, `configured`, `unchanged` or `deleted`.

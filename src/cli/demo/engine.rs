@@ -8,7 +8,7 @@ use super::fleet;
 use super::selection::{Scanned, Selection};
 use super::workspace::Workspace;
 use crate::adapters::git::{Author, CommitPlan, Fetched, GitCache, GitError, Remote, Snapshot};
-use crate::adapters::git::{Transaction, TransactionError, TransactionOutcome};
+use crate::adapters::git::{Stacking, Transaction, TransactionError, TransactionOutcome};
 use crate::adapters::registry::{Access, RegistryClient, RegistryError};
 use crate::api::{ImagePolicy, ImageRepository, ImageUpdateAutomation};
 use crate::controllers::{image_policy, image_update};
@@ -274,6 +274,7 @@ fn update(
         remote,
         checkout: &checkout,
         push_branch: crate::adapters::git::embedded::BRANCH,
+        stacking: Stacking::OnTop,
         options: &BTreeMap::new(),
         also: None,
         attempts: 3,

@@ -81,8 +81,14 @@ pub(super) const IMAGE_UPDATE: Kind = Kind {
         let last_run = text(object, "/status/lastAutomationRunTime");
         vec![last_run, suspended(object), ready, message]
     },
-    wide_headings: &[],
-    wide_cells: nothing,
+    wide_headings: &["LAST COMMIT", "PUSHED", "PENDING", "DUE"],
+    wide_cells: |object| {
+        let commit = shorten(&text(object, "/status/lastPushCommit"));
+        let pushed = text(object, "/status/lastPushTime");
+        let pending = number(object, "/status/pendingChanges/count");
+        let due = text(object, "/status/pendingChanges/due");
+        vec![commit, pushed, pending, due]
+    },
 };
 
 /// GitRepository.

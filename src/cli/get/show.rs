@@ -184,7 +184,9 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::kinds::{GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, KUSTOMIZATION};
+    use super::super::kinds::{
+        GIT_REPOSITORY, IMAGE_POLICY, IMAGE_REPOSITORY, IMAGE_UPDATE, KUSTOMIZATION,
+    };
     use super::*;
     use serde_json::json;
 
@@ -276,6 +278,29 @@ mod tests {
         }
         .table(&KUSTOMIZATION, &[]);
         assert!(headings.trim_end().ends_with("MESSAGE"), "{headings}");
+    }
+
+    #[test]
+    fn a_wide_table_of_automations_shows_the_last_commit_and_what_waits() {
+        let wide = Layout {
+            wide: true,
+            headings: true,
+            ..PLAIN
+        };
+        let status = json!({
+            "conditions": ready("True", "ok"), "lastAutomationRunTime": "2026-01-02T03:04:05Z",
+            "lastPushCommit": "0123456789abcdef0123456789abcdef01234567", "lastPushTime": "2026-01-02T03:00:00Z",
+            "pendingChanges": {"count": 2, "due": "2026-01-02T03:04:35Z"}
+        });
+        let object = object(json!({"metadata": {"name": "app"}, "status": status}));
+        let table = wide.table(&IMAGE_UPDATE, &[object]);
+        let rows: Vec<Vec<&str>> = table
+            .lines()
+            .map(|line| line.split('\t').map(str::trim).skip(5).collect())
+            .collect();
+        assert_eq!(rows[0], ["LAST COMMIT", "PUSHED", "PENDING", "DUE"]);
+        let [pushed, due] = ["2026-01-02T03:00:00Z", "2026-01-02T03:04:35Z"];
+        assert_eq!(rows[1], ["01234567", pushed, "2", due]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use crate::adapters::issuer::GOOGLE_KEYS;
 use crate::adapters::telemetry::{Encoding, Level};
+use crate::controllers::image_update::Gates;
 use crate::domain::duration::parse_duration;
 use crate::domain::stage::CustomKinds;
 use clap::{ArgAction, Args};
@@ -170,6 +171,18 @@ impl Flags {
             .filter_map(|(_, value)| value.parse().ok())
             .next_back()
     }
+
+    /// Flux's feature gates of Git.
+    pub fn git_gates(&self) -> Gates {
+        let default = Gates::default();
+        let gate = |name, default| self.gate(name).unwrap_or(default);
+        Gates {
+            force_push_branch: gate("GitForcePushBranch", default.force_push_branch),
+            all_branch_references: gate("GitAllBranchReferences", default.all_branch_references),
+            shallow_clone: gate("GitShallowClone", default.shallow_clone),
+            sparse_checkout: gate("GitSparseCheckout", default.sparse_checkout),
+        }
+    }
 }
 
 /// An address that events can be posted to; empty for nobody.
@@ -232,7 +245,7 @@ without_effect! {
     kube_api_qps: "the API server's own priority and fairness limits requests",
     kube_api_burst: "the API server's own priority and fairness limits requests",
     concurrent_ssa: "four requests of one object's run are under way at once, which is Flux's default",
-    feature_gates: "of Flux's gates only ObjectLevelWorkloadIdentity, DisableConfigWatchers and StrictPostBuildSubstitutions are gates here; what differs from Flux's defaults is in the README",
+    feature_gates: "of Flux's gates only ObjectLevelWorkloadIdentity, DisableConfigWatchers, StrictPostBuildSubstitutions and the four of Git are gates here; what differs from Flux's defaults is in the README",
     gc_interval: "tags are kept in memory",
     storage_value_log_file_size: "tags are kept in memory",
     storage_compression_threshold: "tags are kept in memory",
@@ -305,6 +318,25 @@ mod tests {
         let flags = parse(&["--feature-gates=A=false, ObjectLevelWorkloadIdentity=true,A=true"]);
         assert_eq!(flags.gate("ObjectLevelWorkloadIdentity"), Some(true));
         assert_eq!((flags.gate("A"), flags.gate("B")), (Some(true), None));
+    }
+
+    #[test]
+    fn the_gates_of_git_have_fluxs_names_and_defaults() {
+        let flux = Gates {
+            force_push_branch: true,
+            all_branch_references: true,
+            shallow_clone: true,
+            sparse_checkout: false,
+        };
+        assert_eq!(parse(&[]).git_gates(), flux);
+        let other = "--feature-gates=GitForcePushBranch=false,GitAllBranchReferences=false,GitShallowClone=false,GitSparseCheckout=true";
+        let opposite = Gates {
+            force_push_branch: false,
+            all_branch_references: false,
+            shallow_clone: false,
+            sparse_checkout: true,
+        };
+        assert_eq!(parse(&[other]).git_gates(), opposite);
     }
 
     #[test]

@@ -236,6 +236,7 @@ fn settings(flags: &Flags) -> Result<Settings, Failure> {
         registries: registries::settings(flags)?,
         storage: flags.storage_path.clone(),
         namespace: (!flags.watch_all_namespaces).then(|| flags.runtime_namespace.clone()),
+        git_gates: flags.git_gates(),
         label_selector: flags.watch_label_selector.clone(),
         configuration_selector: (flags.gate("DisableConfigWatchers") != Some(true))
             .then(|| flags.watch_configs_label_selector.clone()),

@@ -1,19 +1,18 @@
 //! What an automation does, and what to say of it. Pure.
 
-use super::execute::{Done, EditError, JobError};
+use super::Gates;
+use super::collect::Collect;
+use super::execute::{EditError, JobError};
 use super::fetch::Source;
-use crate::adapters::cluster::events::Told;
 use crate::adapters::git::{Signer, TransactionError};
 use crate::api::ImageUpdateAutomation;
 use crate::api::common::{ImageReference, Time};
 use crate::api::image_update_automation::{
-    CommitVia, GitSpec, ImageUpdateAutomationStatus, UpdateSourceKind, UpdateStrategyName,
+    CommitPer, CommitVia, GitSpec, ImageUpdateAutomationStatus, UpdateSourceKind,
+    UpdateStrategyName,
 };
 use crate::controllers::git_remote::reference;
-use crate::controllers::report::Report;
-use crate::domain::change::ChangeReport;
-use crate::domain::conditions::Statement;
-use crate::domain::git_ref::{CheckoutRef, check_branch_name};
+use crate::domain::git_ref::{CheckoutRef, CommitId, Revision, check_branch_name};
 use crate::domain::image::ImageRef;
 use crate::domain::marker::PolicyKey;
 use crate::domain::message::MessageTemplateError;
@@ -21,13 +20,8 @@ use crate::domain::outcome::{Outcome, reason};
 use crate::domain::rewrite::Selections;
 use crate::domain::tree;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// Our own condition: whether every marker that was found took effect.
-const MARKERS_APPLIED: &str = "MarkersApplied";
-/// How many problems the condition names.
-const SHOWN_PROBLEMS: usize = 20;
 
 /// Where and as whom an automation writes.
 #[derive(Clone, Debug)]
@@ -47,6 +41,16 @@ pub(super) struct Target {
     pub(super) message_template: Option<String>,
     pub(super) message_values: BTreeMap<String, String>,
     pub(super) interval: Duration,
+    /// What gets a commit of its own.
+    pub(super) per: CommitPer,
+    /// How changes wait for more to come, if they do.
+    pub(super) collect: Option<Collect>,
+    pub(super) gates: Gates,
+    /// The mail addresses of all automations of the repository: their commits can be made again.
+    pub(super) own_authors: BTreeSet<String>,
+    /// The commit that was looked at when the policies still had selected other images: what was
+    /// pushed after it may not have been told of.
+    pub(super) told_until: Option<CommitId>,
 }
 
 /// Reads the specification.
@@ -77,28 +81,21 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         .map_err(|error| invalid(error.to_string()))?;
     let push = git.push.clone().unwrap_or_default();
     let push_branch = push_branch(push.branch, &checkout)?;
-    let path = tree::join(
-        "",
-        spec.update
-            .path
-            .as_deref()
-            .unwrap_or_default()
-            .trim_start_matches('/'),
-    )
-    .map_err(|error| {
-        Outcome::failed(
-            reason::UPDATE_FAILED,
-            format!("`spec.update.path`: {error}"),
-        )
-    })?;
+    let path = update_path(spec.update.path.as_deref())?;
+    let author = &git.commit.author;
+    let collect = Collect::read(&git.commit, object.status.pending_changes.clone())
+        .map_err(|error| invalid(error.to_string()))?;
+    if let CommitPer::Other(word) = &git.commit.per {
+        return Err(invalid(format!("`spec.git.commit.per` cannot be `{word}`")));
+    }
     Ok(Target {
         checkout,
         push_branch,
         push_options: push.options,
         refspec: push.refspec,
         path,
-        author_name: git.commit.author.name.clone().unwrap_or_default(),
-        author_email: git.commit.author.email.clone(),
+        author_name: author.name.clone().unwrap_or_default(),
+        author_email: author.email.clone(),
         signer: None,
         by_github: by_github(git)?,
         message_template: git.commit.message_template.clone(),
@@ -106,6 +103,20 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         interval: spec
             .interval()
             .map_err(|error| invalid(error.to_string()))?,
+        per: git.commit.per.clone(),
+        collect,
+        gates: Gates::default(),
+        own_authors: BTreeSet::from([author.email.clone()]),
+        told_until: None,
+    })
+}
+
+/// `spec.update.path` from the root of the repository on.
+fn update_path(written: Option<&str>) -> Result<String, Outcome> {
+    let written = written.unwrap_or_default().trim_start_matches('/');
+    tree::join("", written).map_err(|error| {
+        let words = format!("`spec.update.path`: {error}");
+        Outcome::failed(reason::UPDATE_FAILED, words)
     })
 }
 
@@ -128,6 +139,7 @@ fn by_github(git: &GitSpec) -> Result<bool, Outcome> {
     }
     let others = [
         ("spec.git.commit.signingKey", commit.signing_key.is_some()),
+        ("spec.git.commit.per", commit.per != CommitPer::Automation),
         ("spec.git.push.refspec", push.refspec.is_some()),
         ("spec.git.push.options", !push.options.is_empty()),
     ];
@@ -181,10 +193,24 @@ pub(super) fn unchanged_since(
     let same_policies = status.observed_policies == *policies;
     let same_branch = target.checkout.branch() == Some(target.push_branch.as_str());
     let same_spec = status.observed_generation == object.metadata.generation.unwrap_or_default();
-    let askable = matches!(target.checkout, CheckoutRef::Branch(_));
+    let askable = matches!(
+        target.checkout,
+        CheckoutRef::Branch(_) | CheckoutRef::Name(_)
+    );
     (same_policies && same_branch && same_spec && askable && target.refspec.is_none())
         .then(|| status.observed_source_revision.clone())
         .flatten()
+}
+
+/// The commit that was looked at last, if the policies have selected something else since.
+pub(super) fn told_until(
+    object: &ImageUpdateAutomation,
+    policies: &BTreeMap<String, ImageReference>,
+) -> Option<CommitId> {
+    let status = &object.status;
+    let seen = status.observed_source_revision.as_deref()?;
+    let seen: Revision = seen.parse().ok()?;
+    (status.observed_policies != *policies).then_some(seen.commit)
 }
 
 /// The status of a run that began.
@@ -200,14 +226,23 @@ pub(super) fn started(
 
 /// What to say of a run that failed.
 pub(super) fn failure(error: &JobError) -> Outcome {
-    match error {
-        JobError::Transaction(TransactionError::Edit(EditError::Tree(error))) => {
+    let cause = match error {
+        JobError::Transaction(cause) => cause,
+        JobError::Remote(error) => {
+            return Outcome::failed_because(reason::GIT_OPERATION_FAILED, error);
+        }
+        JobError::GitHub(_) => {
+            return Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error);
+        }
+    };
+    match &**cause {
+        TransactionError::Edit(EditError::Tree(error)) => {
             Outcome::failed_because(reason::UPDATE_FAILED, error)
         }
-        JobError::Transaction(TransactionError::Edit(EditError::Git(error))) => {
+        TransactionError::Edit(EditError::Git(error)) => {
             Outcome::failed_because(reason::UPDATE_FAILED, error)
         }
-        JobError::Transaction(TransactionError::Edit(EditError::Message(error))) => match error {
+        TransactionError::Edit(EditError::Message(error)) => match error {
             MessageTemplateError::Removed { .. } => {
                 Outcome::stalled(reason::REMOVED_TEMPLATE_FIELD, error.to_string())
             }
@@ -216,113 +251,26 @@ pub(super) fn failure(error: &JobError) -> Outcome {
                 format!("failed to update source: {other}"),
             ),
         },
-        JobError::GitHub(_) => Outcome::stalled(reason::INVALID_SOURCE_CONFIGURATION, error),
         other => Outcome::failed_because(reason::GIT_OPERATION_FAILED, other),
     }
 }
 
-/// The report of a run that succeeded.
-pub(super) fn report(
-    object: &ImageUpdateAutomation,
-    target: &Target,
-    policies: &BTreeMap<String, ImageReference>,
-    done: Done,
-    now: Timestamp,
-) -> Report<ImageUpdateAutomationStatus> {
-    let mut status = started(object, now);
-    status.observed_policies = policies.clone();
-    let outcome = Outcome::Ready {
-        reason: reason::SUCCEEDED,
-        message: "repository up-to-date".to_owned(),
-        next: Some(target.interval),
-    };
-    let (revision, changes, told) = match done {
-        Done::NotMoved { revision } => (revision, None, None),
-        Done::NothingToDo { revision, report } => (revision, Some(report), None),
-        Done::Pushed {
-            commit,
-            branch,
-            revision,
-            message,
-            report,
-        } => {
-            status.last_push_commit = Some(commit.to_string());
-            status.last_push_time = Some(Time(now));
-            let also = target
-                .refspec
-                .as_ref()
-                .map(|refspec| format!(" and refspecs '{refspec}'"))
-                .unwrap_or_default();
-            let short = &commit.to_string()[..7];
-            let words = format!("pushed commit '{short}' to branch '{branch}'{also}\n{message}");
-            (revision, Some(report), Some(event(words)))
-        }
-    };
-    status.observed_source_revision = Some(revision);
-    let markers = changes.as_ref().map(markers_applied);
-    let mut report = Report::new(status, outcome);
-    report.told.extend(told);
-    report.further.extend(markers);
-    report
-}
-
-fn event(message: String) -> Told {
-    Told {
-        warning: false,
-        reason: reason::SUCCEEDED.to_owned(),
-        message,
-        metadata: Default::default(),
-    }
-}
-
-/// Says of every marker that did nothing why it did nothing.
-pub(super) fn markers_applied(report: &ChangeReport) -> Statement {
-    // A repository that several namespaces share has markers of all of them: those are not ours to judge.
-    let own = || {
-        report
-            .problems
-            .iter()
-            .filter(|problem| !problem.kind.is_foreign())
-    };
-    let problems: Vec<String> = own()
-        .take(SHOWN_PROBLEMS)
-        .map(ToString::to_string)
-        .collect();
-    let left = own().count().saturating_sub(SHOWN_PROBLEMS);
-    let (status, reason, message) = match problems.is_empty() {
-        true => (
-            true,
-            reason::SUCCEEDED,
-            "every marker has its value".to_owned(),
-        ),
-        false if left == 0 => (false, reason::UPDATE_FAILED, problems.join("\n")),
-        false => (
-            false,
-            reason::UPDATE_FAILED,
-            format!("{}\nand {left} more", problems.join("\n")),
-        ),
-    };
-    Statement {
-        kind: MARKERS_APPLIED,
-        status: Some(status),
-        reason,
-        message,
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use super::super::execute::Done;
+    use super::super::tell::report;
     use super::*;
     use crate::api::GitRepository;
     use crate::api::common::GitReference as WrittenReference;
     use crate::api::image_update_automation::{CommitSpec, CommitUser, PushSpec};
+    use crate::domain::change::ChangeReport;
     use crate::domain::message::MessageTemplate;
     use crate::domain::object::ObjectKey;
     use std::sync::Arc;
 
-    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+    pub(in super::super) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-    fn source(branch: Option<&str>) -> Source {
+    pub(in super::super) fn source(branch: Option<&str>) -> Source {
         let mut object = GitRepository::default();
         object.spec.reference = branch.map(|branch| WrittenReference {
             branch: Some(branch.to_owned()),
@@ -334,7 +282,7 @@ mod tests {
         }
     }
 
-    fn object(push: Option<PushSpec>) -> ImageUpdateAutomation {
+    pub(in super::super) fn object(push: Option<PushSpec>) -> ImageUpdateAutomation {
         let author = CommitUser {
             name: Some("bot".to_owned()),
             email: "bot@example.com".to_owned(),
@@ -354,7 +302,7 @@ mod tests {
         object
     }
 
-    fn policies(tag: &str) -> BTreeMap<String, ImageReference> {
+    pub(in super::super) fn policies(tag: &str) -> BTreeMap<String, ImageReference> {
         let image = ImageReference {
             name: "ghcr.io/acme/app".to_owned(),
             tag: tag.to_owned(),
@@ -363,18 +311,19 @@ mod tests {
         [("app".to_owned(), image)].into()
     }
 
-    fn pushed(target: &Target) -> Done {
+    pub(in super::super) fn pushed(target: &Target) -> Done {
         let commit = COMMIT.parse().expect("it is a commit id");
         Done::Pushed {
             commit,
-            branch: target.push_branch.clone(),
+            commits: vec![(commit, "Update app".to_owned())],
             revision: target.checkout.revision(commit).to_string(),
-            message: "Update app".to_owned(),
             report: ChangeReport::default(),
+            kept: Vec::new(),
+            found: false,
         }
     }
 
-    fn now() -> Timestamp {
+    pub(in super::super) fn now() -> Timestamp {
         Timestamp::from_second(1_000).expect("a small number is a time")
     }
 
@@ -402,23 +351,6 @@ mod tests {
                 .ok()
                 .as_deref(),
             Some("updates")
-        );
-    }
-
-    #[test]
-    fn a_push_is_told_in_the_words_of_flux() {
-        let object = object(None);
-        let target = target(&object, &source(Some("main"))).expect("it is whole");
-        let report = report(&object, &target, &policies("1.0.0"), pushed(&target), now());
-        assert_eq!(report.outcome.message(), "repository up-to-date");
-        assert_eq!(
-            report.told[0].message,
-            "pushed commit '0123456' to branch 'main'\nUpdate app"
-        );
-        assert_eq!(report.status.last_push_commit.as_deref(), Some(COMMIT));
-        assert_eq!(
-            report.status.observed_source_revision,
-            Some(format!("main@sha1:{COMMIT}"))
         );
     }
 
@@ -505,9 +437,7 @@ mod tests {
                 template.message(&automation, &ChangeReport::default(), &BTreeMap::new())
             });
             let error = error.expect_err("it is refused");
-            failure(&JobError::Transaction(TransactionError::Edit(
-                EditError::Message(error),
-            )))
+            failure(&TransactionError::Edit(EditError::Message(error)).into())
         };
         let stalled = failed("{{ .Updated.Images }}");
         assert!(
@@ -523,6 +453,35 @@ mod tests {
                     .starts_with("failed to update source: failed to run template from spec: "),
             "{retried:?}"
         );
+    }
+
+    #[test]
+    fn what_was_pushed_after_the_last_look_may_not_have_been_told_of() {
+        let mut object = object(None);
+        assert_eq!(
+            told_until(&object, &policies("1.0.0")),
+            None,
+            "nothing was looked at yet"
+        );
+        let target = target(&object, &source(Some("main"))).expect("it is whole");
+        object.status = report(&object, &target, &policies("1.0.0"), pushed(&target), now()).status;
+        assert_eq!(told_until(&object, &policies("1.0.0")), None);
+        let commit = COMMIT.parse().ok();
+        assert_eq!(told_until(&object, &policies("1.1.0")), commit);
+    }
+
+    #[test]
+    fn commits_per_something_else_and_waits_that_are_no_durations_are_refused() {
+        let refused = |change: fn(&mut CommitSpec)| {
+            let mut object = object(None);
+            change(&mut object.spec.git.as_mut().expect("it is there").commit);
+            let outcome = target(&object, &source(None)).expect_err("it is refused");
+            assert_eq!(outcome.reason(), reason::INVALID_SOURCE_CONFIGURATION);
+            outcome.message().to_owned()
+        };
+        let words = refused(|commit| commit.per = CommitPer::Other("file".to_owned()));
+        assert_eq!(words, "`spec.git.commit.per` cannot be `file`");
+        refused(|commit| commit.collect = Some("soon".to_owned()));
     }
 
     #[test]

@@ -122,3 +122,38 @@ async fn a_kustomization_can_do_no_more_than_its_service_account() {
     fleet.gone("Kustomization", "app").await;
     fleet.gone("ConfigMap", "settings").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kustomization_that_names_no_account_applies_as_the_default_one() {
+    let mut fleet = fleet("default-account").await;
+    fleet.start(&[EAGER[0], EAGER[1], "--default-service-account=nobody"]);
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\n";
+    fleet.commit("Add settings", &[("maps/settings.yaml", map)]);
+    fleet
+        .apply("GitRepository", "app", fleet.git_repository())
+        .await;
+    for account in ["nobody", "applier"] {
+        fleet.apply("ServiceAccount", account, json!({})).await;
+    }
+    let content = fleet.kustomization("app", "maps");
+    fleet.apply("Kustomization", "app", content).await;
+    let account = format!("system:serviceaccount:{}:nobody", fleet.namespace);
+    fleet
+        .not_ready_because("Kustomization", "app", "ReconciliationFailed", &account)
+        .await;
+    assert!(fleet.get("ConfigMap", "settings").await.is_none());
+
+    // Who names another one applies as that.
+    let rules =
+        json!({"rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}]});
+    fleet.apply("Role", "applier", rules).await;
+    let binding = json!({
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "applier"},
+        "subjects": [{"kind": "ServiceAccount", "name": "applier", "namespace": fleet.namespace}],
+    });
+    fleet.apply("RoleBinding", "applier", binding).await;
+    let patch = json!({"spec": {"serviceAccountName": "applier"}});
+    fleet.patch("Kustomization", "app", patch).await;
+    fleet.ready("Kustomization", "app").await;
+    assert!(fleet.get("ConfigMap", "settings").await.is_some());
+}

@@ -105,6 +105,18 @@ async fn killed_between_push_and_status(folder: Folder) {
     restart(&mut fleet, folder);
     assert_landed_once(&mut fleet).await;
     assert_eq!(fleet.repository.head("main"), pushed);
+    // Nobody had told of the push; the restarted program finds it and does.
+    let automation = fleet.ready("ImageUpdateAutomation", "app").await;
+    assert_eq!(automation["status"]["lastPushCommit"], *pushed);
+    assert!(automation["status"]["lastPushTime"].is_string());
+    let events = fleet.list("Event").await;
+    let words = format!("pushed commit '{}' to branch 'main'", &pushed[..7]);
+    let tells = |event: &&Value| {
+        event["message"]
+            .as_str()
+            .is_some_and(|message| message.starts_with(&words))
+    };
+    assert_eq!(events.iter().filter(tells).count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,6 +7,7 @@
 mod bad_content;
 mod bad_registry;
 mod boundaries;
+mod branches;
 mod choices;
 mod cloud_logins;
 mod configuration;
@@ -29,6 +30,7 @@ mod secrecy;
 mod signing;
 mod specifications;
 mod telling;
+mod together;
 mod unreadable;
 mod variables;
 

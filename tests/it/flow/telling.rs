@@ -193,10 +193,13 @@ async fn metrics_and_probes_are_served_where_flux_has_them() {
         );
         assert!(text.contains(&series), "{series}\n{text}");
     }
-    assert!(
-        text.contains("highwater_pushes_total{result=\"success\"} 1"),
-        "{text}"
-    );
+    for series in [
+        "highwater_pushes_total{result=\"success\"} 1",
+        "highwater_commits_total 1",
+        "highwater_push_races_total 0",
+    ] {
+        assert!(text.contains(series), "{series}\n{text}");
+    }
 
     // The series of an object go with it.
     fleet.delete("Kustomization", "app").await;

@@ -200,3 +200,43 @@ fn overwrite_indexes(folder: &std::path::Path) {
         rewrite(&path, b"nonsense");
     }
 }
+
+#[test]
+fn a_whole_history_is_fetched_where_it_is_asked_for_and_then_only_what_is_new() {
+    let world = World::seeded(&[("a.yaml", "1\n")]);
+    let seed = world.origin.head("main");
+    world.origin.commit("main", "second", &[("a.yaml", "2\n")]);
+    let holds = |commit: &str| {
+        let folders = std::fs::read_dir(world.folder.path().join("cache")).expect("a folder");
+        let mut generations = folders
+            .map(|entry| entry.expect("an entry").path().join("1"))
+            .filter(|path| path.is_dir());
+        generations.any(|path| {
+            let arguments = ["cat-file", "-e", commit];
+            crate::support::git_http::try_git(&path, &arguments, b"")
+                .status
+                .success()
+        })
+    };
+    let main = branch("main");
+    world
+        .cache
+        .fetch(&world.file(), &main)
+        .expect("it is fetched");
+    assert!(!holds(&seed), "one commit is fetched and no more");
+    let server = world.serve(ServerAuth::Open);
+    let whole = remote(&server.url("fleet")).with_whole_history(true);
+    world.cache.fetch(&whole, &main).expect("it is fetched");
+    assert!(holds(&seed));
+    for line in ["third", "fourth"] {
+        let commit = world.origin.commit("main", line, &[("a.yaml", line)]);
+        let fetched = world.cache.fetch(&whole, &main).expect("it is fetched");
+        assert_eq!(fetched.commit, id(&commit));
+        assert_eq!(
+            fetched.snapshot.read("a.yaml"),
+            Ok(line.as_bytes().to_vec())
+        );
+    }
+    let outcome = set(&world, &whole, &[("a.yaml", "mine")]).expect("it is pushed");
+    assert_eq!(pushed(&outcome), id(&world.origin.head("main")));
+}

@@ -10,6 +10,7 @@ mod signing;
 mod ssh;
 mod ssh_trouble;
 mod ssh_trust;
+mod stacking;
 mod transactions;
 
 use crate::support::git_http::{
@@ -17,7 +18,7 @@ use crate::support::git_http::{
 };
 use highwater::adapters::git::{
     Auth, Author, ClientCertificate, CommitPlan, FailureClass, Force, GitCache, GitError, Proxy,
-    Push, PushError, Remote, SkipReason, Snapshot, Transaction, TransactionError,
+    Push, PushError, Remote, SkipReason, Snapshot, Stacking, Transaction, TransactionError,
     TransactionOutcome,
 };
 use highwater::domain::git_ref::{CheckoutRef, CommitId};
@@ -119,6 +120,7 @@ fn set_on(
         remote,
         checkout,
         push_branch,
+        stacking: Stacking::OnTop,
         options: &options,
         also: None,
         attempts: 10,
@@ -153,6 +155,7 @@ fn on_main<'a>(remote: &'a Remote, main: &'a CheckoutRef) -> Transaction<'a> {
         remote,
         checkout: main,
         push_branch: "main",
+        stacking: Stacking::OnTop,
         options: &NO_OPTIONS,
         also: None,
         attempts: 10,

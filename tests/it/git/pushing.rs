@@ -266,6 +266,7 @@ fn push_options_arrive_at_the_hook() {
         remote: &remote,
         checkout: &main,
         push_branch: "main",
+        stacking: Stacking::OnTop,
         options: &options,
         also: Some("refs/heads/mirror"),
         attempts: 1,

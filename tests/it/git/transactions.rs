@@ -9,7 +9,7 @@ fn an_edit_without_effect_pushes_nothing() {
     let remote = remote(&server.url("fleet"));
     let outcome = set(&world, &remote, &[("a.yaml", "1\n")]).expect("nothing to do");
     match outcome {
-        TransactionOutcome::NothingToDo { head, checkout } => {
+        TransactionOutcome::NothingToDo { head, checkout, .. } => {
             assert_eq!(head, id(&world.origin.head("main")));
             assert_eq!(checkout.commit, head);
         }
@@ -180,7 +180,7 @@ fn a_new_push_branch_starts_at_the_checkout_and_an_existing_one_is_stacked_on() 
         ["update", "update", "seed"]
     );
     assert_eq!(world.origin.log("main"), ["moved on", "seed"]);
-    let TransactionOutcome::NothingToDo { head, checkout } =
+    let TransactionOutcome::NothingToDo { head, checkout, .. } =
         update("b.yaml").expect("nothing to do")
     else {
         panic!("something was pushed");
@@ -303,4 +303,105 @@ fn a_push_that_did_not_arrive_is_an_error_and_the_next_one_lands() {
     assert_eq!(world.origin.log("main"), ["seed"]);
     pushed(&set(&world, &remote, &[("a.yaml", "1\n")]).expect("it lands"));
     assert_eq!(world.origin.log("main"), ["update", "seed"]);
+}
+
+#[test]
+fn a_remote_that_is_500_commits_ahead_is_caught_up_with_in_one_fetch() {
+    let world = World::seeded(&[("a.yaml", "0\n"), ("b.yaml", "0\n")]);
+    let server = world.serve(ServerAuth::Open);
+    let remote = remote(&server.url("fleet"));
+    pushed(&set(&world, &remote, &[("a.yaml", "1\n")]).expect("it is pushed"));
+    let mut stream = String::new();
+    for number in 0..500 {
+        let from = if number == 0 {
+            "from refs/heads/main^0\n"
+        } else {
+            ""
+        };
+        let text = format!("{number}\n");
+        stream.push_str(&format!(
+            "commit refs/heads/main\ncommitter Seed <seed@example.com> now\ndata 6\ntheirs\n{from}M 100644 inline b.yaml\ndata {}\n{text}\n",
+            text.len()
+        ));
+    }
+    let arguments = ["fast-import", "--quiet", "--date-format=now"];
+    git_with_input(&world.origin.path, &arguments, stream.as_bytes());
+    let before = server.count("POST", "/git-upload-pack");
+    pushed(&set(&world, &remote, &[("a.yaml", "2\n")]).expect("it is pushed"));
+    // A listing and a fetch.
+    assert_eq!(server.count("POST", "/git-upload-pack"), before + 2);
+    assert_eq!(world.origin.log("main").len(), 503);
+    assert_eq!(world.origin.show("main", "b.yaml"), "499\n");
+    world.origin.fsck();
+}
+
+#[test]
+fn a_server_that_dies_in_the_middle_of_a_push_loses_nothing() {
+    let world = World::seeded(&[("a.yaml", "0\n")]);
+    let server = world.serve(ServerAuth::Open);
+    let remote = remote(&server.url("fleet"));
+    // The parent of the hook is the program that takes the push.
+    world.origin.hook("pre-receive", "kill -9 $PPID");
+    let error = set(&world, &remote, &[("a.yaml", "1\n")]).expect_err("the server died");
+    assert!(matches!(error, TransactionError::Push(_)), "{error:?}");
+    assert_eq!(world.origin.log("main"), ["seed"]);
+    world.origin.hook("pre-receive", "exit 0");
+    pushed(&set(&world, &remote, &[("a.yaml", "1\n")]).expect("it lands"));
+    assert_eq!(world.origin.log("main"), ["update", "seed"]);
+    world.origin.fsck();
+}
+
+#[test]
+fn a_server_that_takes_its_time_at_every_step_is_waited_for() {
+    let world = World::seeded(&[("a.yaml", "0\n")]);
+    let server = world.serve(ServerAuth::Open);
+    let remote = remote(&server.url("fleet"));
+    let points = [Point::UploadPack, Point::UploadPack, Point::ReceivePack];
+    let holds = points.map(|point| server.hold(point));
+    let answer = server.hold_receive_pack_response();
+    std::thread::scope(|scope| {
+        let ours = scope.spawn(|| set(&world, &remote, &[("a.yaml", "1\n")]));
+        for hold in holds.into_iter().chain([answer]) {
+            hold.wait();
+            hold.release();
+        }
+        pushed(&ours.join().expect("no panic").expect("it lands"));
+    });
+    assert_eq!(world.origin.log("main"), ["update", "seed"]);
+}
+
+#[test]
+fn commits_made_on_each_other_go_in_one_push_and_again_when_the_race_is_lost() {
+    let world = World::seeded(&[("a.yaml", "0\n")]);
+    let server = world.serve(ServerAuth::Open);
+    let (remote, main) = (remote(&server.url("fleet")), branch("main"));
+    let mut rounds = 0;
+    let outcome = world
+        .cache
+        .transaction_of_many(&on_main(&remote, &main), |tip| {
+            rounds += 1;
+            if rounds == 1 {
+                world
+                    .origin
+                    .commit("main", "theirs", &[("a.yaml", "0\ntheirs\n")]);
+            }
+            let mut last = tip.clone();
+            for number in 0..20 {
+                let plan = append(&last, "a.yaml", &format!("line {number}"));
+                let next = last.commit_on_top(&plan)?;
+                last = next.expect("it changes something");
+            }
+            Ok::<_, TransactionError<Infallible>>(Some(last))
+        });
+    let head = pushed(&outcome.expect("it lands"));
+    assert_eq!(head, id(&world.origin.head("main")));
+    let log = world.origin.log("main");
+    assert_eq!(log.len(), 22, "{log:?}");
+    assert_eq!((log[0].as_str(), log[20].as_str()), ("line 19", "theirs"));
+    assert_eq!(
+        server.pushes().len(),
+        1,
+        "the first round saw that it had lost before it sent anything"
+    );
+    world.origin.fsck();
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::adapters::git::{Author, CommitPlan, Force, GitCache, Push, PushError, Remote};
-use crate::adapters::git::{Transaction, TransactionOutcome};
+use crate::adapters::git::{Stacking, Transaction, TransactionOutcome};
 use crate::domain::git_ref::CheckoutRef;
 use crate::domain::redact::SafeUrl;
 use crate::domain::tree::FileTree;
@@ -71,6 +71,7 @@ fn set(git: &GitCache, remote: &Remote, text: &str) -> TransactionOutcome {
         remote,
         checkout: &checkout,
         push_branch: BRANCH,
+        stacking: Stacking::OnTop,
         options: &options,
         also: None,
         attempts: 1,

@@ -105,6 +105,8 @@ impl GitCache {
                 parent,
                 checkout: base.checkout.clone(),
                 attempts: number,
+                rebuilt: false,
+                kept: Vec::new(),
             })
         };
         let plan = edit(tip).map_err(TransactionError::Edit)?;
@@ -119,6 +121,7 @@ impl GitCache {
                 _ => Attempt::Done(TransactionOutcome::NothingToDo {
                     head: tip.commit(),
                     checkout: base.checkout.clone(),
+                    kept: Vec::new(),
                 }),
             });
         };

@@ -145,7 +145,7 @@ impl Executor<'_> {
         let pushed = tokio::task::spawn_blocking(work).await;
         let pushed = pushed.map_err(|error| ProposeError::Interrupted(error.to_string()))?;
         self.metrics
-            .pushed(if pushed.is_ok() { "success" } else { "error" });
+            .pushed(if pushed.is_ok() { "success" } else { "error" }, 1);
         let commit = pushed?;
         self.done.head = Some(commit.to_string());
         self.done.pushed = Some(commit);

@@ -37,7 +37,7 @@ pub(super) fn survey(
     let base = CheckoutRef::Branch(settings.base_branch.clone());
     let fetched = job.git.fetch(&job.remote, &base)?;
     let tip = fetched.snapshot;
-    let edits = job.edit(&tip)?;
+    let edits = job.edit(&tip, &BTreeMap::new())?;
     let mut files = BTreeMap::new();
     for path in edits.files.keys() {
         let bytes = tip
