@@ -38,13 +38,8 @@ pub(super) struct Settings {
     pub(super) spec: PullRequestSpec,
 }
 
-/// Reads the specification. `url` is the GitRepository's, `checkout` what the automation checks out.
-pub(super) fn settings(
-    git: &GitSpec,
-    spec: &PullRequestSpec,
-    url: &str,
-    checkout: &CheckoutRef,
-) -> Result<Settings, Outcome> {
+/// Refuses fields that pull requests would pass over.
+fn nothing_in_vain(git: &GitSpec) -> Result<(), Outcome> {
     if git
         .push
         .as_ref()
@@ -59,6 +54,23 @@ pub(super) fn settings(
             "`spec.git.commit.via` and `spec.git.pullRequest` exclude each other: branches of pull requests are replaced, which GitHub's API cannot do",
         ));
     }
+    let commit = &git.commit;
+    if commit.collect.is_some() || commit.collect_at_most.is_some() || !commit.per.is_default() {
+        return Err(invalid(
+            "`spec.git.commit.collect`, `collectAtMost` and `per` do nothing together with `spec.git.pullRequest`: each pull request has one commit, and is updated in place",
+        ));
+    }
+    Ok(())
+}
+
+/// Reads the specification. `url` is the GitRepository's, `checkout` what the automation checks out.
+pub(super) fn settings(
+    git: &GitSpec,
+    spec: &PullRequestSpec,
+    url: &str,
+    checkout: &CheckoutRef,
+) -> Result<Settings, Outcome> {
+    nothing_in_vain(git)?;
     let kind = spec.provider.as_ref().map(kind).transpose()?;
     let repository = repository_of(url, kind, spec.api_url.as_deref())
         .map_err(|error| invalid(error.to_string()))?;
@@ -283,12 +295,23 @@ mod tests {
     #[test]
     fn what_would_do_nothing_is_refused() {
         let spec = serde_json::from_value(json!({"provider": "gitea"})).expect("it has the form");
+        let refused = |git: &GitSpec| {
+            let refused = settings(git, &spec, "https://git.acme.dev/acme/fleet", &main());
+            let outcome = refused.expect_err("it would do nothing");
+            outcome.message().to_owned()
+        };
         let mut git = GitSpec::default();
         git.commit.via = CommitVia::GitHub;
-        let refused = settings(&git, &spec, "https://git.acme.dev/acme/fleet", &main());
-        let message = refused.expect_err("GitHub cannot").message().to_owned();
+        let message = refused(&git);
         assert!(
             message.starts_with("`spec.git.commit.via` and "),
+            "{message}"
+        );
+        let mut git = GitSpec::default();
+        git.commit.collect = Some("30s".to_owned());
+        let message = refused(&git);
+        assert!(
+            message.starts_with("`spec.git.commit.collect`"),
             "{message}"
         );
     }
