@@ -53,11 +53,11 @@ pub(super) fn run(jobs: Vec<Job>) -> (Vec<Answer>, Tally) {
 
 /// Runs jobs that can be pushed together.
 fn together(jobs: Vec<Job>, tally: &mut Tally) -> Vec<Answer> {
-    if let Some(answers) = not_moved(&jobs) {
-        return answers;
-    }
     if jobs[0].target.by_github {
         return jobs.iter().map(|job| by_github(job, tally)).collect();
+    }
+    if let Some(answers) = not_moved(&jobs) {
+        return answers;
     }
     let mut parts: Vec<Part> = Vec::new();
     let outcome = jobs[0]
@@ -97,6 +97,10 @@ fn together(jobs: Vec<Job>, tally: &mut Tally) -> Vec<Answer> {
 /// Runs a job whose commit GitHub makes, which it does for one at a time.
 fn by_github(job: &Job, tally: &mut Tally) -> Answer {
     let github = GitHub::of(&job.remote).map_err(|error| JobError::GitHub(Arc::new(error)))?;
+    let unmoved = not_moved(std::slice::from_ref(job));
+    if let Some(answer) = unmoved.and_then(|mut answers| answers.pop()) {
+        return answer;
+    }
     let mut part = Part::NotMoved;
     let mut words = String::new();
     let outcome = job
