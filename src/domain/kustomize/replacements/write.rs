@@ -71,11 +71,13 @@ fn write_path(
             Err(Refusal::Impossible(_)) => {}
         }
     }
+    let is_annotation = matches!(&elements[..], [metadata, annotations, _]
+        if metadata == "metadata" && annotations == "annotations");
     let mut set = |node: &mut Node| {
         spend(value.bytes)?;
         // A text that is divided is copied.
         work(4 * node.as_text().map_or(0, str::len))?;
-        set(node, &value.node, &to.part)
+        set(node, &value.node, &to.part, is_annotation)
     };
     match field_path::visit(root, &elements, create, &mut set)? {
         0 => Err("there is no such field".to_owned()),
@@ -118,7 +120,7 @@ pub(super) fn size(node: &Node) -> (usize, usize) {
     }
 }
 
-fn set(node: &mut Node, value: &Node, part: &Part) -> Result<(), String> {
+fn set(node: &mut Node, value: &Node, part: &Part, is_annotation: bool) -> Result<(), String> {
     let Node::Scalar(old) = node else {
         if !part.delimiter.is_empty() {
             return Err("`delimiter` only divides strings".to_owned());
@@ -140,7 +142,11 @@ fn set(node: &mut Node, value: &Node, part: &Part) -> Result<(), String> {
         }
         parts.join(&part.delimiter)
     };
-    let kind = written_kind(old, &text)?;
+    let kind = match written_kind(old, &text) {
+        // In the end kustomize writes every annotation as a string, whatever it was.
+        Err(_) if is_annotation => ScalarKind::Text,
+        kind => kind?,
+    };
     *node = Node::Scalar(ties::replace(old, Scalar::new(text, kind, old.line)));
     Ok(())
 }
@@ -177,7 +183,7 @@ mod tests {
 
     fn after(old: &str, new: &str, part: &Part) -> Result<serde_json::Value, String> {
         let mut node = Node::Scalar(scalar(old));
-        set(&mut node, &Node::text(new), part)?;
+        set(&mut node, &Node::text(new), part, false)?;
         node.to_json().map_err(|error| error.to_string())
     }
 
@@ -209,8 +215,8 @@ mod tests {
     #[test]
     fn a_list_is_replaced_as_a_whole_and_never_divided() {
         let mut list = Node::Sequence(vec![Node::null()]);
-        assert!(set(&mut list, &Node::text("x"), &part("-", 0)).is_err());
-        set(&mut list, &Node::text("x"), &Part::default()).expect("it is replaced");
+        assert!(set(&mut list, &Node::text("x"), &part("-", 0), false).is_err());
+        set(&mut list, &Node::text("x"), &Part::default(), false).expect("it is replaced");
         assert_eq!(list.as_text(), Some("x"));
     }
 
