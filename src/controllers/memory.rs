@@ -55,7 +55,9 @@ impl<K: CustomObject> Memory<K> {
     }
 
     /// Remembers what the API server answered to a write.
-    pub(super) fn wrote(&self, key: &ObjectKey, written: K) -> Arc<K> {
+    pub(super) fn wrote(&self, key: &ObjectKey, mut written: K) -> Arc<K> {
+        // Nobody reads them, and they are most of an object that may stay here until its next run.
+        written.managed_fields_mut().clear();
         let written = Arc::new(written);
         self.lock().entry(key.clone()).or_default().written = Some(Arc::clone(&written));
         written
