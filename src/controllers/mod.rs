@@ -3,6 +3,7 @@
 //! Invariant: work begins only when every watch has listed what there is, so that nothing is judged
 //! by half the picture. What is absent: flags; [`Settings`] are values.
 
+pub mod caches;
 pub mod cloud_access;
 pub mod driver;
 mod git_login;
@@ -33,6 +34,7 @@ use crate::adapters::webhook;
 use crate::domain::object::ObjectKey;
 use crate::domain::registry_settings::RegistrySettings;
 use crate::domain::stage::CustomKinds;
+use caches::Caches;
 use driver::{Driver, Shared};
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
@@ -42,7 +44,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use triggers::{Caches, Queues};
+use triggers::Queues;
 
 /// What is to run.
 #[derive(Clone, Debug)]

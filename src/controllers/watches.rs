@@ -3,9 +3,10 @@
 //! Invariant: a kind is watched when a controller that runs looks at it, and only then; Secrets and ConfigMaps are watched by
 //! their metadata alone. What is absent: who is woken by what; `triggers` decides.
 
+use super::caches::Caches;
 use super::driver::Shared;
 use super::queue::Queue;
-use super::triggers::{self, Caches, Queues};
+use super::triggers::{self, Queues};
 use super::{Settings, Task};
 use crate::adapters::cluster::watch::{Cache, Change, Watched, follow_versions};
 use crate::api::CustomObject;

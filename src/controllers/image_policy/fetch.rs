@@ -4,7 +4,7 @@ use super::Settings;
 use crate::adapters::cluster::objects::namespace_labels;
 use crate::api::image_repository::AccessFrom;
 use crate::api::{ImagePolicy, ImageRepository};
-use crate::controllers::triggers::{Caches, within};
+use crate::controllers::caches::{Caches, within};
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};

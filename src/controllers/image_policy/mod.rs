@@ -9,10 +9,10 @@ mod high_water;
 mod plan;
 mod times;
 
+use super::caches::Caches;
 use super::driver::{Controller, Run, Shared};
 use super::known_tags;
 use super::report::Report;
-use super::triggers::Caches;
 use crate::adapters::cluster::watch::key_of;
 use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;

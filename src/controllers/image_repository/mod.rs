@@ -6,11 +6,12 @@ mod execute;
 mod fetch;
 mod plan;
 
+use super::caches::Caches;
 use super::driver::{Controller, Run, Shared};
 use super::hints::Hints;
 use super::known_tags;
 use super::report::Report;
-use super::triggers::{Caches, Queues, scanned};
+use super::triggers::{Queues, scanned};
 use crate::adapters::cluster::watch::key_of;
 use crate::adapters::registry::{
     Access, ErrorClass, Fingerprint, Freshness, RegistryClient, RegistryError,

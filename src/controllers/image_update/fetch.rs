@@ -3,9 +3,9 @@
 use crate::adapters::git::Remote;
 use crate::api::common::{ImageReference, LabelSelector};
 use crate::api::{GitRepository, ImagePolicy, ImageUpdateAutomation};
+use crate::controllers::caches::{Caches, in_namespace, within};
 use crate::controllers::driver::Shared;
 use crate::controllers::git_remote::{self, Fault};
-use crate::controllers::triggers::{Caches, in_namespace, within};
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
 use kube::ResourceExt;

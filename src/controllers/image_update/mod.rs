@@ -22,11 +22,12 @@ mod signing;
 mod tell;
 mod turns;
 
+use super::caches::Caches;
+use super::caches::{by_url, of_source};
 use super::driver::{Controller, Run, Shared};
 use super::git_remote;
 use super::report::Report;
-use super::triggers::{Caches, Queues, pushed};
-use super::triggers::{by_url, of_source};
+use super::triggers::{Queues, pushed};
 use crate::adapters::cluster::watch::key_of;
 use crate::adapters::git::GitCache;
 use crate::adapters::registry::RegistryClient;

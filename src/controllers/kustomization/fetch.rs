@@ -11,7 +11,7 @@ use crate::adapters::artifacts::{
 use crate::api::Kustomization;
 use crate::api::git_repository::Artifact;
 use crate::api::kustomization::SourceKind;
-use crate::controllers::triggers::{Caches, within};
+use crate::controllers::caches::{Caches, within};
 use crate::domain::duration::format_duration;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason, with_causes};

@@ -14,9 +14,9 @@ mod target;
 mod wait;
 
 use super::Settings as AllSettings;
+use super::caches::Caches;
 use super::driver::{Controller, Run, Shared};
 use super::report::Report;
-use super::triggers::Caches;
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;

@@ -12,9 +12,9 @@ use crate::api::kustomization::{
     DeletionPolicy, Inventory as WrittenInventory, InventoryEntry, KustomizationSpec,
     KustomizationStatus,
 };
+use crate::controllers::caches::{Caches, within};
 use crate::controllers::driver::Run;
 use crate::controllers::report::Report;
-use crate::controllers::triggers::{Caches, within};
 use crate::domain::conditions::Statement;
 use crate::domain::duration::format_duration;
 use crate::domain::inventory::{Entry, Inventory};

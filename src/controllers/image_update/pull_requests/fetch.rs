@@ -8,8 +8,8 @@ use crate::adapters::forge::{
 };
 use crate::adapters::git::{Auth, Remote};
 use crate::api::common::BUNDLE;
+use crate::controllers::caches::Caches;
 use crate::controllers::secrets::SecretError;
-use crate::controllers::triggers::Caches;
 use crate::domain::object::ObjectKey;
 use crate::domain::pull_request::{ForgeKind, Marker, PullRequest, PullState, Repository};
 use crate::domain::rewrite::Selections;

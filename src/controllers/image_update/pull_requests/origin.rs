@@ -6,8 +6,8 @@
 use super::Proposer;
 use super::proposal::Proposal;
 use crate::api::ImagePolicy;
+use crate::controllers::caches::within;
 use crate::controllers::registry_access;
-use crate::controllers::triggers::within;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::pull_request::{
