@@ -3,6 +3,7 @@
 //! The cells are read from the object as it came, so that one that breaks its schema is still listed.
 
 use super::show::{condition, shorten};
+use crate::api::pull_request::PullRequestState;
 use crate::api::{
     GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization, Receiver,
 };
@@ -81,13 +82,13 @@ pub(super) const IMAGE_UPDATE: Kind = Kind {
         let last_run = text(object, "/status/lastAutomationRunTime");
         vec![last_run, suspended(object), ready, message]
     },
-    wide_headings: &["LAST COMMIT", "PUSHED", "PENDING", "DUE"],
+    wide_headings: &["LAST COMMIT", "PUSHED", "PENDING", "DUE", "PULL REQUESTS"],
     wide_cells: |object| {
         let commit = shorten(&text(object, "/status/lastPushCommit"));
         let pushed = text(object, "/status/lastPushTime");
         let pending = number(object, "/status/pendingChanges/count");
         let due = text(object, "/status/pendingChanges/due");
-        vec![commit, pushed, pending, due]
+        vec![commit, pushed, pending, due, open_pull_requests(object)]
     },
 };
 
@@ -123,6 +124,16 @@ pub(super) const RECEIVER: Kind = Kind {
     wide_headings: &["PATH"],
     wide_cells: |object| vec![text(object, "/status/webhookPath")],
 };
+
+/// The numbers of the pull requests that are open: `#7, #9`.
+fn open_pull_requests(object: &DynamicObject) -> String {
+    let all = object.data.pointer("/status/pullRequests");
+    let all = all.and_then(Value::as_array).into_iter().flatten();
+    // Those of every other state are open, also when they are left alone or could not be mended.
+    let open = all.filter(|pull| pull["state"] != PullRequestState::Skipped.as_str());
+    let numbers = open.filter_map(|pull| Some(format!("#{}", pull["number"].as_i64()?)));
+    numbers.collect::<Vec<_>>().join(", ")
+}
 
 fn revision_cells(object: &DynamicObject, path: &str) -> Vec<String> {
     let [ready, message] = condition(object);

@@ -290,7 +290,11 @@ mod tests {
         let status = json!({
             "conditions": ready("True", "ok"), "lastAutomationRunTime": "2026-01-02T03:04:05Z",
             "lastPushCommit": "0123456789abcdef0123456789abcdef01234567", "lastPushTime": "2026-01-02T03:00:00Z",
-            "pendingChanges": {"count": 2, "due": "2026-01-02T03:04:35Z"}
+            "pendingChanges": {"count": 2, "due": "2026-01-02T03:04:35Z"},
+            "pullRequests": [
+                {"group": "app", "state": "Open", "number": 7}, {"group": "web", "state": "Skipped", "number": 8},
+                {"group": "db", "state": "Kept", "number": 9}, {"group": "new", "state": "Open"}
+            ]
         });
         let object = object(json!({"metadata": {"name": "app"}, "status": status}));
         let table = wide.table(&IMAGE_UPDATE, &[object]);
@@ -298,9 +302,10 @@ mod tests {
             .lines()
             .map(|line| line.split('\t').map(str::trim).skip(5).collect())
             .collect();
-        assert_eq!(rows[0], ["LAST COMMIT", "PUSHED", "PENDING", "DUE"]);
+        let headings = ["LAST COMMIT", "PUSHED", "PENDING", "DUE", "PULL REQUESTS"];
+        assert_eq!(rows[0], headings);
         let [pushed, due] = ["2026-01-02T03:00:00Z", "2026-01-02T03:04:35Z"];
-        assert_eq!(rows[1], ["01234567", pushed, "2", due]);
+        assert_eq!(rows[1], ["01234567", pushed, "2", due, "#7, #9"]);
     }
 
     #[test]
