@@ -6,16 +6,27 @@ use crate::support::git_ssh::Manners;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+/// Why a fetch failed.
+fn refused(world: &World, remote: &Remote) -> GitError {
+    let fetched = world.cache.fetch(remote, &branch("main"));
+    fetched.expect_err("the server gives nothing")
+}
+
+/// What the server runs before, or in the place of, what is asked for.
+fn first(commands: &str) -> Manners {
+    Manners {
+        first: commands.to_owned(),
+        ..Manners::default()
+    }
+}
+
 #[test]
 fn a_repository_that_is_not_there_is_not_found() {
     let (world, server, key) = served();
     let known = reachable(&server, &key);
     let missing =
         remote(&server.url("missing")).with_auth(super::ssh::login(&key, &server.known_hosts()));
-    let error = world
-        .cache
-        .fetch(&missing, &branch("main"))
-        .expect_err("not there");
+    let error = refused(&world, &missing);
     assert!(
         matches!(error, GitError::RepositoryNotFound { .. }),
         "{error:?}"
@@ -102,10 +113,7 @@ fn a_server_that_falls_silent_runs_into_the_timeout() {
         ..Manners::default()
     });
     let started = Instant::now();
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("no answer");
+    let error = refused(&world, &remote);
     assert!(matches!(error, GitError::Timeout { .. }), "{error:?}");
     assert!(
         started.elapsed() < Duration::from_secs(60),
@@ -120,10 +128,7 @@ fn a_server_that_falls_silent_runs_into_the_timeout() {
     let remote = super::remote(&format!("ssh://127.0.0.1:{port}/fleet.git"))
         .with_auth(super::ssh::login(&key, &known))
         .with_timeout(Duration::from_millis(300));
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("no answer");
+    let error = refused(&world, &remote);
     assert!(matches!(error, GitError::Timeout { .. }), "{error:?}");
     // What was given up is closed.
     let (mut left, _) = mute.accept().expect("somebody came");
@@ -133,10 +138,7 @@ fn a_server_that_falls_silent_runs_into_the_timeout() {
     left.read_to_end(&mut said).expect("an end");
     assert!(said.starts_with(b"SSH-2.0-highwater_"), "{said:?}");
     drop(mute);
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("nobody listens");
+    let error = refused(&world, &remote);
     assert!(matches!(error, GitError::Unreachable { .. }), "{error:?}");
     assert!(error.to_string().contains("refused"), "{error}");
 }
@@ -157,10 +159,7 @@ fn what_speaks_no_ssh_is_told() {
         .replace(&server.address().port().to_string(), &port.to_string());
     let remote = super::remote(&format!("ssh://127.0.0.1:{port}/fleet.git"))
         .with_auth(super::ssh::login(&key, &known));
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("no ssh");
+    let error = refused(&world, &remote);
     assert!(matches!(error, GitError::Unreachable { .. }), "{error:?}");
 }
 
@@ -169,48 +168,27 @@ fn a_loud_server_is_heard_and_its_words_are_bounded() {
     let (world, server, key) = served();
     let remote = reachable(&server, &key);
     let loud = "head -c 5000000 /dev/zero | tr '\\0' 'x' >&2".to_owned();
-    server.behave(Manners {
-        first: loud.clone(),
-        ..Manners::default()
-    });
+    server.behave(first(&loud));
     let outcome = set(&world, &remote, &[("a.yaml", "b\n")]).expect("it is pushed");
     assert_eq!(pushed(&outcome), id(&world.origin.head("main")));
-    server.behave(Manners {
-        first: format!("{loud}; exit 3"),
-        ..Manners::default()
-    });
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("it ended");
+    server.behave(first(&format!("{loud}; exit 3")));
+    let error = refused(&world, &remote);
     let told = error.to_string();
     assert!(
         told.contains("xxx") && told.len() < 3_000,
         "{} bytes",
         told.len()
     );
-    server.behave(Manners {
-        first: "echo 'only on weekdays' >&2; exit 3".to_owned(),
-        ..Manners::default()
-    });
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("it ended");
+    server.behave(first("echo 'only on weekdays' >&2; exit 3"));
+    let error = refused(&world, &remote);
     assert!(
         error
             .to_string()
             .ends_with("cannot be read: only on weekdays"),
         "{error}"
     );
-    server.behave(Manners {
-        first: "exit 3".to_owned(),
-        ..Manners::default()
-    });
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("it ended");
+    server.behave(first("exit 3"));
+    let error = refused(&world, &remote);
     assert!(
         error
             .to_string()
@@ -227,24 +205,15 @@ fn a_server_that_runs_nothing_and_one_that_talks_nonsense_are_told_apart() {
         runs_nothing: true,
         ..Manners::default()
     });
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("nothing runs");
+    let error = refused(&world, &remote);
     assert!(
         error
             .to_string()
             .ends_with("the server refuses to run `git-upload-pack`"),
         "{error}"
     );
-    server.behave(Manners {
-        first: "echo Welcome to this server".to_owned(),
-        ..Manners::default()
-    });
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("no protocol");
+    server.behave(first("echo Welcome to this server"));
+    let error = refused(&world, &remote);
     assert!(matches!(error, GitError::Protocol { .. }), "{error:?}");
 }
 
@@ -260,10 +229,7 @@ fn more_than_is_accepted_is_not_read() {
         .origin
         .commit("main", "large", &[("large.yaml", &text)]);
     let remote = reachable(&server, &key).with_limit(10_000);
-    let error = world
-        .cache
-        .fetch(&remote, &branch("main"))
-        .expect_err("too large");
+    let error = refused(&world, &remote);
     assert!(
         matches!(error, GitError::TooLarge { limit: 10_000, .. }),
         "{error:?}"
