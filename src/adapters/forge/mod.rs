@@ -39,9 +39,6 @@ const MOST_PULL_REQUESTS: usize = 100;
 /// Most commits of a comparison.
 const MOST_COMMITS: usize = 50;
 
-/// Checks that were not read because there are too many: they cannot be said to have passed.
-const UNREAD: Checks = Checks::Pending;
-
 /// Who asks.
 #[derive(Clone, Debug)]
 pub enum ForgeCredential {
@@ -315,10 +312,13 @@ fn cut(text: &str, longest: usize) -> String {
     whole.collect::<String>() + MARK
 }
 
-/// The check results of a commit, put together: one failure fails, one that is under way keeps waiting.
-fn together(results: impl IntoIterator<Item = Checks>) -> Checks {
+/// The check results of a commit, put together: one failure fails, one that is under way keeps waiting. Unless `all` of them were read,
+/// they cannot be said to have passed.
+fn together(results: impl IntoIterator<Item = Checks>, all: bool) -> Checks {
+    let unread = (!all).then_some(Checks::Pending);
     results
         .into_iter()
+        .chain(unread)
         .fold(Checks::None, |whole, next| match (whole, next) {
             (Checks::Failed, _) | (_, Checks::Failed) => Checks::Failed,
             (Checks::Pending, _) | (_, Checks::Pending) => Checks::Pending,
@@ -377,8 +377,10 @@ mod tests {
             (&[Passed, Pending], Pending),
             (&[Pending, Failed, Passed], Failed),
         ] {
-            assert_eq!(together(results.iter().copied()), expected);
+            assert_eq!(together(results.iter().copied(), true), expected);
         }
+        assert_eq!(together([Passed], false), Pending);
+        assert_eq!(together([Failed], false), Failed);
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 use super::answers::{Evaluation, List, Pull, Status};
 use super::{Azure, MOST_WHOLE, PAGE, PREVIEW};
 use crate::adapters::forge::error::ForgeError;
-use crate::adapters::forge::{UNREAD, together};
+use crate::adapters::forge::together;
 use crate::domain::pull_request::forge::Checks;
 
 /// Kinds of policies that are checks: a build, and a status that somebody posts.
@@ -43,10 +43,8 @@ impl Azure {
         for pull in open.iter().filter(is_of).take(MOST_WHOLE) {
             results.extend(self.policies(pull).await?);
         }
-        if open.len() == PAGE || results.len() >= PAGE {
-            results.push(UNREAD);
-        }
-        Ok(together(results))
+        let all = open.len() < PAGE && results.len() < PAGE;
+        Ok(together(results, all))
     }
 
     /// What the branch policies that are checks say of a pull request.

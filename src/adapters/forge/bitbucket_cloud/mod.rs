@@ -8,7 +8,7 @@ mod answers;
 
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question};
-use crate::adapters::forge::{Created, MOST_COMMITS, UNREAD, note, summary, together, unknown};
+use crate::adapters::forge::{Created, MOST_COMMITS, note, summary, together, unknown};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -257,8 +257,7 @@ impl BitbucketCloud {
                 "FAILED" | "STOPPED" => Checks::Failed,
                 _ => Checks::Pending,
             });
-        let unread = (!all).then_some(UNREAD);
-        Ok(together(results.chain(unread)))
+        Ok(together(results, all))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {

@@ -9,7 +9,7 @@ mod answers;
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question, below};
 use crate::adapters::forge::{
-    Created, MOST_COMMITS, UNREAD, newest_closed, note, summary, together, unknown,
+    Created, MOST_COMMITS, newest_closed, note, summary, together, unknown,
 };
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
@@ -258,8 +258,7 @@ impl BitbucketDataCenter {
             "FAILED" | "CANCELLED" => Checks::Failed,
             _ => Checks::Pending,
         });
-        let unread = (!all).then_some(UNREAD);
-        Ok(together(results.chain(unread)))
+        Ok(together(results, all))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {

@@ -8,7 +8,7 @@ mod answers;
 use crate::adapters::forge::commit::Commit;
 use crate::adapters::forge::error::{ErrorClass, ForgeError, found};
 use crate::adapters::forge::http::{Http, Question};
-use crate::adapters::forge::{Created, MOST_COMMITS, UNREAD, newest_closed, note, together};
+use crate::adapters::forge::{Created, MOST_COMMITS, newest_closed, note, together};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -315,8 +315,7 @@ impl Gitea {
             "failure" | "error" | "warning" => Checks::Failed,
             _ => Checks::Pending,
         });
-        let unread = (!all).then_some(UNREAD);
-        Ok(together(results.chain(unread)))
+        Ok(together(results, all))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {

@@ -10,7 +10,7 @@ mod wire;
 use crate::adapters::forge::commit::Commit;
 use crate::adapters::forge::error::{ErrorClass, ForgeError};
 use crate::adapters::forge::http::{Http, below};
-use crate::adapters::forge::{Created, MOST_COMMITS, UNREAD, newest_closed, note, together};
+use crate::adapters::forge::{Created, MOST_COMMITS, newest_closed, note, together};
 use crate::domain::pull_request::forge::{
     Checks, ComparedCommit, MergeMethod, PullRequest, PullRequestDraft, PullRequestEdit, PullState,
 };
@@ -304,11 +304,10 @@ impl GitHub {
             let runs: Runs = runs.map_err(self.failed(what))?;
             results.extend(runs.check_runs.iter().map(Run::result));
             if runs.check_runs.len() < 100 {
-                return Ok(together(results));
+                return Ok(together(results, true));
             }
         }
-        results.push(UNREAD);
-        Ok(together(results))
+        Ok(together(results, false))
     }
 
     pub(super) async fn delete_branch(&self, name: &str, expected: &str) -> Result<(), ForgeError> {
