@@ -2,13 +2,14 @@
 //!
 //! Below the folder each repository has a file, `<namespace>/<name>`. Invariants: a set is replaced as a whole, only by a complete
 //! one; a file appears whole or not at all; what is read back is checked, and only taken for the revision that its ImageRepository
-//! names, so a file can be old, damaged or gone without harm. Equal sets are kept once. Each ImageRepository has its own entry, so
+//! names, so a file can be old, damaged or gone without harm. Sets are kept packed, and equal ones once. Each ImageRepository has its own entry, so
 //! two of one image with different exclusions do not disturb each other. What is absent: scanning; tags are a cache of the registry.
 
 use crate::domain::object::ObjectKey;
-use crate::domain::stored_tags::{DamagedTags, decode, encode};
 use crate::domain::tags::TagSet;
-use std::collections::HashMap;
+use crate::domain::tags::packed::PackedTags;
+use crate::domain::tags::stored::{DamagedTags, decode, encode};
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -28,13 +29,13 @@ pub struct TagStore {
 #[derive(Debug, Default)]
 struct Sets {
     by_repository: HashMap<ObjectKey, Kept>,
-    /// One of each content, by revision.
-    shared: HashMap<String, TagSet>,
+    /// One of each content.
+    shared: HashSet<PackedTags>,
 }
 
 #[derive(Debug)]
 struct Kept {
-    tags: TagSet,
+    tags: PackedTags,
     /// Whether the file holds the same.
     saved: bool,
 }
@@ -73,18 +74,20 @@ impl TagStore {
 
     /// The tags of `repository` in memory.
     pub fn get(&self, repository: &ObjectKey) -> Option<TagSet> {
-        let sets = self.read();
-        let kept = sets.by_repository.get(repository)?;
-        Some(kept.tags.clone())
+        self.packed(repository).map(|tags| tags.unpack())
+    }
+
+    /// Whether the tags of `repository` are in memory.
+    pub fn has(&self, repository: &ObjectKey) -> bool {
+        self.read().by_repository.contains_key(repository)
     }
 
     /// Replaces the tags of `repository` in memory.
-    pub fn put(&self, repository: ObjectKey, tags: TagSet) {
+    pub fn put(&self, repository: ObjectKey, tags: &TagSet) {
+        let tags = self.shared(tags);
         let mut sets = self.write();
-        let tags = sets.shared(tags);
         let before = sets.by_repository.get(&repository);
-        let saved =
-            before.is_some_and(|before| before.saved && before.tags.revision() == tags.revision());
+        let saved = before.is_some_and(|before| before.saved && before.tags == tags);
         sets.by_repository.insert(repository, Kept { tags, saved });
         sets.tidy();
     }
@@ -126,12 +129,19 @@ impl TagStore {
         if tags.revision() != revision {
             return Ok(None);
         }
+        let recalled = Kept {
+            tags: self.shared(&tags),
+            saved: true,
+        };
         let mut sets = self.write();
-        let tags = sets.shared(tags);
-        // A scan that ended meanwhile knows better.
-        let recalled = Kept { tags, saved: true };
         let kept = sets.by_repository.entry(repository.clone());
-        Ok(Some(kept.or_insert(recalled).tags.clone()))
+        let kept = kept.or_insert(recalled).tags.clone();
+        drop(sets);
+        // A scan that ended meanwhile knows better.
+        Ok(Some(match kept.revision() == tags.revision() {
+            true => tags,
+            false => kept.unpack(),
+        }))
     }
 
     /// Writes the tags of `repository` into its file, unless it holds them already.
@@ -142,7 +152,7 @@ impl TagStore {
         let (Some(path), Some(tags)) = (self.path(repository), self.unsaved(repository)) else {
             return Ok(());
         };
-        write(&path, &encode(&tags)).map_err(|source| StoreError::File {
+        write(&path, &encode(&tags.unpack())).map_err(|source| StoreError::File {
             path,
             what: "written",
             source,
@@ -172,7 +182,28 @@ impl TagStore {
         }
     }
 
-    fn unsaved(&self, repository: &ObjectKey) -> Option<TagSet> {
+    fn packed(&self, repository: &ObjectKey) -> Option<PackedTags> {
+        let sets = self.read();
+        let kept = sets.by_repository.get(repository)?;
+        Some(kept.tags.clone())
+    }
+
+    /// These tags packed, or the same content that is there already.
+    fn shared(&self, tags: &TagSet) -> PackedTags {
+        if let Some(there) = self.read().shared.get(tags.revision()) {
+            return there.clone();
+        }
+        let packed = PackedTags::new(tags);
+        let mut sets = self.write();
+        // Another may have been faster.
+        let there = sets.shared.get(packed.revision()).cloned();
+        there.unwrap_or_else(|| {
+            sets.shared.insert(packed.clone());
+            packed
+        })
+    }
+
+    fn unsaved(&self, repository: &ObjectKey) -> Option<PackedTags> {
         let sets = self.read();
         let kept = sets.by_repository.get(repository)?;
         (!kept.saved).then(|| kept.tags.clone())
@@ -210,19 +241,10 @@ impl TagStore {
 }
 
 impl Sets {
-    /// The set with the same content that is there already, or this one.
-    fn shared(&mut self, tags: TagSet) -> TagSet {
-        let shared = self
-            .shared
-            .entry(tags.revision().to_owned())
-            .or_insert(tags);
-        shared.clone()
-    }
-
     /// Lets go of contents that nobody has any more, when they are many.
     fn tidy(&mut self) {
         if self.shared.len() > 2 * self.by_repository.len() + 16 {
-            self.shared.retain(|_, tags| tags.holders() > 1);
+            self.shared.retain(|tags| tags.holders() > 1);
         }
     }
 }
@@ -286,7 +308,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = TagStore::in_folder(folder.path().join("tags"));
         let tags = tags(&["1.0", "1.1"]);
-        store.put(app(), tags.clone());
+        store.put(app(), &tags);
         store.save(&app()).expect("it can be written");
         (folder, tags)
     }
@@ -299,7 +321,7 @@ mod tests {
     fn each_repository_has_its_own_tags() {
         let store = TagStore::default();
         let (one, two) = (ObjectKey::new("a", "app"), ObjectKey::new("b", "app"));
-        store.put(one.clone(), tags(&["1.0.0"]));
+        store.put(one.clone(), &tags(&["1.0.0"]));
         assert_eq!(store.get(&one).map(|tags| tags.len()), Some(1));
         assert!(store.get(&two).is_none());
         store.remove(&one);
@@ -310,13 +332,13 @@ mod tests {
     fn equal_sets_are_kept_once_and_go_with_the_last_who_has_them() {
         let store = TagStore::default();
         let key = |number: usize| ObjectKey::new("apps", number.to_string());
-        store.put(key(0), tags(&["1.0", "1.1"]));
+        store.put(key(0), &tags(&["1.0", "1.1"]));
         for number in 1..100 {
-            store.put(key(number), tags(&["1.1", "1.0"]));
+            store.put(key(number), &tags(&["1.1", "1.0"]));
         }
         assert_eq!(store.read().shared.len(), 1);
         for number in 0..100 {
-            store.put(key(number), tags(&[&format!("2.{number}")]));
+            store.put(key(number), &tags(&[&format!("2.{number}")]));
         }
         (1..100).for_each(|number| store.remove(&key(number)));
         assert!(store.read().shared.len() <= 18);
@@ -351,7 +373,7 @@ mod tests {
         assert!(folder.path().join("tags/.damaged/apps/app").exists());
         let again = store.recall(&app(), tags.revision());
         assert_eq!(again.expect("nothing is no error"), None);
-        store.put(app(), tags.clone());
+        store.put(app(), &tags);
         store.save(&app()).expect("it can be written");
         let recalled = reopened(&folder).recall(&app(), tags.revision());
         assert_eq!(recalled.expect("it can be read"), Some(tags));
@@ -361,7 +383,7 @@ mod tests {
     fn a_folder_that_cannot_be_used_is_an_error_and_memory_goes_on() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let store = TagStore::in_folder(file.path().join("tags"));
-        store.put(app(), tags(&["1.0"]));
+        store.put(app(), &tags(&["1.0"]));
         let error = store.save(&app()).expect_err("a file is no folder");
         assert!(error.to_string().contains("cannot be written"), "{error}");
         assert_eq!(store.get(&app()), Some(tags(&["1.0"])));
@@ -372,7 +394,7 @@ mod tests {
         let (folder, tags) = stored();
         let store = reopened(&folder);
         let (gone, damaged) = (ObjectKey::new("old", "gone"), "tags/.damaged/x/y");
-        store.put(gone.clone(), tags.clone());
+        store.put(gone.clone(), &tags);
         store.save(&gone).expect("it can be written");
         let damaged = folder.path().join(damaged);
         std::fs::create_dir_all(damaged.parent().expect("it has one")).expect("ours");
@@ -394,7 +416,7 @@ mod tests {
             ("", "x"),
         ] {
             let key = ObjectKey::new(namespace, name);
-            store.put(key.clone(), tags.clone());
+            store.put(key.clone(), &tags);
             store.save(&key).expect("nothing is written");
         }
         assert_eq!(entries(&folder.path().join("tags")).len(), 1);

@@ -31,9 +31,12 @@ pub(super) async fn recall(
 
 /// Keeps the tags of a scan for the next process too.
 pub(super) async fn keep(store: &Arc<TagStore>, key: &ObjectKey, tags: TagSet) {
-    store.put(key.clone(), tags);
     let (store, own) = (Arc::clone(store), key.clone());
-    told(key, spawn_blocking(move || store.save(&own)).await);
+    let kept = spawn_blocking(move || {
+        store.put(own.clone(), &tags);
+        store.save(&own)
+    });
+    told(key, kept.await);
 }
 
 fn told<T>(key: &ObjectKey, done: Result<Result<T, StoreError>, JoinError>) -> Option<T> {

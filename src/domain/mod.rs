@@ -38,7 +38,6 @@ pub mod registry_settings;
 pub mod rewrite;
 pub mod scan;
 pub mod stage;
-pub mod stored_tags;
 pub mod substitute;
 pub mod tags;
 pub mod template;
