@@ -5,7 +5,7 @@
 //! begun is finished. What is absent: anything of a kind.
 
 use super::cloud_access::CloudAccess;
-use super::memory::Memory;
+use super::failures::Failures;
 use super::queue::Queue;
 use super::report::{self, Report, Subject};
 use super::telling::tell;
@@ -99,7 +99,7 @@ pub struct Driver<C: Controller> {
     cache: Arc<Cache<C::Kind>>,
     queue: Arc<Queue<ObjectKey>>,
     shared: Arc<Shared>,
-    memory: Memory<C::Kind>,
+    failures: Failures,
 }
 
 /// An object as the work saw it.
@@ -123,7 +123,7 @@ impl<C: Controller> Driver<C> {
             cache,
             queue,
             shared,
-            memory: Memory::default(),
+            failures: Failures::default(),
         }
     }
 
@@ -184,12 +184,12 @@ impl<C: Controller> Driver<C> {
 
     /// The newest version that is known; `None` when the object is gone.
     fn latest(&self, key: &ObjectKey) -> Option<Arc<C::Kind>> {
-        let Some(watched) = self.cache.get(key) else {
-            self.memory.forget(key);
+        let latest = self.cache.latest(key);
+        if latest.is_none() {
+            self.failures.forget(key);
             self.shared.metrics.forget(C::Kind::KIND, key);
-            return None;
-        };
-        Some(self.memory.latest(key, watched))
+        }
+        latest
     }
 
     /// Adds the finalizer.
@@ -204,7 +204,7 @@ impl<C: Controller> Driver<C> {
         let mut finalizers = object.finalizers().to_vec();
         finalizers.push(FINALIZER.to_owned());
         match set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await {
-            Ok(written) => Ok(self.memory.wrote(key, written)),
+            Ok(written) => Ok(self.cache.wrote(written)),
             Err(error) if error.is_not_found() => Err(None),
             Err(error) => {
                 tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the object could not be written");
@@ -230,7 +230,7 @@ impl<C: Controller> Driver<C> {
         }
         report::come_back(
             &outcome,
-            self.memory.count_failure(key, &outcome),
+            self.failures.count(key, &outcome),
             self.shared.backoff,
             self.shared.jitter_percent,
             key,
@@ -271,7 +271,7 @@ impl<C: Controller> Driver<C> {
             let (report, written) = tokio::join!(work, written);
             match written {
                 Ok(Some(written)) => {
-                    self.memory.wrote(key, written);
+                    self.cache.wrote(written);
                     seen.stored = begun;
                 }
                 Ok(None) => {}
@@ -288,7 +288,7 @@ impl<C: Controller> Driver<C> {
     /// The pause after a write that failed. It grows too: all the work would be done again each time.
     fn after_one_more_failure(&self, key: &ObjectKey) -> Duration {
         let outcome = Outcome::failed(reason::FAILED, "the object could not be written");
-        let failures = self.memory.count_failure(key, &outcome);
+        let failures = self.failures.count(key, &outcome);
         self.shared.backoff.delay(failures)
     }
 
@@ -324,7 +324,7 @@ impl<C: Controller> Driver<C> {
         .await
         {
             Ok(Some(patched)) => {
-                self.memory.wrote(key, patched);
+                self.cache.wrote(patched);
             }
             Ok(None) => {}
             Err(error) if error.is_not_found() => return Err(None),
@@ -345,7 +345,7 @@ impl<C: Controller> Driver<C> {
         }
         if let Err(message) = self.controller.finalize(Arc::clone(&object)).await {
             let outcome = Outcome::failed(reason::FAILED, &message);
-            let failures = self.memory.count_failure(key, &outcome);
+            let failures = self.failures.count(key, &outcome);
             let told = Told {
                 warning: true,
                 reason: reason::FAILED.to_owned(),

@@ -6,6 +6,7 @@
 pub mod caches;
 pub mod cloud_access;
 pub mod driver;
+mod failures;
 mod git_login;
 mod git_remote;
 pub mod git_repository;
@@ -15,7 +16,6 @@ pub mod image_repository;
 pub mod image_update;
 mod known_tags;
 pub mod kustomization;
-mod memory;
 mod queue;
 pub mod receiver;
 pub mod registry_access;

@@ -1,7 +1,8 @@
 //! A live copy of all objects of one kind, with an index, kept by one watch.
 //!
 //! Invariants: readers see whole objects; an object that cannot be read is reported and passed over,
-//! never in the way of the others; after a broken watch what vanished meanwhile counts as deleted.
+//! never in the way of the others; after a broken watch what vanished meanwhile counts as deleted;
+//! who wrote an object finds it at least as new as that, also before the watch has brought it.
 //! What is absent: deciding what a change means; the caller's function does.
 
 use crate::domain::object::ObjectKey;
@@ -55,6 +56,8 @@ pub struct Cache<K> {
 struct Content<K> {
     objects: HashMap<ObjectKey, Arc<K>>,
     by_index: HashMap<String, BTreeSet<ObjectKey>>,
+    /// What the API server answered to writes, until the watch has brought as much.
+    written: HashMap<ObjectKey, Arc<K>>,
 }
 
 /// Follows names and versions of objects, and nothing else of them, until the stream ends, which it does
@@ -160,6 +163,7 @@ impl<K: Watched> Cache<K> {
         let content = Content {
             objects: HashMap::new(),
             by_index: HashMap::new(),
+            written: HashMap::new(),
         };
         Self {
             content: RwLock::new(content),
@@ -171,6 +175,22 @@ impl<K: Watched> Cache<K> {
     /// The object of that name.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<K>> {
         self.read().objects.get(key).cloned()
+    }
+
+    /// The object of that name, with what was [written](Self::wrote) to it where the watch has not brought that yet.
+    /// It is not for those who act on changes: the watch tells of a change once its reader can see it.
+    pub fn latest(&self, key: &ObjectKey) -> Option<Arc<K>> {
+        let content = self.read();
+        let watched = content.objects.get(key)?;
+        Some(Arc::clone(content.written.get(key).unwrap_or(watched)))
+    }
+
+    /// Takes what the API server answered to a write.
+    pub fn wrote(&self, mut object: K) -> Arc<K> {
+        object.managed_fields_mut().clear();
+        let object = Arc::new(object);
+        self.write(|content| content.wrote(Arc::clone(&object)));
+        object
     }
 
     /// All objects the index has under `entry`, in the order of their names.
@@ -284,22 +304,41 @@ impl<K: Watched> Cache<K> {
     }
 }
 
-impl<K> Content<K> {
+/// Whether `one` is a later version of the same object as `other`.
+fn is_newer<K: Resource>(one: &K, other: &K) -> bool {
+    // Resource versions of one kind are numbers that grow, which Kubernetes guarantees since 1.35.
+    let version = |object: &K| object.resource_version()?.parse::<u64>().ok();
+    one.uid() == other.uid() && version(one) > version(other)
+}
+
+impl<K: Resource> Content<K> {
     fn insert(
         &mut self,
         key: ObjectKey,
         object: Arc<K>,
         index: fn(&K) -> Vec<String>,
     ) -> Option<Arc<K>> {
+        let written = self.written.remove(&key);
         let before = self.remove(&key, index);
         for entry in index(&object) {
             self.by_index.entry(entry).or_default().insert(key.clone());
         }
         self.objects.insert(key, object);
+        written.into_iter().for_each(|written| self.wrote(written));
         before
     }
 
+    /// Keeps `written` as long as it is newer than what the watch has of the same object.
+    fn wrote(&mut self, written: Arc<K>) {
+        let key = key_of(&*written);
+        let watched = self.objects.get(&key);
+        if watched.is_some_and(|watched| is_newer(&*written, &**watched)) {
+            self.written.insert(key, written);
+        }
+    }
+
     fn remove(&mut self, key: &ObjectKey, index: fn(&K) -> Vec<String>) -> Option<Arc<K>> {
+        self.written.remove(key);
         let before = self.objects.remove(key)?;
         for entry in index(&before) {
             if let Some(keys) = self.by_index.get_mut(&entry) {
@@ -374,6 +413,50 @@ mod tests {
         });
         assert_eq!(deleted, ["goes"]);
         assert_eq!(names(&cache.find("anna")), ["stays"]);
+    }
+
+    fn version_of(uid: &str, version: &str) -> ConfigMap {
+        let mut object = config_map("a", "anna").0.expect("it can be read");
+        object.metadata.uid = Some(uid.to_owned());
+        object.metadata.resource_version = Some(version.to_owned());
+        object
+    }
+
+    fn latest(cache: &Cache<ConfigMap>) -> Option<String> {
+        cache
+            .latest(&ObjectKey::new("shop", "a"))
+            .and_then(|object| object.resource_version())
+    }
+
+    #[test]
+    fn what_was_written_counts_until_the_watch_has_it() {
+        let cache = Cache::new(by_owner);
+        cache.put(version_of("one", "8"));
+        cache.wrote(version_of("one", "10"));
+        assert_eq!(latest(&cache).as_deref(), Some("10"));
+        cache.put(version_of("one", "9"));
+        assert_eq!(latest(&cache).as_deref(), Some("10"));
+        let watched = cache
+            .get(&ObjectKey::new("shop", "a"))
+            .expect("it is there");
+        assert_eq!(watched.resource_version().as_deref(), Some("9"));
+        cache.put(version_of("one", "10"));
+        assert!(cache.read().written.is_empty(), "the watch has it");
+        cache.wrote(version_of("one", "10"));
+        assert!(cache.read().written.is_empty(), "the watch was faster");
+    }
+
+    #[test]
+    fn what_was_written_to_an_object_that_went_is_not_of_the_next_one() {
+        let cache = Cache::new(by_owner);
+        cache.put(version_of("old", "8"));
+        cache.wrote(version_of("old", "10"));
+        cache.put(version_of("new", "7"));
+        assert_eq!(latest(&cache).as_deref(), Some("7"));
+        cache.wrote(version_of("new", "11"));
+        cache.remove(&ObjectKey::new("shop", "a"), &mut |_| {});
+        assert_eq!(latest(&cache), None);
+        assert!(cache.read().written.is_empty());
     }
 
     #[test]
