@@ -28,13 +28,13 @@ struct Key {
 
 /// Which keys a mapping has. Most have few: those are compared one by one, without copies.
 #[derive(Default)]
-struct Seen(HashSet<String>);
+pub(super) struct Seen(HashSet<String>);
 
 impl Seen {
     const FEW: usize = 16;
 
     /// Whether `key` is none of `entries`, which are all that were ever asked about.
-    fn is_new(&mut self, key: &str, entries: &[Entry]) -> bool {
+    pub(super) fn is_new(&mut self, key: &str, entries: &[Entry]) -> bool {
         if entries.len() < Self::FEW {
             return entries.iter().all(|entry| entry.key != key);
         }

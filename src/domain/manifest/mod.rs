@@ -14,6 +14,7 @@ mod parse;
 mod print;
 mod scalar;
 mod time;
+mod usual;
 
 pub use expand::{expand_lists, is_list};
 pub use node::{Entry, Mapping, Node, Scalar, ScalarKind};

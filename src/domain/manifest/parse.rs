@@ -8,6 +8,7 @@ use super::ManifestError;
 use super::compose::Composer;
 use super::node::Node;
 use super::scalar::Rules;
+use super::usual;
 use granit_parser::Parser;
 
 /// How much one file may hold.
@@ -63,6 +64,14 @@ pub fn documents(file: &str, bytes: &[u8], rules: Rules) -> Result<Vec<Document>
         file: file.to_owned(),
         offset: error.valid_up_to(),
     })?;
+    match usual::documents(text, rules) {
+        Some(documents) => Ok(documents),
+        None => parsed(file, text, rules),
+    }
+}
+
+/// The documents of any YAML text.
+pub(super) fn parsed(file: &str, text: &str, rules: Rules) -> Result<Vec<Document>, ManifestError> {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
     options.block_scalar_eof_without_line_feed = true;
