@@ -4,7 +4,6 @@
 
 use super::field_spec::FieldSpec;
 use super::resource::Gvk;
-use std::sync::LazyLock;
 
 /// The fields that name objects of one kind.
 #[derive(Clone, Debug)]
@@ -76,7 +75,7 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// The whole table.
-pub(super) static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
+pub(super) fn references() -> Vec<Reference> {
     let mut all = scaled();
     all.extend([
         config_maps(),
@@ -98,7 +97,7 @@ pub(super) static REFERENCES: LazyLock<Vec<Reference>> = LazyLock::new(|| {
         )],
     ));
     all
-});
+}
 
 fn scaled() -> Vec<Reference> {
     [

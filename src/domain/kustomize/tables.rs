@@ -7,7 +7,7 @@
 
 use super::field_spec::{FieldSpec, extend};
 use super::order::KindKey;
-use super::reference_fields::{REFERENCES, Reference};
+use super::reference_fields::{Reference, references};
 use super::{images, labels, namespace, naming, replicas, variable_fields};
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
@@ -44,7 +44,7 @@ static OWN: LazyLock<Arc<FieldTables>> = LazyLock::new(|| {
         labels: Vec::new(),
         template_labels: labels::TEMPLATES.to_vec(),
         common_annotations: labels::ANNOTATIONS.to_vec(),
-        name_references: REFERENCES.clone(),
+        name_references: references(),
         var_references: variable_fields::table(),
         images: images::FIELDS.to_vec(),
         replicas: replicas::FIELDS.to_vec(),

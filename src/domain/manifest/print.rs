@@ -125,24 +125,32 @@ fn print_string(out: &mut String, text: &str, level: Option<usize>) {
 }
 
 fn is_plain(text: &str) -> bool {
-    let starts_well = text.starts_with(|first: char| {
-        first.is_ascii_alphanumeric() || matches!(first, '/' | '_' | '$' | '(' | '.' | '+')
-    });
+    let Some(&first) = text.as_bytes().first() else {
+        return false;
+    };
+    let starts_well = first.is_ascii_alphanumeric() || b"/_$(.+".contains(&first);
     starts_well
         && text.len() <= 1024
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && text
-            .chars()
-            .all(|character| (' '..='~').contains(&character))
+        && holds_nothing_special(text)
         && text != "..."
-        && text != "="
         && [Rules::Kubernetes, Rules::Kustomize]
             .iter()
             .all(|rules| classify(text, *rules) == ScalarKind::Text)
-        && super::time::to_rfc3339(text).is_none()
-        && !sexagesimal(text)
+        && (first.is_ascii_alphabetic()
+            || super::time::to_rfc3339(text).is_none() && !sexagesimal(text))
+}
+
+/// Whether a text is of printable ASCII without `: ` and ` #`, and ends with neither a space nor a colon.
+fn holds_nothing_special(text: &str) -> bool {
+    let mut before = b'a';
+    for byte in text.bytes() {
+        let special = matches!((before, byte), (b':', b' ') | (b' ', b'#'));
+        if special || !matches!(byte, b' '..=b'~') {
+            return false;
+        }
+        before = byte;
+    }
+    !matches!(before, b' ' | b':')
 }
 
 /// `12:30:45`, which older readers take for a number.
