@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::domain::duration::{DurationError, parse_duration};
+use crate::domain::image::ImageRef;
 
 /// A condition of a status, as Kubernetes defines it.
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -147,6 +148,16 @@ pub struct ImageReference {
         skip_serializing_if = "Option::is_none"
     )]
     pub digest: Option<String>,
+}
+
+impl From<&ImageReference> for ImageRef {
+    fn from(reference: &ImageReference) -> Self {
+        Self {
+            name: reference.name.clone(),
+            tag: reference.tag.clone(),
+            digest: reference.digest.clone(),
+        }
+    }
 }
 
 /// Reads a text, and takes an empty one for an absent field.

@@ -229,6 +229,9 @@ pub struct PullRequestStatus {
     pub url: Option<String>,
     /// Its branch.
     pub branch: String,
+    /// Who closed it, where it is skipped and the forge tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_by: Option<String>,
     /// The images it proposes, by policy; the first few.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub images: BTreeMap<String, String>,

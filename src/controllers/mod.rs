@@ -21,6 +21,7 @@ pub mod receiver;
 pub mod registry_access;
 mod report;
 pub mod secrets;
+mod skips;
 mod telling;
 pub mod triggers;
 mod watches;

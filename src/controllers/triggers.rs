@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! ImageRepository --tags--> ImagePolicy --selection--> ImageUpdateAutomation
+//!                                       <--skips------
 //!                                                            | push
 //! Kustomization <--artifact-- GitRepository <----------------+
 //!       | ready
@@ -16,12 +17,14 @@ use super::caches::{
     Caches, by_url, configured_by, dependent_on, in_namespace, of_source, with_pull_secrets,
 };
 use super::queue::Queue;
+use super::skips::skips;
 use crate::adapters::cluster::watch::{Change, Watched, key_of};
 use crate::api::{
-    CustomObject, GitRepository, ImagePolicy, ImageRepository, Kustomization, accepted_tag,
-    proposed_again, requested_at,
+    CustomObject, GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation,
+    Kustomization, accepted_tag, proposed_again, requested_at,
 };
 use crate::domain::object::ObjectKey;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -109,6 +112,22 @@ pub fn image_policy(caches: &Caches, queues: &Queues, change: &Change<ImagePolic
                 .image_updates
                 .find(&in_namespace(&key_of(&**now).namespace)),
         );
+    }
+}
+
+/// Wakes the policies of which an automation skips something else than before: they tell it.
+pub fn image_update(queues: &Queues, change: &Change<ImageUpdateAutomation>) {
+    let (before, now) = match change {
+        Change::Applied { before, now } => {
+            let before = before.as_ref().map(|before| skips(before));
+            (before.unwrap_or_default(), skips(now))
+        }
+        Change::Deleted { before } => (skips(before), BTreeSet::new()),
+    };
+    let namespace = changed_key(change).namespace;
+    for (policy, _) in before.symmetric_difference(&now) {
+        let policy = ObjectKey::new(&namespace, policy);
+        queues.image_policies.add(policy, Instant::now());
     }
 }
 
@@ -340,6 +359,45 @@ mod tests {
             };
             git_repository(&caches, &queues, &change);
             assert_eq!(queues.kustomizations.len(), wakes, "{url} {stored}");
+        }
+    }
+
+    #[tokio::test]
+    async fn policies_are_woken_when_an_automation_skips_something_else_than_before() {
+        let automation = |state: &str, image: &str| {
+            let object = json!({
+                "metadata": {"namespace": "apps", "name": "fleet"},
+                "spec": {"interval": "1h", "sourceRef": {"kind": "GitRepository", "name": "fleet"},
+                    "git": {"commit": {"author": {"email": "a@b"}}, "pullRequest": {}}},
+                "status": {"pullRequests": [{
+                    "group": "_all", "state": state, "number": 7, "branch": "b",
+                    "images": {"app": image, "web": "web:1"},
+                }]},
+            });
+            let object: ImageUpdateAutomation = serde_json::from_value(object).expect("it reads");
+            Arc::new(object)
+        };
+        let skipped = || automation("Skipped", "app:1");
+        let applied = |before, now| Change::Applied { before, now };
+        for (what, change, woken) in [
+            ("open", applied(None, automation("Open", "app:1")), 0),
+            ("new", applied(None, skipped()), 2),
+            ("the same", applied(Some(skipped()), skipped()), 0),
+            (
+                "another version",
+                applied(Some(skipped()), automation("Skipped", "app:2")),
+                1,
+            ),
+            (
+                "lifted",
+                applied(Some(skipped()), automation("Open", "app:1")),
+                2,
+            ),
+            ("gone", Change::Deleted { before: skipped() }, 2),
+        ] {
+            let queues = Queues::default();
+            image_update(&queues, &change);
+            assert_eq!(queues.image_policies.len(), woken, "{what}");
         }
     }
 

@@ -26,6 +26,41 @@ pub(super) fn watches(
     caches: &Arc<Caches>,
     queues: &Arc<Queues>,
 ) -> Vec<(Task, Task)> {
+    let mut watches = image_watches(shared, settings, caches, queues);
+    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
+    if settings.image_automation || settings.source || settings.kustomize {
+        watches.push(watch(
+            shared,
+            settings,
+            &caches.git_repositories,
+            &queues.git_repositories,
+            move |change| {
+                triggers::git_repository(&all, &wake, change);
+            },
+        ));
+    }
+    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
+    if settings.kustomize {
+        watches.push(watch(
+            shared,
+            settings,
+            &caches.kustomizations,
+            &queues.kustomizations,
+            move |change| {
+                triggers::kustomization(&all, &wake, change);
+            },
+        ));
+    }
+    watches
+}
+
+/// The watches of what images are looked at and updated by.
+fn image_watches(
+    shared: &Arc<Shared>,
+    settings: &Settings,
+    caches: &Arc<Caches>,
+    queues: &Arc<Queues>,
+) -> Vec<(Task, Task)> {
     let mut watches = Vec::new();
     let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
     if settings.image_reflector {
@@ -51,38 +86,23 @@ pub(super) fn watches(
             },
         ));
     }
-    if settings.image_automation {
-        watches.push(watch(
+    let wake = Arc::clone(queues);
+    if settings.image_reflector || settings.image_automation {
+        let (follow, listed) = watch(
             shared,
             settings,
             &caches.image_updates,
             &queues.image_updates,
-            |_| {},
-        ));
-    }
-    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
-    if settings.image_automation || settings.source || settings.kustomize {
-        watches.push(watch(
-            shared,
-            settings,
-            &caches.git_repositories,
-            &queues.git_repositories,
             move |change| {
-                triggers::git_repository(&all, &wake, change);
+                triggers::image_update(&wake, change);
             },
-        ));
-    }
-    let (all, wake) = (Arc::clone(caches), Arc::clone(queues));
-    if settings.kustomize {
-        watches.push(watch(
-            shared,
-            settings,
-            &caches.kustomizations,
-            &queues.kustomizations,
-            move |change| {
-                triggers::kustomization(&all, &wake, change);
-            },
-        ));
+        );
+        // Policies only tell what automations skip: where the kind is not installed they work all the same.
+        let listed = match settings.image_automation {
+            true => listed,
+            false => std::future::ready(()).boxed(),
+        };
+        watches.push((follow, listed));
     }
     watches
 }

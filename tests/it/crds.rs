@@ -125,6 +125,7 @@ const ADDITIONS: [(&str, &[&str]); 3] = [
             ".status.pullRequests[] object",
             ".status.pullRequests[].baseCommit string",
             ".status.pullRequests[].branch string required",
+            ".status.pullRequests[].closedBy string",
             ".status.pullRequests[].commit string",
             ".status.pullRequests[].group string required",
             ".status.pullRequests[].images object",

@@ -213,6 +213,11 @@ impl<K: Watched> Cache<K> {
         self.len() == 0
     }
 
+    /// Whether the first listing is complete.
+    pub fn is_complete(&self) -> bool {
+        *self.complete.borrow()
+    }
+
     /// Waits until the first listing is complete.
     pub async fn wait_until_complete(&self) {
         // The sender lives as long as `self`, so waiting cannot fail.
@@ -234,6 +239,7 @@ impl<K: Watched> Cache<K> {
         let events = watcher(api, config).default_backoff();
         pin_mut!(events);
         let mut listed: HashSet<ObjectKey> = HashSet::new();
+        let mut told = false;
         while let Some(event) = events.next().await {
             match event {
                 Ok(watcher::Event::Init) => listed.clear(),
@@ -242,13 +248,20 @@ impl<K: Watched> Cache<K> {
                     self.apply(object, &mut changed);
                 }
                 Ok(watcher::Event::InitDone) => {
+                    told = false;
                     self.retain(&listed, &mut changed);
                     self.complete.send_replace(true);
                 }
                 Ok(watcher::Event::Apply(object)) => self.apply(object, &mut changed),
                 Ok(watcher::Event::Delete(object)) => self.remove(&key_of(&object), &mut changed),
                 Err(error) => {
-                    tracing::warn!(kind = %K::kind(&()), error = with_causes(&error), "the watch broke off and starts again")
+                    let (kind, error) = (K::kind(&()), with_causes(&error));
+                    // A kind that is not installed, or may not be read, need not be read of again and again.
+                    if std::mem::replace(&mut told, true) {
+                        tracing::debug!(%kind, error, "the watch broke off and starts again");
+                    } else {
+                        tracing::warn!(%kind, error, "the watch broke off and starts again");
+                    }
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! The cells are read from the object as it came, so that one that breaks its schema is still listed.
 
-use super::show::{condition, shorten};
+use super::show::{condition, shorten, status_of};
 use crate::api::pull_request::PullRequestState;
 use crate::api::{
     GitRepository, ImagePolicy, ImageRepository, ImageUpdateAutomation, Kustomization, Receiver,
@@ -68,8 +68,8 @@ pub(super) const IMAGE_POLICY: Kind = Kind {
         let tag = text(object, "/status/latestRef/tag");
         vec![image, tag, ready, message]
     },
-    wide_headings: &[],
-    wide_cells: nothing,
+    wide_headings: &["PROPOSED"],
+    wide_cells: |object| vec![status_of(object, "Proposed")],
 };
 
 /// ImageUpdateAutomation.

@@ -28,6 +28,13 @@ pub(super) fn condition(object: &DynamicObject) -> [String; 2] {
     }
 }
 
+/// The status of one condition; empty when it is not there.
+pub(super) fn status_of(object: &DynamicObject, kind: &str) -> String {
+    let found = conditions(object).find(|condition| field(condition, "type") == kind);
+    let status = found.map(|condition| field(condition, "status"));
+    status.unwrap_or_default().to_owned()
+}
+
 fn conditions(object: &DynamicObject) -> impl Iterator<Item = &Value> {
     let conditions = object.data.pointer("/status/conditions");
     conditions.and_then(Value::as_array).into_iter().flatten()

@@ -1,10 +1,11 @@
-//! Finds the repository of a policy, and whether the policy may use it.
+//! Finds the repository of a policy, whether the policy may use it, and what automations say of it.
 
 use super::Settings;
 use crate::adapters::cluster::objects::namespace_labels;
 use crate::api::image_repository::AccessFrom;
 use crate::api::{ImagePolicy, ImageRepository};
-use crate::controllers::caches::{Caches, within};
+use crate::controllers::caches::{Caches, in_namespace, within};
+use crate::controllers::skips::{Skip, skips};
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
@@ -76,6 +77,17 @@ pub(super) async fn repository(
     ImageName::parse(&object.spec.image)
         .map_err(|error| Outcome::stalled(reason::IMAGE_URL_INVALID, error))?;
     Ok(Repository { key, object })
+}
+
+/// What the automations of its namespace skip of a policy; `None` until they are known.
+pub(super) fn skipped(caches: &Caches, policy: &ObjectKey) -> Option<Vec<Skip>> {
+    let updates = &caches.image_updates;
+    updates.is_complete().then(|| {
+        let all = updates.find(&in_namespace(&policy.namespace));
+        let skips = all.iter().flat_map(|update| skips(update));
+        let own = skips.filter(|(name, _)| *name == policy.name);
+        own.map(|(_, skip)| skip).collect()
+    })
 }
 
 /// Flux's words around whatever keeps a policy from its repository.

@@ -1,12 +1,14 @@
 //! ImagePolicy: selects one tag of a repository, and its digest if asked to.
 //!
 //! Invariant: a failure of any kind keeps the last selection, and a tag that vanished does not let it go down.
+//! It alone writes the status, also what automations skip of it.
 //! What is absent: scanning.
 
 mod execute;
 mod fetch;
 mod high_water;
 mod plan;
+mod skipped;
 mod times;
 
 use super::caches::Caches;
@@ -66,9 +68,13 @@ impl Controller for ImagePolicies {
     const NAME: &'static str = "image-reflector-controller";
 
     async fn reconcile(&self, object: Arc<ImagePolicy>, run: Run) -> Report<ImagePolicyStatus> {
-        match self.select(&object, &run).await {
+        let report = match self.select(&object, &run).await {
             Ok(report) => report,
             Err(outcome) => Report::new(object.status.clone(), outcome),
+        };
+        match fetch::skipped(&self.caches, &run.key) {
+            Some(skips) => skipped::told(report, &skips),
+            None => skipped::untold(report, self.settings.requeue_dependency),
         }
     }
 

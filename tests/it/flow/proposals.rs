@@ -38,54 +38,24 @@ impl Proposing {
         fleet.apply("Secret", "forge", login).await;
         let wrong = json!({"stringData": {"token": "planted-secret-4711"}});
         fleet.apply("Secret", "wrong", wrong).await;
-        let source = json!({"spec": {
-            "url": forge.git_url(), "ref": {"branch": "main"}, "interval": "1h", "secretRef": {"name": "forge"},
-        }});
-        fleet.apply("GitRepository", "app", source).await;
-        let repository = fleet.image_repository("app");
-        fleet.apply("ImageRepository", "app", repository).await;
-        let policy = fleet.image_policy("app");
-        fleet.apply("ImagePolicy", "app", policy).await;
-        fleet.ready("ImagePolicy", "app").await;
-        self.automation(pull_request).await;
-        fleet.ready(AUTOMATION, "app").await;
+        let pull_request = on_gitea(pull_request);
+        fleet.propose(&forge.git_url(), "forge", pull_request).await;
     }
 
     async fn automation(&self, pull_request: Value) {
-        let mut automation = self.fleet.automation("app", "apps");
-        let mut spec = json!({"provider": "gitea"});
-        for (field, value) in pull_request.as_object().into_iter().flatten() {
-            spec[field] = value.clone();
-        }
-        automation["spec"]["git"]["pullRequest"] = spec;
-        self.fleet.apply(AUTOMATION, "app", automation).await;
+        self.fleet.proposing("app", on_gitea(pull_request)).await;
     }
 
     fn branch(&self) -> String {
-        format!("highwater/{}/app/app", self.fleet.namespace)
+        self.fleet.proposed_branch()
     }
 
-    /// Waits until the only pull request of the status is as wanted.
     async fn tracked(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let object = self
-            .fleet
-            .wait(AUTOMATION, "app", what, |object| {
-                object["status"]["pullRequests"]
-                    .as_array()
-                    .is_some_and(|all| all.len() == 1 && wanted(&all[0]))
-            })
-            .await;
-        object["status"]["pullRequests"][0].clone()
+        self.fleet.tracked(what, wanted).await
     }
 
-    /// Publishes a tag, and waits until it is proposed.
     async fn proposed(&self, tag: &str) -> Value {
-        self.fleet.publish("app", tag).await;
-        let image = format!("{}:{tag}", self.fleet.registry.image("app"));
-        self.tracked(&image, |pull| {
-            pull["state"] == "Open" && pull["number"].is_number() && pull["images"]["app"] == *image
-        })
-        .await
+        self.fleet.proposed(tag).await
     }
 
     async fn reconcile(&self) -> Value {
@@ -170,6 +140,27 @@ impl Proposing {
         let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
         (text("status"), text("message"))
     }
+}
+
+/// The same on Gitea.
+fn on_gitea(mut pull_request: Value) -> Value {
+    pull_request["provider"] = json!("gitea");
+    pull_request
+}
+
+/// Waits until the policy says which pull request is skipped, or, with `None`, that none is.
+async fn policy_tells(fleet: &Fleet, skipped: Option<u64>) -> Value {
+    let words = skipped.map(|number| format!("pull request #{number} "));
+    let wanted = |object: &Value| {
+        let said = condition(object, "Proposed")["message"].as_str();
+        match &words {
+            Some(words) => said.is_some_and(|said| said.contains(words)),
+            None => said.is_none(),
+        }
+    };
+    fleet
+        .wait("ImagePolicy", "app", "what is skipped", wanted)
+        .await
 }
 
 /// The pull request says what it should, and its branch alone has the change.
@@ -338,6 +329,61 @@ async fn what_a_person_closed_is_skipped_until_they_say_otherwise_or_something_n
     let newer = proposing.proposed("1.2.0").await;
     assert!(newer["number"].as_u64() > Some(second));
     assert_eq!(proposing.pulls().await.len(), 3);
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_says_what_is_skipped_of_it_until_that_is_lifted() {
+    let mut proposing = Proposing::new("said", json!({})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let first = tracked["number"].as_u64().expect("it has a number");
+    proposing.close(first, "closed").await;
+    proposing.reconcile().await;
+    let policy = policy_tells(&proposing.fleet, Some(first)).await;
+    let said = condition(&policy, "Proposed");
+    assert_eq!(
+        (&said["status"], &said["reason"]),
+        (&json!("False"), &json!("VersionSkipped"))
+    );
+    let (image, owner) = (
+        proposing.fleet.registry.image("app"),
+        &proposing.forge.owner,
+    );
+    let page = tracked["url"].as_str().expect("it has a page");
+    assert_eq!(
+        said["message"],
+        format!(
+            "`{image}:1.1.0` is skipped by the automation `app`: pull request #{first} ({page}) was closed by {owner}. hint: \
+             reopen it, or wait for a newer version, or annotate the automation with \
+             `image.highwater.dev/propose-again: \"{first}\"`"
+        )
+    );
+    assert_eq!(condition(&policy, "Ready")["status"], "True");
+    // What the policy writes of its own, also after a restart, leaves it.
+    let policy = proposing.fleet.reconcile("ImagePolicy", "app").await;
+    assert_eq!(condition(&policy, "Proposed"), said);
+    proposing.fleet.kill();
+    proposing.fleet.start(&[]);
+    let policy = proposing.fleet.reconcile("ImagePolicy", "app").await;
+    assert_eq!(condition(&policy, "Proposed"), said);
+
+    // Reopened.
+    proposing.close(first, "open").await;
+    proposing.reconcile().await;
+    policy_tells(&proposing.fleet, None).await;
+    // Closed again, and something newer comes.
+    proposing.close(first, "closed").await;
+    proposing.reconcile().await;
+    policy_tells(&proposing.fleet, Some(first)).await;
+    let newer = proposing.proposed("1.2.0").await;
+    policy_tells(&proposing.fleet, None).await;
+    // That is closed too, and the automation proposes no more.
+    let second = newer["number"].as_u64().expect("it has a number");
+    proposing.close(second, "closed").await;
+    proposing.reconcile().await;
+    policy_tells(&proposing.fleet, Some(second)).await;
+    proposing.fleet.delete(AUTOMATION, "app").await;
+    policy_tells(&proposing.fleet, None).await;
     proposing.fleet.assert_no_panic();
 }
 

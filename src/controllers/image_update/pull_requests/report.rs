@@ -15,8 +15,8 @@ use std::time::Duration;
 pub(super) const PULL_REQUESTS_CURRENT: &str = "PullRequestsCurrent";
 /// The reason when a person closed one or committed to its branch.
 const LEFT_ALONE: &str = "LeftAlone";
-/// Most images that a status names.
-const MOST_IMAGES: usize = 20;
+/// Most images that a status names. Each policy is in one group, and `observedPolicies` names them all too.
+const MOST_IMAGES: usize = 500;
 /// Most groups that a message names.
 const MOST_GROUPS: usize = 20;
 
@@ -77,6 +77,10 @@ impl Told {
             number,
             url: self.url.clone().or(kept.and_then(|kept| kept.url.clone())),
             branch,
+            closed_by: match &self.standing {
+                Ok(Standing::Skipped { by, .. }) => by.clone(),
+                _ => None,
+            },
             images: self.images.clone().into_iter().take(MOST_IMAGES).collect(),
             version,
             commit,
@@ -364,6 +368,10 @@ mod tests {
         assert_eq!(same[0].last_transition_time, before[0].last_transition_time);
         let other = statuses(&[told(Ok(skipped()))], &before, false, later);
         assert_eq!(other[0].last_transition_time, Some(Time(later)));
+        assert_eq!(
+            (&before[0].closed_by, other[0].closed_by.as_deref()),
+            (&None, Some("jane"))
+        );
         assert_eq!(
             statuses(&[told(Ok(Standing::Merged))], &before, false, later),
             []

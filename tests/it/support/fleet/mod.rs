@@ -5,6 +5,7 @@
 
 mod application;
 mod objects;
+mod proposing;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
