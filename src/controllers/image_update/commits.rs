@@ -196,8 +196,8 @@ fn by_policy(edits: &Edits) -> BTreeMap<PolicyKey, BTreeSet<&String>> {
     policies
 }
 
-/// What one policy changes in these files. What other policies mark is no problem of this one.
-fn restricted(
+/// What these selections change in these files. What other policies mark is no problem of this one.
+pub(super) fn restricted(
     job: &Job,
     here: &Snapshot,
     files: &BTreeSet<&String>,

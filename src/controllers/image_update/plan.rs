@@ -13,7 +13,6 @@ use crate::api::image_update_automation::{
 };
 use crate::controllers::git_remote::reference;
 use crate::domain::git_ref::{CheckoutRef, CommitId, Revision, check_branch_name};
-use crate::domain::image::ImageRef;
 use crate::domain::marker::PolicyKey;
 use crate::domain::message::MessageTemplateError;
 use crate::domain::outcome::{Outcome, reason};
@@ -51,6 +50,15 @@ pub(super) struct Target {
     /// The commit that was looked at when the policies still had selected other images: what was
     /// pushed after it may not have been told of.
     pub(super) told_until: Option<CommitId>,
+    /// The last commit that was told of.
+    pub(super) last_told: Option<CommitId>,
+}
+
+impl Target {
+    /// Whether this commit, and so what was before it, is known to have been told of.
+    pub(super) fn was_told(&self, commit: CommitId) -> bool {
+        [self.told_until, self.last_told].contains(&Some(commit))
+    }
 }
 
 /// Reads the specification.
@@ -108,6 +116,7 @@ pub(super) fn target(object: &ImageUpdateAutomation, source: &Source) -> Result<
         gates: Gates::default(),
         own_authors: BTreeSet::from([author.email.clone()]),
         told_until: None,
+        last_told: last_told(object),
     })
 }
 
@@ -172,12 +181,7 @@ pub(super) fn selections(
             namespace: namespace.to_owned(),
             name: name.clone(),
         };
-        let image = ImageRef {
-            name: image.name.clone(),
-            tag: image.tag.clone(),
-            digest: image.digest.clone(),
-        };
-        selections.insert(key, image);
+        selections.insert(key, image.into());
     }
     selections
 }
@@ -200,6 +204,10 @@ pub(super) fn unchanged_since(
     (same_policies && same_branch && same_spec && askable && target.refspec.is_none())
         .then(|| status.observed_source_revision.clone())
         .flatten()
+}
+
+fn last_told(object: &ImageUpdateAutomation) -> Option<CommitId> {
+    object.status.last_push_commit.as_deref()?.parse().ok()
 }
 
 /// The commit that was looked at last, if the policies have selected something else since.

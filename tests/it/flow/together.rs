@@ -355,6 +355,48 @@ async fn killed_after_a_push_for_several_each_hears_of_its_own_commit() {
     fleet.assert_no_panic();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_after_a_commit_that_several_share_each_hears_of_it_in_whatever_company() {
+    let mut fleet = running("kill-shared").await;
+    let names = crowd(&fleet, 3, &json!({"per": "push"})).await;
+    let hold = fleet.git.hold_receive_pack_response();
+    fleet.publish("app", "1.1.0").await;
+    tokio::task::block_in_place(|| hold.wait());
+    fleet.kill();
+    hold.abandon();
+    let (log, head) = (fleet.repository.log("main"), fleet.repository.head("main"));
+    assert_eq!(log, ["n00", "Add all"]);
+    // The last alone, then the second, and then the one in whose words it is, behind a commit of a person.
+    for name in &names {
+        let patch = json!({"spec": {"suspend": true}});
+        fleet.patch(AUTOMATION, name, patch).await;
+    }
+    fleet.start_afresh(&[]);
+    for (name, by_hand) in [("n02", false), ("n01", false), ("n00", true)] {
+        if by_hand {
+            fleet.commit("By hand", &[("README.md", "by hand\n")]);
+        }
+        let patch = json!({"spec": {"suspend": false}});
+        fleet.patch(AUTOMATION, name, patch).await;
+        assert_eq!(last_commit(&observed(&fleet, name, "1.1.0").await), head);
+        let words = format!("pushed commit '{}' to branch 'main'\nn00", &head[..7]);
+        assert_eq!(pushes_told(&fleet, name, 1).await, [words]);
+    }
+    assert_eq!(fleet.repository.log("main"), ["By hand", "n00", "Add all"]);
+    // It is told once.
+    for name in &names {
+        fleet.reconcile(AUTOMATION, name).await;
+        assert_eq!(push_events(&fleet, name).await.len(), 1, "{name}");
+    }
+    fleet.publish("app", "1.2.0").await;
+    for name in &names {
+        let object = observed(&fleet, name, "1.2.0").await;
+        assert_eq!(last_commit(&object), fleet.repository.head("main"));
+        assert_eq!(pushes_told(&fleet, name, 2).await.len(), 2, "{name}");
+    }
+    fleet.assert_no_panic();
+}
+
 /// What the process `number` of several looks after, labelled so that no other sees it.
 async fn shard(fleet: &Fleet, number: usize) -> String {
     let name = format!("p{number:02}");
