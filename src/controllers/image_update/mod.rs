@@ -96,6 +96,8 @@ pub struct ImageUpdates {
     signers: Signers,
     settings: Settings,
     turns: Turns,
+    /// Who asks which forge now.
+    forges: pull_requests::Places,
 }
 
 impl Controller for ImageUpdates {
@@ -159,6 +161,7 @@ impl ImageUpdates {
             signers: Signers::default(),
             settings,
             turns: Turns::new(settings.concurrent, metrics, expected),
+            forges: pull_requests::Places::default(),
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Invariants: the forge is looked at on every run, and what counts is what is there; before anything is
 //! done, the base is asked for once more, so that nothing is decided by a state that never was; what is
-//! wrong with one group holds up no other. What is absent: deciding; the domain does.
+//! wrong with one group holds up no other; a few automations at once ask one forge. What is absent: deciding; the domain does.
 
 mod error;
 mod execute;
@@ -14,6 +14,7 @@ mod fetch;
 mod group;
 mod known;
 mod origin;
+mod places;
 mod proposal;
 mod report;
 mod settings;
@@ -40,6 +41,7 @@ use crate::domain::pull_request::{Images, branch_prefix};
 use crate::domain::rewrite::Selections;
 use error::ProposeError;
 use group::Group;
+pub(super) use places::Places;
 use report::Told;
 use settings::Settings;
 use std::collections::BTreeMap;
@@ -66,6 +68,7 @@ pub(super) async fn propose(
     let url = source.object.spec.url.as_str();
     let settings = settings::settings(&git, spec, url, &job.target.checkout)?;
     settings::check_login(&settings, url, &job.remote)?;
+    let _place = controller.forges.take(&settings.repository.api).await;
     let (client, namespace) = (&controller.shared.client, &run.key.namespace);
     let login = fetch::login(client, namespace, &settings, &job.remote).await;
     let login = login.map_err(|error| error.outcome())?;
