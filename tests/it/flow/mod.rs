@@ -13,6 +13,7 @@ mod cloud_logins;
 mod configuration;
 mod crashes;
 mod election;
+mod forges;
 mod git_logins;
 mod github;
 mod health;

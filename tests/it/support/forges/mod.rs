@@ -97,11 +97,16 @@ fn json(status: u16, value: &Value) -> Reply {
 impl FakeForge {
     /// Starts one with a repository whose `main` has one commit.
     pub async fn start(kind: ForgeKind) -> Self {
-        let world = Arc::new(Mutex::new(World::new()));
+        Self::of(kind, World::new()).await
+    }
+
+    /// Starts one with what `world` keeps.
+    pub async fn of(kind: ForgeKind, world: World) -> Self {
+        let world = Arc::new(Mutex::new(world));
         let kept = world.clone();
         let server = FakeRegistry::start(move |seen| {
             let mut world = kept.lock().unwrap_or_else(PoisonError::into_inner);
-            answer(kind, &mut world, seen)
+            world.on_git(|world| answer(kind, world, seen))
         })
         .await;
         Self {

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
+use crate::support::git_http::{BareRepository, git};
+
 /// Whose token the tests use.
 pub const BOT: &str = "bot";
 /// A person with an account.
@@ -21,6 +23,8 @@ pub struct World {
     pub pulls: Vec<Pull>,
     /// Names and states of the checks of commits, in the forge's own words.
     pub checks: BTreeMap<String, Vec<(String, String)>>,
+    /// The repository that branches and commits are those of, if they are real.
+    repository: Option<BareRepository>,
     ticks: i64,
 }
 
@@ -90,15 +94,85 @@ pub struct Pull {
 impl World {
     /// A repository whose `main` has one commit.
     pub fn new() -> Self {
-        let mut world = Self {
+        let mut world = Self::empty();
+        world.push("main", "begin");
+        world
+    }
+
+    /// One whose branches and commits are those of a real repository, which others push to.
+    pub fn of(repository: BareRepository) -> Self {
+        let mut world = Self::empty();
+        world.repository = Some(repository);
+        world.read_git();
+        world
+    }
+
+    fn empty() -> Self {
+        Self {
             branches: BTreeMap::new(),
             commits: BTreeMap::new(),
             pulls: Vec::new(),
             checks: BTreeMap::new(),
+            repository: None,
             ticks: 0,
+        }
+    }
+
+    /// Does something to the branches as they are in the real repository, if there is one; those that it takes away go there too.
+    pub fn on_git<T>(&mut self, change: impl FnOnce(&mut Self) -> T) -> T {
+        self.read_git();
+        let before = self.branches.clone();
+        let done = change(self);
+        if let Some(repository) = &self.repository {
+            let gone = |name: &&String| !self.branches.contains_key(*name);
+            for name in before.keys().filter(gone) {
+                let reference = format!("refs/heads/{name}");
+                git(&repository.path, &["update-ref", "-d", &reference]);
+            }
+        }
+        done
+    }
+
+    fn read_git(&mut self) {
+        let Some(repository) = &self.repository else {
+            return;
         };
-        world.push("main", "begin");
-        world
+        let format = "--format=%(refname:lstrip=2) %(objectname)";
+        let branches = git(&repository.path, &["for-each-ref", format, "refs/heads"]);
+        let pairs = branches.lines().filter_map(|line| line.split_once(' '));
+        self.branches = pairs
+            .map(|(name, id)| (name.to_owned(), id.to_owned()))
+            .collect();
+        let log = git(&repository.path, &["log", "--all", "--format=%H %s%x00%P"]);
+        for line in log.lines() {
+            let (text, parents) = line.split_once('\0').unwrap_or((line, ""));
+            let (id, message) = text.split_once(' ').unwrap_or((text, ""));
+            let commit = Commit {
+                id: id.to_owned(),
+                parent: parents.split(' ').next().map(str::to_owned),
+                message: message.to_owned(),
+            };
+            self.commits.insert(id.to_owned(), commit);
+        }
+        let names: Vec<String> = self.branches.keys().cloned().collect();
+        names.iter().for_each(|name| self.follow(name));
+    }
+
+    /// The commit that merges one branch into another, whose commits it has all. Its files are those of the first.
+    fn merge_commit(&mut self, head: &str, base: &str) -> String {
+        let message = format!("Merge {head}");
+        let Some(repository) = self.repository.clone() else {
+            return self.push(base, &message);
+        };
+        let (folder, tree) = (&repository.path, format!("refs/heads/{head}^{{tree}}"));
+        let (ours, theirs) = (repository.head(base), repository.head(head));
+        let parents = ["-p", &ours, "-p", &theirs, "-m", &message];
+        let commit = ["commit-tree", &tree].into_iter().chain(parents);
+        let made = git(folder, &commit.collect::<Vec<_>>());
+        let (made, reference) = (made.trim(), format!("refs/heads/{base}"));
+        git(folder, &["update-ref", &reference, made, &ours]);
+        self.read_git();
+        made.to_owned()
     }
 
     /// Seconds since 1970; later at each look.
@@ -214,7 +288,7 @@ impl World {
         if draft {
             return Err("it is a draft");
         }
-        let made = self.push(&pull.base, &format!("Merge {}", pull.head));
+        let made = self.merge_commit(&pull.head, &pull.base);
         if let Some(pull) = self.pull(&number.to_string()) {
             pull.version += 1;
             pull.state = State::Merged;
