@@ -9,7 +9,7 @@ use crate::domain::object::ObjectKey;
 use crate::domain::tags::TagSet;
 use crate::domain::tags::packed::PackedTags;
 use crate::domain::tags::stored::{DamagedTags, decode, encode};
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -18,6 +18,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 const LARGEST: u64 = 130_000_000;
 /// Where files go that cannot be read, below the folder. No namespace has this name.
 const DAMAGED: &str = ".damaged";
+
+/// How many revisions of a repository are known to have been replaced.
+const MOST_REPLACED: usize = 4;
 
 /// Tag sets by image repository.
 #[derive(Debug, Default)]
@@ -38,6 +41,8 @@ struct Kept {
     tags: PackedTags,
     /// Whether the file holds the same.
     saved: bool,
+    /// The revisions that were there before, the newest last.
+    replaced: VecDeque<String>,
 }
 
 /// A file of tags that is of no use.
@@ -86,10 +91,38 @@ impl TagStore {
     pub fn put(&self, repository: ObjectKey, tags: &TagSet) {
         let tags = self.shared(tags);
         let mut sets = self.write();
-        let before = sets.by_repository.get(&repository);
-        let saved = before.is_some_and(|before| before.saved && before.tags == tags);
-        sets.by_repository.insert(repository, Kept { tags, saved });
+        let before = sets.by_repository.remove(&repository);
+        let saved = before
+            .as_ref()
+            .is_some_and(|before| before.saved && before.tags == tags);
+        let mut kept = Kept {
+            tags,
+            saved,
+            replaced: VecDeque::new(),
+        };
+        if let Some(before) = before {
+            kept.replaced = before.replaced;
+            kept.replaces(before.tags.revision());
+        }
+        sets.by_repository.insert(repository, kept);
         sets.tidy();
+    }
+
+    /// Takes note that the tags in memory are newer than this revision.
+    pub fn replaces(&self, repository: &ObjectKey, revision: &str) {
+        if let Some(kept) = self.write().by_repository.get_mut(repository) {
+            kept.replaces(revision);
+        }
+    }
+
+    /// Whether a revision, which is told to be that of the last scan, is news: neither that of the tags in memory nor one that they
+    /// replaced. Then another process scanned.
+    pub fn is_outdated(&self, repository: &ObjectKey, revision: &str) -> bool {
+        let sets = self.read();
+        let kept = sets.by_repository.get(repository);
+        kept.is_some_and(|kept| {
+            kept.tags.revision() != revision && !kept.replaced.iter().any(|known| known == revision)
+        })
     }
 
     /// Forgets the tags of `repository`, and removes their file.
@@ -132,6 +165,7 @@ impl TagStore {
         let recalled = Kept {
             tags: self.shared(&tags),
             saved: true,
+            replaced: VecDeque::new(),
         };
         let mut sets = self.write();
         let kept = sets.by_repository.entry(repository.clone());
@@ -240,6 +274,18 @@ impl TagStore {
     }
 }
 
+impl Kept {
+    fn replaces(&mut self, revision: &str) {
+        if self.tags.revision() != revision && !self.replaced.iter().any(|known| known == revision)
+        {
+            self.replaced.push_back(revision.to_owned());
+            if self.replaced.len() > MOST_REPLACED {
+                self.replaced.pop_front();
+            }
+        }
+    }
+}
+
 impl Sets {
     /// Lets go of contents that nobody has any more, when they are many.
     fn tidy(&mut self) {
@@ -326,6 +372,27 @@ mod tests {
         assert!(store.get(&two).is_none());
         store.remove(&one);
         assert!(store.get(&one).is_none());
+    }
+
+    #[test]
+    fn tags_are_outdated_by_a_revision_that_they_did_not_replace() {
+        let store = TagStore::default();
+        let revisions = ["1.0", "1.1", "1.2", "1.3"].map(|tag| tags(&[tag]).revision().to_owned());
+        let [before, first, second, other] = revisions.each_ref().map(String::as_str);
+        assert!(!store.is_outdated(&app(), other), "there are none");
+        store.put(app(), &tags(&["1.1"]));
+        store.replaces(&app(), before);
+        store.put(app(), &tags(&["1.2"]));
+        for own in [before, first, second] {
+            assert!(!store.is_outdated(&app(), own), "the status may lag behind");
+        }
+        assert!(store.is_outdated(&app(), other));
+        (0..100).for_each(|tag| store.put(app(), &tags(&[&format!("2.{tag}")])));
+        assert!(store.is_outdated(&app(), before), "not all are remembered");
+        assert_eq!(
+            store.read().by_repository[&app()].replaced.len(),
+            MOST_REPLACED
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tags of an ImageRepository as they are known now: in memory, or kept from before the process started.
 //!
-//! Invariant: trouble with the folder is told in the log and costs a scan, nothing more. What is absent: scanning.
+//! Invariants: trouble with the folder is told in the log and costs a scan, nothing more; tags that another process has scanned anew
+//! meanwhile are not known here, so that nobody selects from old ones. What is absent: scanning.
 
 use crate::adapters::tag_store::{StoreError, TagStore};
 use crate::api::ImageRepository;
@@ -16,11 +17,14 @@ pub(super) async fn recall(
     key: &ObjectKey,
     repository: &ImageRepository,
 ) -> Option<TagSet> {
+    let revision = revision(repository);
+    if revision.is_some_and(|revision| store.is_outdated(key, revision)) {
+        return None;
+    }
     if let Some(tags) = store.get(key) {
         return Some(tags);
     }
-    let last = repository.status.last_scan_result.as_ref();
-    let revision = last.and_then(|scan| scan.revision.clone())?;
+    let revision = revision?.to_owned();
     let (store, own) = (Arc::clone(store), key.clone());
     told(
         key,
@@ -29,11 +33,26 @@ pub(super) async fn recall(
     .flatten()
 }
 
-/// Keeps the tags of a scan for the next process too.
-pub(super) async fn keep(store: &Arc<TagStore>, key: &ObjectKey, tags: TagSet) {
+/// The revision of the scan that a status tells of.
+fn revision(repository: &ImageRepository) -> Option<&str> {
+    let last = repository.status.last_scan_result.as_ref();
+    last.and_then(|scan| scan.revision.as_deref())
+}
+
+/// Keeps the tags of a scan of `repository` for the next process too.
+pub(super) async fn keep(
+    store: &Arc<TagStore>,
+    key: &ObjectKey,
+    repository: &ImageRepository,
+    tags: TagSet,
+) {
+    let before = revision(repository).map(str::to_owned);
     let (store, own) = (Arc::clone(store), key.clone());
     let kept = spawn_blocking(move || {
         store.put(own.clone(), &tags);
+        if let Some(before) = before {
+            store.replaces(&own, &before);
+        }
         store.save(&own)
     });
     told(key, kept.await);

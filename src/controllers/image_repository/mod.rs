@@ -95,7 +95,7 @@ impl Controller for ImageRepositories {
         let new_access = self.reached.is_other(&run.key, way);
         let why = match plan::due(&object, &target, had_tags, new_access, &run) {
             Ok(why) => why,
-            Err(outcome) => match self.look_for(&hints, &target, &access, &run).await {
+            Err(outcome) => match self.look_for(&hints, &object, &target, &access, &run).await {
                 Ok(None) => return Report::new(object.status.clone(), outcome),
                 Ok(Some(tags)) => return plan::grown(&object, &tags, outcome),
                 Err(error) => {
@@ -119,7 +119,7 @@ impl Controller for ImageRepositories {
         match &scan.outcome {
             Ok(listing) => {
                 let report = plan::scanned(&object, &target, listing, &scan, run.now);
-                known_tags::keep(&self.tags, &run.key, listing.tags.clone()).await;
+                known_tags::keep(&self.tags, &run.key, &object, listing.tags.clone()).await;
                 self.reached.lock().insert(run.key.clone(), way);
                 if !had_tags {
                     scanned(&self.caches, &self.queues, &run.key);
@@ -152,6 +152,7 @@ impl ImageRepositories {
     async fn look_for(
         &self,
         hints: &BTreeSet<String>,
+        object: &ImageRepository,
         target: &Target,
         access: &Access,
         run: &Run,
@@ -172,7 +173,7 @@ impl ImageRepositories {
         }
         if !new.is_empty() {
             let grown = known.iter().chain(new.iter().copied()).collect();
-            known_tags::keep(&self.tags, &run.key, grown).await;
+            known_tags::keep(&self.tags, &run.key, object, grown).await;
         }
         // A known tag that was pushed again may point to something else, which matters to who reflects digests.
         if !new.is_empty() || !old.is_empty() {
