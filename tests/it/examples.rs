@@ -22,6 +22,19 @@ pub fn original(example: &str) -> PathBuf {
         .join(example)
 }
 
+/// Asserts that a file of an example is this text. With `HIGHWATER_BLESS=1` it is written anew.
+pub fn assert_stored(example: &str, file: &str, text: &str) {
+    let path = original(example).join(file);
+    if std::env::var_os("HIGHWATER_BLESS").is_some() {
+        fs::write(&path, text).expect("the file can be written");
+    }
+    let stored = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        stored == text,
+        "`examples/{example}/{file}` is not what there is now; HIGHWATER_BLESS=1 renews it:\n{text}"
+    );
+}
+
 /// A copy of an example that names another registry.
 fn copy(example: &str, host: &str) -> PathBuf {
     let target = temporary_folder(example);

@@ -24,6 +24,7 @@ mod main_job;
 mod messages;
 mod pinning;
 mod proposals;
+mod proposed_example;
 mod pushes;
 mod remote_bases;
 mod restarts;

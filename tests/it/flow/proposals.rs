@@ -7,23 +7,30 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const AUTOMATION: &str = "ImageUpdateAutomation";
-const FILE: &str = "apps/app/deployment.yaml";
+pub(super) const AUTOMATION: &str = "ImageUpdateAutomation";
+pub(super) const FILE: &str = "apps/app/deployment.yaml";
 
 /// A fleet whose application lives in a repository of a forge, and is at 1.0.0.
-struct Proposing {
-    fleet: Fleet,
-    forge: GiteaRepository,
+pub(super) struct Proposing {
+    pub(super) fleet: Fleet,
+    pub(super) forge: GiteaRepository,
 }
 
 impl Proposing {
     /// `pull_request` is added to `spec.git.pullRequest`.
-    async fn new(prefix: &str, pull_request: Value) -> Self {
+    pub(super) async fn new(prefix: &str, pull_request: Value) -> Self {
         Self::of(running(prefix).await, prefix, pull_request).await
     }
 
-    async fn of(fleet: Fleet, prefix: &str, pull_request: Value) -> Self {
+    pub(super) async fn of(fleet: Fleet, prefix: &str, pull_request: Value) -> Self {
         let forge = gitea().repository(prefix).await;
+        let proposing = Self::on(fleet, forge, pull_request).await;
+        proposing.fleet.ready(AUTOMATION, "app").await;
+        proposing
+    }
+
+    /// The same on a forge of the test's choice, of which nothing is awaited.
+    pub(super) async fn on(fleet: Fleet, forge: GiteaRepository, pull_request: Value) -> Self {
         fleet.registry.push("app", "1.0.0", "1.0.0").await;
         let proposing = Self { fleet, forge };
         let manifest = proposing.fleet.deployment("app", "1.0.0");
@@ -42,40 +49,42 @@ impl Proposing {
         fleet.propose(&forge.git_url(), "forge", pull_request).await;
     }
 
-    async fn automation(&self, pull_request: Value) {
+    pub(super) async fn automation(&self, pull_request: Value) {
         self.fleet.proposing("app", on_gitea(pull_request)).await;
     }
 
-    fn branch(&self) -> String {
+    pub(super) fn branch(&self) -> String {
         self.fleet.proposed_branch()
     }
 
-    async fn tracked(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// Waits until the only pull request of the status is as wanted.
+    pub(super) async fn tracked(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         self.fleet.tracked(what, wanted).await
     }
 
-    async fn proposed(&self, tag: &str) -> Value {
+    /// Publishes a tag, and waits until it is proposed.
+    pub(super) async fn proposed(&self, tag: &str) -> Value {
         self.fleet.proposed(tag).await
     }
 
-    async fn reconcile(&self) -> Value {
+    pub(super) async fn reconcile(&self) -> Value {
         self.fleet.reconcile(AUTOMATION, "app").await
     }
 
-    async fn pulls(&self) -> Vec<Value> {
+    pub(super) async fn pulls(&self) -> Vec<Value> {
         let path = "pulls?state=all&sort=oldest";
         let all = self.forge.request(Method::GET, path, &Value::Null).await;
         all.as_array().cloned().unwrap_or_default()
     }
 
-    async fn pull(&self, number: u64) -> Value {
+    pub(super) async fn pull(&self, number: u64) -> Value {
         self.forge
             .request(Method::GET, &format!("pulls/{number}"), &Value::Null)
             .await
     }
 
     /// The pull request once Gitea, which looks for conflicts in its own time, finds none.
-    async fn mergeable(&self, number: u64) -> Value {
+    pub(super) async fn mergeable(&self, number: u64) -> Value {
         let since = Instant::now();
         loop {
             let pull = self.pull(number).await;
@@ -87,25 +96,21 @@ impl Proposing {
         }
     }
 
-    async fn close(&self, number: u64, state: &str) {
+    pub(super) async fn close(&self, number: u64, state: &str) {
         let path = format!("pulls/{number}");
         let body = json!({"state": state});
         self.forge.request(Method::PATCH, &path, &body).await;
     }
 
-    async fn merge(&self, number: u64) {
+    pub(super) async fn merge(&self, number: u64) {
         // Gitea refuses while it still looks for conflicts.
-        let since = Instant::now();
-        while self.pull(number).await["mergeable"] != true {
-            assert!(since.elapsed() < PATIENCE, "it cannot be merged");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.mergeable(number).await;
         let path = format!("pulls/{number}/merge");
         let body = json!({"Do": "merge"});
         self.forge.request(Method::POST, &path, &body).await;
     }
 
-    async fn comments(&self, number: u64) -> Vec<String> {
+    pub(super) async fn comments(&self, number: u64) -> Vec<String> {
         let path = format!("issues/{number}/comments");
         let all = self.forge.request(Method::GET, &path, &Value::Null).await;
         let texts = all.as_array().into_iter().flatten();
@@ -115,7 +120,7 @@ impl Proposing {
     }
 
     /// A file on a branch.
-    async fn file(&self, branch: &str, file: &str) -> String {
+    pub(super) async fn file(&self, branch: &str, file: &str) -> String {
         let path = format!("contents/{file}?ref={}", branch.replace('/', "%2F"));
         let found = self.forge.request(Method::GET, &path, &Value::Null).await;
         let content = found["content"].as_str().unwrap_or_default();
@@ -125,7 +130,7 @@ impl Proposing {
     }
 
     /// How many commits a branch has beside main, and how many main has beside it.
-    async fn beside(&self, branch: &str) -> (usize, usize) {
+    pub(super) async fn beside(&self, branch: &str) -> (usize, usize) {
         let encoded = branch.replace('/', "%2F");
         let count = async |from: &str, to: &str| {
             let path = format!("compare/{from}...{to}");
@@ -135,7 +140,7 @@ impl Proposing {
         (count("main", &encoded).await, count(&encoded, "main").await)
     }
 
-    fn current(object: &Value) -> (String, String) {
+    pub(super) fn current(object: &Value) -> (String, String) {
         let condition = condition(object, "PullRequestsCurrent");
         let text = |field: &str| condition[field].as_str().unwrap_or_default().to_owned();
         (text("status"), text("message"))
@@ -164,7 +169,7 @@ async fn policy_tells(fleet: &Fleet, skipped: Option<u64>) -> Value {
 }
 
 /// The pull request says what it should, and its branch alone has the change.
-async fn assert_opened(proposing: &Proposing, tracked: &Value) -> Value {
+pub(super) async fn assert_opened(proposing: &Proposing, tracked: &Value) -> Value {
     let number = tracked["number"].as_u64().expect("it has a number");
     let (image, branch) = (proposing.fleet.registry.image("app"), proposing.branch());
     let pull = proposing.pull(number).await;
@@ -173,7 +178,6 @@ async fn assert_opened(proposing: &Proposing, tracked: &Value) -> Value {
         (&pull["head"]["ref"], &pull["base"]["ref"]),
         (&json!(branch), &json!("main"))
     );
-    assert_eq!(pull["labels"][0]["name"], "images");
     let body = pull["body"].as_str().unwrap_or_default();
     let first = format!("Updates `{image}` from `1.0.0` to `1.1.0`.");
     assert!(body.starts_with(&first), "{body}");
@@ -201,6 +205,7 @@ async fn a_pull_request_is_opened_once_updated_in_place_and_cleaned_up_after_a_m
     let number = tracked["number"].as_u64().expect("it has a number");
     let (image, branch) = (proposing.fleet.registry.image("app"), proposing.branch());
     let pull = assert_opened(&proposing, &tracked).await;
+    assert_eq!(pull["labels"][0]["name"], "images");
 
     let object = proposing.reconcile().await;
     assert_eq!(message(&object), "1 pull request open");
@@ -579,82 +584,4 @@ async fn the_body_tells_where_an_image_comes_from_and_what_changed_in_between() 
         );
     }
     proposing.fleet.assert_no_panic();
-}
-
-/// The objects of the example in a namespace of the fleet, with its servers; all but the Kustomization.
-async fn apply_example(fleet: &Fleet, forge: &GiteaRepository) {
-    let original = crate::examples::original("pull-requests");
-    let read = |file: &str| {
-        let text = std::fs::read_to_string(original.join(file)).expect("it is there");
-        text.replace("flux-system", &fleet.namespace)
-            .replace("registry.example.com", fleet.registry.address())
-            .replace("https://git.example.com/acme/fleet.git", &forge.git_url())
-    };
-    for file in [
-        "apps/kustomization.yaml",
-        "apps/shop.yaml",
-        "apps/cache.yaml",
-    ] {
-        forge.commit("main", file, &read(file)).await;
-    }
-    let login = json!({"stringData": {"username": forge.owner, "password": forge.token}});
-    fleet.apply("Secret", "fleet-login", login).await;
-    for file in ["fleet.yaml", "images.yaml", "updates.yaml"] {
-        for document in read(&format!("clusters/demo/{file}")).split("---\n") {
-            let mut object: Value = serde_saphyr::from_str(document).expect("it is YAML");
-            let kind = object["kind"].as_str().unwrap_or_default().to_owned();
-            let name = object["metadata"]["name"]
-                .as_str()
-                .unwrap_or_default()
-                .to_owned();
-            match kind.as_str() {
-                "Kustomization" => continue,
-                "ImageRepository" => {
-                    object["spec"]["insecure"] = json!(true);
-                    object["spec"]["secretRef"] = json!({"name": "registry"});
-                }
-                _ => {}
-            }
-            fleet.apply(&kind, &name, object).await;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_example_proposes_a_bundle_together_and_the_rest_by_itself() {
-    let mut fleet = running("example").await;
-    let forge = gitea().repository("example").await;
-    for image in ["acme/web", "acme/worker", "acme/cache"] {
-        fleet.registry.push(image, "1.0.0", "1.0.0").await;
-        fleet.registry.push(image, "1.1.0", "1.1.0").await;
-    }
-    apply_example(&fleet, &forge).await;
-    let object = fleet
-        .wait(AUTOMATION, "apps", "both are open", |object| {
-            let all = object["status"]["pullRequests"].as_array();
-            let whole = |pull: &Value| {
-                let images = pull["images"].as_object().map_or(0, serde_json::Map::len);
-                pull["state"] == "Open" && images == if pull["group"] == "cache" { 1 } else { 2 }
-            };
-            all.is_some_and(|all| all.len() == 2 && all.iter().all(whole))
-        })
-        .await;
-    let pulls = &object["status"]["pullRequests"];
-    for (pull, (group, title)) in pulls.as_array().into_iter().flatten().zip([
-        ("bundle_shop", "Update the shop"),
-        ("cache", "Update cache"),
-    ]) {
-        assert_eq!(pull["group"], group);
-        let path = format!("pulls/{}", pull["number"]);
-        let found = forge.request(Method::GET, &path, &Value::Null).await;
-        assert_eq!(
-            (&found["title"], &found["labels"][0]["name"]),
-            (&json!(title), &json!("images"))
-        );
-        let body = found["body"].as_str().unwrap_or_default();
-        println!("--- {title}\n{body}");
-        let images = if group == "cache" { 1 } else { 2 };
-        assert_eq!(body.matches("\nUpdates `").count() + 1, images, "{body}");
-    }
-    fleet.assert_no_panic();
 }

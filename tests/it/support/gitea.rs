@@ -1,6 +1,8 @@
-//! One real Gitea per test process, shared by all tests: users and repositories keep them apart.
+//! One real Gitea per test process, shared by all tests: users and repositories keep them apart. And one that speaks https, with a
+//! certificate of the authority of `registry/certificates`.
 //!
-//! It starts when a test first asks for it and ends with the process. It speaks http and, by its own server, ssh; webhooks may go to loopback.
+//! Each starts when a test first asks for it and ends with the process. They speak ssh too, by their own server; webhooks may go to
+//! loopback.
 
 use std::fs;
 use std::net::TcpListener;
@@ -12,7 +14,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::build::tail;
@@ -25,6 +27,14 @@ const START_LIMIT: Duration = Duration::from_secs(180);
 pub const ADMINISTRATOR: &str = "administrator";
 /// Everybody's password.
 pub const PASSWORD: &str = "correct horse battery";
+
+/// The authority that the one over https is trusted by.
+pub const AUTHORITY: &str = include_str!("../registry/certificates/ca.pem");
+/// Its certificate, for `127.0.0.1`, and the key of that.
+const CERTIFICATE: [&str; 2] = [
+    include_str!("../registry/certificates/server.pem"),
+    include_str!("../registry/certificates/server.key"),
+];
 
 /// The running server.
 pub struct Gitea {
@@ -50,20 +60,33 @@ pub struct GiteaRepository {
 /// The server of this test process, started by whoever asks first.
 pub fn gitea() -> &'static Gitea {
     static RUNNING: OnceLock<Result<Gitea, String>> = OnceLock::new();
-    RUNNING
+    running(&RUNNING, "http")
+}
+
+/// The server of this test process that speaks https.
+pub fn gitea_over_https() -> &'static Gitea {
+    static RUNNING: OnceLock<Result<Gitea, String>> = OnceLock::new();
+    running(&RUNNING, "https")
+}
+
+fn running(
+    server: &'static OnceLock<Result<Gitea, String>>,
+    scheme: &'static str,
+) -> &'static Gitea {
+    server
         .get_or_init(|| {
             let program = gitea_program()?;
             // Between choosing a free port and listening on it, somebody else may take it: then all is tried again with other ports.
-            start(&program).or_else(|_| start(&program))
+            start(&program, scheme).or_else(|_| start(&program, scheme))
         })
         .as_ref()
         .unwrap_or_else(|problem| panic!("Gitea does not start: {problem}"))
 }
 
-fn start(program: &GiteaProgram) -> Result<Gitea, String> {
+fn start(program: &GiteaProgram, scheme: &str) -> Result<Gitea, String> {
     let folder = temporary_folder("gitea");
     let [port, ssh_port] = free_ports();
-    write_configuration(&folder, &program.assets, port, ssh_port);
+    write_configuration(&folder, &program.assets, scheme, [port, ssh_port]);
     run(program, &folder, &["migrate"])?;
     let user = [
         "admin",
@@ -83,7 +106,7 @@ fn start(program: &GiteaProgram) -> Result<Gitea, String> {
     run(program, &folder, &[&user[..], &name[..]].concat())?;
     let log = folder.join("log");
     let mut server = Supervised::start_logged(&command(program, &folder, &["web"]), &log);
-    let url = format!("http://127.0.0.1:{port}");
+    let url = format!("{scheme}://127.0.0.1:{port}");
     let answers = || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok();
     let up = poll(START_LIMIT, || match server.exited() {
         Some(status) => Some(Err(format!("it ended with {status}"))),
@@ -135,14 +158,18 @@ fn run(program: &GiteaProgram, folder: &Path, arguments: &[&str]) -> Result<(), 
     Err(format!("`gitea {}` failed\n{said}", arguments.join(" ")))
 }
 
-fn write_configuration(folder: &Path, assets: &Path, port: u16, ssh_port: u16) {
+fn write_configuration(folder: &Path, assets: &Path, scheme: &str, [port, ssh_port]: [u16; 2]) {
     let (home, assets) = (folder.display(), assets.display());
+    for (name, content) in ["certificate.pem", "key.pem"].iter().zip(CERTIFICATE) {
+        fs::write(folder.join(name), content).expect("the folder is ours");
+    }
     let text = format!(
         "APP_NAME = tests\n\
          RUN_MODE = prod\n\
          I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true\n\
          [server]\n\
-         PROTOCOL = http\nHTTP_ADDR = 127.0.0.1\nHTTP_PORT = {port}\nROOT_URL = http://127.0.0.1:{port}/\n\
+         PROTOCOL = {scheme}\nHTTP_ADDR = 127.0.0.1\nHTTP_PORT = {port}\nROOT_URL = {scheme}://127.0.0.1:{port}/\n\
+         CERT_FILE = {home}/certificate.pem\nKEY_FILE = {home}/key.pem\n\
          STATIC_ROOT_PATH = {assets}\nAPP_DATA_PATH = {home}/data\nOFFLINE_MODE = true\nLFS_START_SERVER = false\n\
          START_SSH_SERVER = true\nSSH_DOMAIN = 127.0.0.1\nSSH_LISTEN_HOST = 127.0.0.1\nSSH_PORT = {ssh_port}\nSSH_LISTEN_PORT = {ssh_port}\n\
          BUILTIN_SSH_SERVER_USER = git\n\
@@ -157,15 +184,23 @@ fn write_configuration(folder: &Path, assets: &Path, port: u16, ssh_port: u16) {
          [packages]\nENABLED = false\n\
          [indexer]\nISSUE_INDEXER_TYPE = db\n\
          [cron]\nENABLED = false\n\
-         [log]\nMODE = console\nLEVEL = Warn\nROOT_PATH = {home}/log-files\n"
+         [log]\nMODE = console\nLEVEL = Warn\nROOT_PATH = {home}/log-files\nlogger.access.MODE = asked\n\
+         [log.asked]\nMODE = file\nLEVEL = Info\nFILE_NAME = asked.log\n"
     );
     fs::write(folder.join("app.ini"), text).expect("the folder is ours");
 }
 
 impl Gitea {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or with `https`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What was asked of it so far, one request a line, as its access log has it: who, what, the answer's status, by which program.
+    /// It is written a moment after the answer.
+    pub fn asked(&self) -> String {
+        let log = self.folder.join("log-files/asked.log");
+        fs::read_to_string(log).unwrap_or_default()
     }
 
     /// What `known_hosts` needs to say of its ssh server.
@@ -177,10 +212,14 @@ impl Gitea {
 
     /// A new user, who has a new repository with one commit on `main`.
     pub async fn repository(&'static self, prefix: &str) -> GiteaRepository {
+        // Whoever installs it first wins, and all install the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let authority = Certificate::from_pem(AUTHORITY.as_bytes()).expect("it is PEM");
         let client = Client::builder()
             .no_proxy()
+            .tls_certs_merge([authority])
             .build()
-            .expect("a client without options can be built");
+            .expect("a client of the tests can be built");
         let owner = self.user(&client, prefix).await;
         let token = self.token(&client, &owner).await;
         let repository = GiteaRepository {
@@ -190,10 +229,7 @@ impl Gitea {
             name: "fleet".to_owned(),
             token,
         };
-        let body = json!({"name": "fleet", "auto_init": true, "default_branch": "main"});
-        repository
-            .server_request(Method::POST, "user/repos", &repository.token, &body)
-            .await;
+        repository.create(true).await;
         repository
     }
 
@@ -238,7 +274,7 @@ impl GiteaRepository {
         self.server
     }
 
-    /// Where Git finds it over http, without a login.
+    /// Where Git finds it over http or https, without a login.
     pub fn git_url(&self) -> String {
         format!("{}/{}/{}.git", self.server.url, self.owner, self.name)
     }
@@ -250,6 +286,25 @@ impl GiteaRepository {
             "ssh://git@127.0.0.1:{port}/{}/{}.git",
             self.owner, self.name
         )
+    }
+
+    /// Another repository of the same owner, without a commit.
+    pub async fn sibling(&self, name: &str) -> Self {
+        let sibling = Self {
+            server: self.server,
+            client: self.client.clone(),
+            owner: self.owner.clone(),
+            name: name.to_owned(),
+            token: self.token.clone(),
+        };
+        sibling.create(false).await;
+        sibling
+    }
+
+    async fn create(&self, with_a_commit: bool) {
+        let body = json!({"name": self.name, "auto_init": with_a_commit, "default_branch": "main"});
+        self.server_request(Method::POST, "user/repos", &self.token, &body)
+            .await;
     }
 
     /// A request for `repos/OWNER/NAME/PATH` by the owner, and the answer, which must be a success. `Null` is no body.

@@ -12,6 +12,7 @@ pub mod gitea;
 pub mod highwater;
 pub mod keys;
 pub mod oracle;
+pub mod picture;
 pub mod process;
 pub mod programs;
 pub mod registry_server;
