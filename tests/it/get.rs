@@ -11,7 +11,11 @@ use crate::support::highwater::highwater;
 const COMMIT: &str = "696f056df216eea4f9401adbee0ff744d4df390f";
 
 /// Runs `highwater get ARGUMENTS` in a namespace; gives exit code, data and talk.
-fn get(plane: &ControlPlane, namespace: &str, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn get(
+    plane: &ControlPlane,
+    namespace: &str,
+    arguments: &[&str],
+) -> (i32, String, String) {
     let mut command = highwater();
     command
         .arg("get")
@@ -35,7 +39,7 @@ fn get(plane: &ControlPlane, namespace: &str, arguments: &[&str]) -> (i32, Strin
 }
 
 /// The table's rows as cells.
-fn rows(table: &str) -> Vec<Vec<&str>> {
+pub(crate) fn rows(table: &str) -> Vec<Vec<&str>> {
     table
         .lines()
         .map(|line| line.split('\t').map(str::trim).collect())
@@ -197,6 +201,40 @@ fn sources_and_kustomizations_have_the_columns_of_flux() {
         rows(&table(&["ks", "--show-source"]))[1][..2],
         ["apps", &source]
     );
+}
+
+#[test]
+fn an_automation_shows_what_was_pushed_what_waits_until_when_and_what_is_proposed() {
+    let plane = installed();
+    let namespace = fleet(plane);
+    let status = json!({
+        "conditions": ready("True", "changes wait"), "lastAutomationRunTime": "2026-01-02T03:04:06Z",
+        "lastPushCommit": COMMIT, "lastPushTime": "2026-01-02T03:00:00Z",
+        "pendingChanges": {
+            "count": 2, "policies": {"web": {"name": "ghcr.io/acme/web", "tag": "1.3.0"}},
+            "since": "2026-01-02T03:04:05Z", "changed": "2026-01-02T03:04:05Z", "due": "2026-01-02T03:04:35Z"
+        },
+        "pullRequests": [
+            {"group": "api", "state": "Skipped", "branch": "b", "number": 6},
+            {"group": "web", "state": "Open", "branch": "c", "number": 7}
+        ]
+    });
+    set_status(plane, &namespace, "imageupdateautomation/fleet", &status);
+    let arguments = |format: &'static str| ["images", "update", "fleet", "--output", format];
+    let table = listed(plane, &namespace, &arguments("wide"));
+    let table = rows(&table);
+    assert_eq!(
+        table[0][5..],
+        ["LAST COMMIT", "PUSHED", "PENDING", "DUE", "PULL REQUESTS"]
+    );
+    let [pushed, due] = ["2026-01-02T03:00:00Z", "2026-01-02T03:04:35Z"];
+    assert_eq!(table[1][5..], [&COMMIT[..8], pushed, "2", due, "#7"]);
+    let list = listed(plane, &namespace, &arguments("json"));
+    let list: Value = serde_json::from_str(&list).expect("JSON and nothing else");
+    let shown = &list["items"][0]["status"];
+    for field in ["lastPushCommit", "pendingChanges", "pullRequests"] {
+        assert_eq!(shown[field], status[field], "{field}");
+    }
 }
 
 #[test]

@@ -222,7 +222,8 @@ impl Metrics {
             .inc();
     }
 
-    /// Something was done to a pull request: `opened`, `updated`, `rebuilt`, `closed` or `merged`.
+    /// Something was done to a pull request, by highwater or by a person: `opened`, `updated`, `rebuilt`, `closed`, `reopened` or
+    /// `merged`.
     pub fn pull_request(&self, action: &'static str) {
         self.pull_requests.count(action);
     }

@@ -19,7 +19,7 @@ impl PullRequestMetrics {
     pub(super) fn register(&self, registry: &mut Registry) {
         registry.register(
             "highwater_pull_requests",
-            "Pull requests that were opened, updated, rebuilt, closed or merged, by action",
+            "Pull requests that were opened, updated, rebuilt, closed, reopened or merged, by action, people's too",
             self.0.clone(),
         );
     }

@@ -7,18 +7,18 @@ use crate::support::process::temporary_folder;
 use serde_json::{Value, json};
 
 const LEASE: &str = "highwater-leader-election";
-const SHORT: [&str; 4] = [
+pub(super) const SHORT: [&str; 4] = [
     "--enable-leader-election",
     "--leader-election-lease-duration=3s",
     "--leader-election-renew-deadline=2s",
     "--leader-election-retry-period=300ms",
 ];
-const TAKEN: &str = "the leader lease is ours";
+pub(super) const TAKEN: &str = "the leader lease is ours";
 
 /// Another replica, with a folder of its own as Pods have.
-fn replica(fleet: &Fleet) -> Running {
+pub(super) fn replica(fleet: &Fleet, flags: &[&str]) -> Running {
     let folder = format!("--storage-path={}", temporary_folder("replica").display());
-    let flags: Vec<_> = SHORT.into_iter().chain([folder.as_str()]).collect();
+    let flags: Vec<_> = flags.iter().copied().chain([folder.as_str()]).collect();
     Running::start(&fleet.command(&flags))
 }
 
@@ -34,7 +34,7 @@ async fn of_two_replicas_one_works_and_the_other_takes_over() {
     fleet.start(&SHORT);
     fleet.process().wait_for_line(TAKEN, PATIENCE);
     let first = holder(&fleet).await;
-    let second = replica(&fleet);
+    let second = replica(&fleet, &SHORT);
     second.wait_for_line("waiting for the leader lease", PATIENCE);
     fleet.settled_application("app").await;
     let idle = second.stderr();

@@ -57,6 +57,18 @@ impl ProposeError {
         }
     }
 
+    /// Whether somebody else was faster: the branch is where they left it, or the pull request is open already.
+    pub(super) fn is_race(&self) -> bool {
+        match self {
+            Self::Push(error) => matches!(error, PushError::Raced { .. }),
+            // A merge is refused for other reasons too, which stay.
+            Self::Forge(error) => {
+                error.class == ErrorClass::Conflict && error.request != "merge a pull request"
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a server did not accept the login.
     pub(super) fn is_refused(&self) -> bool {
         use GitError::AuthenticationFailed as Refused;
@@ -123,6 +135,27 @@ mod tests {
         };
         assert_eq!((reason, next), (PULL_REQUEST_FAILED, retry_after));
         assert!(message.contains("slow down"), "{message}");
+    }
+
+    #[test]
+    fn a_race_is_begun_again_and_a_merge_that_is_refused_is_none() {
+        let mut conflict = ForgeError {
+            status: Some(409),
+            class: ErrorClass::Conflict,
+            forge: "Gitea (`git.acme.dev`)".to_owned(),
+            repository: "acme/fleet".to_owned(),
+            request: "open a pull request",
+            reason: "it exists".to_owned(),
+        };
+        assert!(ProposeError::Forge(conflict.clone()).is_race());
+        conflict.request = "merge a pull request";
+        assert!(!ProposeError::Forge(conflict).is_race());
+        let raced = PushError::Raced {
+            reference: "refs/heads/updates".to_owned(),
+            reason: "it moved".to_owned(),
+        };
+        assert!(ProposeError::Push(raced).is_race());
+        assert!(!forge(ErrorClass::Unavailable).is_race());
     }
 
     #[test]

@@ -112,12 +112,20 @@ impl Executor<'_> {
     }
 
     fn say(&mut self, message: String) {
-        self.done.told.push(Told {
-            warning: false,
-            reason: reason::SUCCEEDED.to_owned(),
-            message,
-            metadata: Default::default(),
-        });
+        self.done.told.push(event(message));
+    }
+
+    fn count(&self, pushed: &Result<CommitId, ProposeError>) {
+        match pushed {
+            Ok(_) => {
+                self.metrics.pushed("success", 1);
+                self.metrics.committed(1);
+            }
+            Err(error) => {
+                self.metrics.pushed("error", 1);
+                self.metrics.raced(u32::from(error.is_race()));
+            }
+        }
     }
 
     async fn push(&mut self, branch: &str, replaces: Option<&str>) -> Result<(), ProposeError> {
@@ -144,8 +152,7 @@ impl Executor<'_> {
         let work = move || replace(&job, &tip, &plan, &name, expected);
         let pushed = tokio::task::spawn_blocking(work).await;
         let pushed = pushed.map_err(|error| ProposeError::Interrupted(error.to_string()))?;
-        self.metrics
-            .pushed(if pushed.is_ok() { "success" } else { "error" }, 1);
+        self.count(&pushed);
         let commit = pushed?;
         self.done.head = Some(commit.to_string());
         self.done.pushed = Some(commit);
@@ -302,6 +309,16 @@ impl Executor<'_> {
             end -= 1;
         }
         format!("{}\n\n{marker}", text[..end].trim_end())
+    }
+}
+
+/// An event that tells of nothing bad.
+pub(super) fn event(message: String) -> Told {
+    Told {
+        warning: false,
+        reason: reason::SUCCEEDED.to_owned(),
+        message,
+        metadata: Default::default(),
     }
 }
 

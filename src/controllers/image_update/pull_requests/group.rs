@@ -2,6 +2,7 @@
 
 use super::error::ProposeError;
 use super::execute::{Done, Executor};
+use super::noticed::noticed;
 use super::proposal::Proposal;
 use super::report::Told;
 use super::survey::Survey;
@@ -40,24 +41,30 @@ impl Group<'_> {
                 .map(|wanted| wanted.images.clone())
                 .unwrap_or_default(),
             built: None,
+            noticed: None,
         }
     }
 }
 
 impl Proposer<'_> {
-    /// Brings one group to what is wanted; `None` when the base moved, so that it has to be begun again.
+    /// Brings one group to what is wanted; `None` when the base moved, so that it has to be begun again. Where that can be done
+    /// `again`, it is also begun again when another process was faster: what that one did is there to be found.
     pub(super) async fn group(
         &self,
         survey: &Survey,
         name: &str,
         group: &Group<'_>,
+        again: bool,
         round: &mut Round,
     ) -> Result<Option<Told>, ProposeError> {
         let known = self.known(survey, group).await?;
         let wanted = group.proposal.map(|proposal| &proposal.wanted);
         let decision = plan(wanted, &known, &self.settings.rules, self.job.now);
-        if !decision.steps.is_empty() && !self.stands_still(survey).await? {
-            return Ok(None);
+        if !decision.steps.is_empty() {
+            let is_current = self.is_still_selected() && self.stands_still(survey).await?;
+            if !is_current {
+                return Ok(None);
+            }
         }
         let head = wanted.and_then(|wanted| known.heads.get(&wanted.branch));
         let head = head.filter(|head| head.owner == Owner::Ours);
@@ -78,8 +85,12 @@ impl Proposer<'_> {
             },
         };
         let ran = executor.run(&decision.steps).await;
-        let done = std::mem::take(&mut executor.done);
+        let mut done = std::mem::take(&mut executor.done);
         // What was done before something failed is done all the same.
+        round.did(&mut done);
+        if again && ran.as_ref().is_err_and(ProposeError::is_race) {
+            return Ok(None);
+        }
         let failed = ran.err().map(|error| round.failed(&self.noted(error)));
         Ok(Some(told(
             name, group, &known, decision, done, failed, round,
@@ -97,9 +108,6 @@ fn told(
     failed: Option<String>,
     round: &mut Round,
 ) -> Told {
-    round.events.extend(done.told);
-    round.pushed = done.pushed.or(round.pushed);
-    round.merged |= done.merged;
     let soon = round.look_again.into_iter().chain(decision.look_again);
     round.look_again = soon.min();
     let wanted = group.proposal.map(|proposal| &proposal.wanted);
@@ -120,9 +128,11 @@ fn told(
         }
     });
     let url = done.opened.map(|(_, url)| url);
+    let noticed = noticed(name, group.before, &known.pull_requests);
     Told {
         group: name.to_owned(),
         branch: group.branch(),
+        noticed: noticed.filter(|_| failed.is_none()),
         standing: failed.map_or(Ok(decision.standing), Err),
         number,
         url: url.or(found.map(|pull| pull.url.clone())),

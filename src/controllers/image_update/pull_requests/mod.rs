@@ -5,7 +5,7 @@
 //! ```
 //!
 //! Invariants: the forge is looked at on every run, and what counts is what is there; before anything is
-//! done, the base is asked for once more, so that nothing is decided by a state that never was; what is
+//! done, the base is asked for once more, and the policies, so that nothing is decided by a state that never was; what is
 //! wrong with one group holds up no other; a few automations at once ask one forge. What is absent: deciding; the domain does.
 
 mod error;
@@ -13,6 +13,7 @@ mod execute;
 mod fetch;
 mod group;
 mod known;
+mod noticed;
 mod origin;
 mod places;
 mod proposal;
@@ -22,8 +23,8 @@ mod survey;
 
 use super::ImageUpdates;
 use super::execute::Job;
-use super::fetch::Source;
-use super::plan::started;
+use super::fetch::{Source, policies};
+use super::plan::{selections, started};
 use super::tell::markers_applied;
 use crate::adapters::cluster::events;
 use crate::adapters::forge::Forge;
@@ -40,6 +41,7 @@ use crate::domain::outcome::{Outcome, with_causes};
 use crate::domain::pull_request::{Images, branch_prefix};
 use crate::domain::rewrite::Selections;
 use error::ProposeError;
+use execute::Done;
 use group::Group;
 pub(super) use places::Places;
 use report::Told;
@@ -49,7 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use survey::Survey;
 
-/// How often it is begun again because the base moved meanwhile.
+/// How often it is begun because the base moved meanwhile, or another process was faster.
 const ROUNDS: usize = 3;
 /// When to look again after the base moved all the time.
 const MOVED_SOON: Duration = Duration::from_secs(5);
@@ -108,7 +110,7 @@ struct Round {
     merged: bool,
     look_again: Option<Duration>,
     retry_after: Option<Duration>,
-    /// The base moved while it was at work.
+    /// The base moved while it was at work, or another process did the same.
     moved: bool,
     /// Why the forge is not asked on.
     stopped: Option<String>,
@@ -124,6 +126,13 @@ impl Round {
         }
         words
     }
+
+    /// Takes note of what was done for a group.
+    fn did(&mut self, done: &mut Done) {
+        self.events.append(&mut done.told);
+        self.pushed = done.pushed.or(self.pushed);
+        self.merged |= done.merged;
+    }
 }
 
 impl Proposer<'_> {
@@ -133,13 +142,13 @@ impl Proposer<'_> {
         for round in 1.. {
             let survey = self.survey().await;
             let survey = survey.map_err(|error| self.noted(error).outcome())?;
-            let mut done = self.round(&survey).await;
+            let mut done = self.round(&survey, round < ROUNDS).await;
             events.append(&mut done.events);
             last_pushed = done.pushed.or(last_pushed);
             if done.merged {
                 pushed(&self.controller.caches, &self.controller.queues, self.url);
             }
-            if done.moved && round < ROUNDS {
+            if done.moved && round < ROUNDS && self.is_still_selected() {
                 continue;
             }
             if done.moved {
@@ -153,6 +162,16 @@ impl Proposer<'_> {
             error::PULL_REQUEST_FAILED,
             "no round was run",
         ))
+    }
+
+    /// Whether what is proposed is still what the policies select. Another process may have proposed something newer by now.
+    fn is_still_selected(&self) -> bool {
+        let (caches, key) = (&self.controller.caches, &self.job.key);
+        let policies = policies(caches, self.object, key);
+        policies.is_ok_and(|policies| {
+            let selections = selections(&key.namespace, &policies);
+            observed(&selections) == observed(&self.job.selections)
+        })
     }
 
     /// An error, after which a login that was not accepted is asked for anew where it comes from elsewhere.
@@ -210,7 +229,8 @@ impl Proposer<'_> {
         groups
     }
 
-    async fn round(&self, survey: &Survey) -> Round {
+    /// `again` when it can be begun again, should somebody else have been faster.
+    async fn round(&self, survey: &Survey, again: bool) -> Round {
         let mut round = Round::default();
         for refused in &survey.refused {
             round.told.push(Told {
@@ -221,6 +241,7 @@ impl Proposer<'_> {
                 url: None,
                 images: Images::new(),
                 built: None,
+                noticed: None,
             });
         }
         for (name, group) in self.groups(survey) {
@@ -228,7 +249,8 @@ impl Proposer<'_> {
                 round.told.push(group.lost(&name, reason.clone()));
                 continue;
             }
-            match self.group(survey, &name, &group, &mut round).await {
+            let came = self.group(survey, &name, &group, again, &mut round).await;
+            match came {
                 Ok(Some(told)) => round.told.push(told),
                 Ok(None) => {
                     round.moved = true;
@@ -258,6 +280,7 @@ impl Proposer<'_> {
         let outcome = report::outcome(&round.told, interval, round.look_again, round.retry_after);
         let mut report = Report::new(status, outcome);
         report.told = round.events;
+        self.tell_noticed(&round.told, &mut report);
         report.further = vec![
             report::condition(&round.told),
             markers_applied(&survey.report),
@@ -269,6 +292,14 @@ impl Proposer<'_> {
             "unchanged"
         });
         report
+    }
+
+    /// Tells what people did to pull requests since the last run.
+    fn tell_noticed(&self, told: &[Told], report: &mut Report<ImageUpdateAutomationStatus>) {
+        for noticed in told.iter().filter_map(|told| told.noticed.as_ref()) {
+            self.controller.shared.metrics.pull_request(noticed.action);
+            report.told.push(execute::event(noticed.message.clone()));
+        }
     }
 }
 

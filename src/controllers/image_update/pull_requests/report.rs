@@ -1,6 +1,7 @@
 //! What is said of the pull requests of an automation. Pure.
 
 use super::error::PULL_REQUEST_FAILED;
+use super::noticed::Noticed;
 use crate::api::PROPOSE_AGAIN;
 use crate::api::common::Time;
 use crate::api::pull_request::{PullRequestState, PullRequestStatus};
@@ -32,6 +33,8 @@ pub(super) struct Told {
     pub(super) images: Images,
     /// What is known of the head of the branch, if it is ours.
     pub(super) built: Option<Record>,
+    /// What people did to it since the last run.
+    pub(super) noticed: Option<Noticed>,
 }
 
 impl Told {
@@ -280,6 +283,7 @@ mod tests {
                 base: "b".repeat(40),
                 version: "v".to_owned(),
             }),
+            noticed: None,
         }
     }
 
