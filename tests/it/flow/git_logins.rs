@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The private key of the App and of the clouds' tests.
-const APP_KEY: &str = include_str!("../clouds/keys/service-account.pem");
+pub(super) const APP_KEY: &str = include_str!("../clouds/keys/service-account.pem");
 
 /// A GitRepository with these fields over the usual ones.
 pub(super) async fn source(fleet: &Fleet, name: &str, fields: Value) {
@@ -136,17 +136,21 @@ async fn a_key_with_a_passphrase_fetches_and_pushes_over_ssh() {
     fleet.assert_no_panic();
 }
 
+/// Whether a field `Authorization` holds an assertion of the App 7 that is good now.
+pub(super) fn is_assertion(login: &str) -> bool {
+    let (header, claims, signed, signature) = token_parts(login.trim_start_matches("Bearer "));
+    header["alg"] == "RS256"
+        && claims["iss"] == "7"
+        && claims["exp"].as_i64() > Some(jiff::Timestamp::now().as_second())
+        && is_signed(SignatureScheme::RSA_PKCS1_SHA256, &signed, &signature)
+}
+
 /// GitHub's API at `/api/v3`: an App 7 that is installed for the user `acme` as number 9.
 fn github(seen: &Seen, given: &AtomicUsize) -> Reply {
     let Some(path) = seen.target.strip_prefix("/api/v3/") else {
         return Reply::new(404, "");
     };
-    let login = seen.header("authorization");
-    let (header, claims, signed, signature) = token_parts(login.trim_start_matches("Bearer "));
-    let good = header["alg"] == "RS256"
-        && claims["iss"] == "7"
-        && claims["exp"].as_i64() > Some(jiff::Timestamp::now().as_second())
-        && is_signed(SignatureScheme::RSA_PKCS1_SHA256, &signed, &signature)
+    let good = is_assertion(seen.header("authorization"))
         && seen.header("accept") == "application/vnd.github+json";
     if !good {
         let words = json!({"message": "A JSON web token could not be decoded"});

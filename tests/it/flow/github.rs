@@ -1,10 +1,13 @@
 //! Commits that GitHub makes: `spec.git.commit.via: github`, against a server that is GitHub as far as commits go.
 
+use super::git_logins::{APP_KEY, is_assertion};
 use super::{EAGER, fleet};
-use crate::support::fake_github::{BOT, FakeGitHub, Next};
-use crate::support::fleet::{Fleet, GIT_PASSWORD, condition};
+use crate::support::fake_github::{AppLogin, BOT, FakeGitHub, Login, Next};
+use crate::support::fleet::{Fleet, GIT_PASSWORD, GIT_USER, condition};
 use crate::support::git_http::git;
+use jiff::Timestamp;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const KIND: &str = "ImageUpdateAutomation";
 
@@ -12,7 +15,8 @@ const KIND: &str = "ImageUpdateAutomation";
 async fn on_github(prefix: &str) -> (Fleet, FakeGitHub) {
     let mut fleet = fleet(prefix).await;
     let behind = fleet.git.url("fleet");
-    let github = FakeGitHub::start(&fleet.repository, behind, GIT_PASSWORD).await;
+    let login = Login::Token(GIT_PASSWORD);
+    let github = FakeGitHub::start(&fleet.repository, behind, login).await;
     fleet.start(&EAGER);
     fleet.settled_application("app").await;
     let source = json!({"spec": {"url": github.url()}});
@@ -137,4 +141,76 @@ async fn what_github_refuses_is_told_and_tried_again() {
         told.contains("a repository of GitHub is `owner/name`"),
         "{told}"
     );
+}
+
+/// How long a token of the App is good: long enough that it is asked for anew, at four fifths, well before that.
+const LIFE: Duration = Duration::from_secs(15);
+
+/// A fleet whose repository is on GitHub, reached by an App alone, and whose automation has GitHub commit.
+async fn by_an_app() -> (Fleet, FakeGitHub) {
+    let mut fleet = fleet("github-app").await;
+    let login = Login::App(AppLogin {
+        life: LIFE,
+        is_assertion,
+        behind: (GIT_USER, GIT_PASSWORD),
+    });
+    let behind = fleet.git.url("fleet");
+    let github = FakeGitHub::start(&fleet.repository, behind, login).await;
+    let app = json!({"stringData": {
+        "githubAppID": "7", "githubAppInstallationID": "9",
+        "githubAppPrivateKey": APP_KEY, "githubAppBaseURL": github.api(),
+    }});
+    fleet.apply("Secret", "app", app).await;
+    fleet.start(&EAGER);
+    fleet.application("app").await;
+    let source = json!({"spec": {
+        "url": github.url(), "provider": "github", "secretRef": {"name": "app"},
+    }});
+    fleet.patch("GitRepository", "app", source).await;
+    let commit = json!({"spec": {"git": {"commit": {"via": "github"}}}});
+    fleet.patch(KIND, "app", commit).await;
+    fleet.all_ready("app").await;
+    (fleet, github)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apps_token_makes_the_commit_as_its_bot_and_is_renewed_before_it_ends() {
+    let (mut fleet, github) = by_an_app().await;
+    fleet.publish("app", "1.1.0").await;
+    fleet.deployed("app", "1.1.0").await;
+    pushed(&fleet, "main", "1.1.0").await;
+    // GitHub tells whole seconds, so that a token's life may be one second shorter.
+    let last_fifth = (LIFE - Duration::from_secs(1)) / 5;
+    let about_to_end = || {
+        let until = github.newest_until().expect("a token was given");
+        Timestamp::now() + last_fifth > until
+    };
+    fleet.until("the token is about to end", about_to_end).await;
+    fleet.publish("app", "1.2.0").await;
+    fleet.deployed("app", "1.2.0").await;
+    pushed(&fleet, "main", "1.2.0").await;
+    assert_eq!(github.seen().len(), 2);
+    let path = &fleet.repository.path;
+    let who = git(path, &["log", "-2", "--format=%an <%ae>|%cn <%ce>", "main"]);
+    assert_eq!(
+        who,
+        format!("{BOT}|{BOT}\n").repeat(2),
+        "not the automation's author"
+    );
+    let tokens: Vec<Value> = github
+        .seen()
+        .iter()
+        .map(|seen| seen["token"].clone())
+        .collect();
+    assert_ne!(
+        tokens[0], tokens[1],
+        "a new token after four fifths of its life"
+    );
+    assert_eq!(github.refused(), 0, "none was sent after its end");
+    fleet.repository.fsck();
+    let log = fleet.log();
+    for secret in ["ghs_planted", &APP_KEY[30..80]] {
+        assert!(!log.contains(secret), "{log}");
+    }
+    fleet.assert_no_panic();
 }

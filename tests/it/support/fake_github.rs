@@ -7,10 +7,14 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::git_http::{BareRepository, git, git_with_input};
 use super::process::temporary_folder;
@@ -28,10 +32,36 @@ pub struct FakeGitHub {
 struct Inner {
     repository: BareRepository,
     behind: String,
-    token: String,
+    login: Login,
     client: reqwest::Client,
     next: Mutex<Option<Next>>,
     seen: Mutex<Vec<Value>>,
+    given: Mutex<Vec<Given>>,
+    refused: AtomicUsize,
+}
+
+/// By which login it is asked.
+pub enum Login {
+    /// A token for the API. Git is for the server behind to judge.
+    Token(&'static str),
+    /// Tokens of an App's installation, for the API and for Git.
+    App(AppLogin),
+}
+
+/// An App that is installed as number 9.
+pub struct AppLogin {
+    /// How long one of its tokens is good.
+    pub life: Duration,
+    /// Whether a field `Authorization` holds an assertion of the App.
+    pub is_assertion: fn(&str) -> bool,
+    /// User and password for the server behind.
+    pub behind: (&'static str, &'static str),
+}
+
+/// A token that an installation was given.
+struct Given {
+    token: String,
+    until: Timestamp,
 }
 
 /// What happens to the next commit that is asked for.
@@ -45,16 +75,18 @@ pub enum Next {
 }
 
 impl FakeGitHub {
-    /// Serves `repository` as `acme/fleet`, before the Git server that has it at `behind`. The API takes this token.
-    pub async fn start(repository: &BareRepository, behind: String, token: &str) -> Self {
+    /// Serves `repository` as `acme/fleet`, before the Git server that has it at `behind`.
+    pub async fn start(repository: &BareRepository, behind: String, login: Login) -> Self {
         let client = reqwest::Client::builder().no_proxy().no_gzip().build();
         let inner = Arc::new(Inner {
             repository: repository.clone(),
             behind,
-            token: token.to_owned(),
+            login,
             client: client.expect("a plain client"),
             next: Mutex::default(),
             seen: Mutex::default(),
+            given: Mutex::default(),
+            refused: AtomicUsize::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("loopback has a free port");
@@ -76,7 +108,22 @@ impl FakeGitHub {
         *lock(&self.inner.next) = Some(next);
     }
 
-    /// What was asked of the API: the path and the body of each request.
+    /// Where its API begins.
+    pub fn api(&self) -> String {
+        format!("http://{}/api/v3", self.address)
+    }
+
+    /// Until when the newest token is good.
+    pub fn newest_until(&self) -> Option<Timestamp> {
+        lock(&self.inner.given).last().map(|given| given.until)
+    }
+
+    /// How many requests came with a login that was not good.
+    pub fn refused(&self) -> usize {
+        self.inner.refused.load(Ordering::Relaxed)
+    }
+
+    /// What was asked of the API: the path, the body and the token of each request.
     pub fn seen(&self) -> Vec<Value> {
         lock(&self.inner.seen).clone()
     }
@@ -93,13 +140,17 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     if !path.starts_with("/api/") {
         return pass(&inner, &parts, body).await;
     }
+    if let Some(answer) = inner.installation(&parts) {
+        return answer;
+    }
     if let Some(refusal) = impolite(&inner, &parts.headers, parts.method.as_str()) {
         return refusal;
     }
     let Ok(body) = serde_json::from_slice::<Value>(&body) else {
         return said(400, json!({"message": "Problems parsing JSON"}));
     };
-    lock(&inner.seen).push(json!({"path": path, "body": body}));
+    let token = bearer(&parts.headers);
+    lock(&inner.seen).push(json!({"path": path, "body": body, "token": token}));
     tokio::task::spawn_blocking(move || match path.as_str() {
         "/api/graphql" => graphql(&inner, &body),
         "/api/v3/repos/acme/fleet/git/refs" => reference(&inner, &body),
@@ -127,13 +178,95 @@ fn impolite(inner: &Inner, headers: &HeaderMap, method: &str) -> Option<Response
             json!({"message": "Request forbidden by administrative rules."}),
         ));
     }
-    let expected = format!("Bearer {}", inner.token);
-    if has(header::AUTHORIZATION) != Some(expected.as_str()) {
+    if !inner.admits(bearer(headers)) {
         return Some(said(401, json!({"message": "Bad credentials"})));
     }
     match has(header::CONTENT_TYPE) {
         Some("application/json") => None,
         _ => Some(said(415, json!({"message": "Unsupported Media Type"}))),
+    }
+}
+
+/// The token of a request to the API; empty when there is none.
+fn bearer(headers: &HeaderMap) -> &str {
+    let field = headers.get(header::AUTHORIZATION);
+    let field = field.and_then(|value| value.to_str().ok());
+    field
+        .and_then(|field| field.strip_prefix("Bearer "))
+        .unwrap_or_default()
+}
+
+impl Inner {
+    /// Whether a token is good now.
+    fn admits(&self, token: &str) -> bool {
+        let good = match &self.login {
+            Login::Token(known) => *known == token,
+            Login::App(_) => {
+                let given = lock(&self.given);
+                let now = Timestamp::now();
+                given
+                    .iter()
+                    .any(|given| given.token == token && now < given.until)
+            }
+        };
+        self.refused
+            .fetch_add(usize::from(!good), Ordering::Relaxed);
+        good
+    }
+
+    /// The answer to an App that asks for a token of its installation.
+    fn installation(&self, parts: &axum::http::request::Parts) -> Option<Response> {
+        let Login::App(app) = &self.login else {
+            return None;
+        };
+        if parts.uri.path() != "/api/v3/app/installations/9/access_tokens" {
+            return None;
+        }
+        let login = parts.headers.get(header::AUTHORIZATION);
+        let login = login
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default();
+        if parts.method != "POST" || !(app.is_assertion)(login) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            let words = "A JSON web token could not be decoded";
+            return Some(said(401, json!({"message": words})));
+        }
+        let mut given = lock(&self.given);
+        let token = format!("ghs_planted-{}", given.len());
+        let end = Timestamp::now() + app.life;
+        // GitHub tells whole seconds.
+        let until = Timestamp::from_second(end.as_second()).expect("a time of today");
+        given.push(Given {
+            token: token.clone(),
+            until,
+        });
+        let answer = json!({"token": token, "expires_at": until.to_string()});
+        Some(said(201, answer))
+    }
+
+    /// The login for the server behind in place of the one for GitHub; a refusal where that is not good.
+    fn behind_login(&self, headers: &HeaderMap) -> Result<Option<String>, Box<Response>> {
+        let Login::App(app) = &self.login else {
+            return Ok(None);
+        };
+        let refusal = || {
+            let challenge = [(header::WWW_AUTHENTICATE, "Basic realm=\"GitHub\"")];
+            Box::new((StatusCode::UNAUTHORIZED, challenge).into_response())
+        };
+        let field = headers.get(header::AUTHORIZATION).ok_or_else(refusal)?;
+        let pair = field
+            .to_str()
+            .ok()
+            .and_then(|field| field.strip_prefix("Basic "));
+        let pair = pair.and_then(|pair| BASE64_STANDARD.decode(pair).ok());
+        let pair = String::from_utf8(pair.unwrap_or_default()).unwrap_or_default();
+        let token = pair.strip_prefix("x-access-token:").unwrap_or_default();
+        if !self.admits(token) {
+            return Err(refusal());
+        }
+        let (user, password) = app.behind;
+        let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
+        Ok(Some(format!("Basic {pair}")))
     }
 }
 
@@ -273,7 +406,7 @@ fn tree(folder: &Path, base: &str, changes: &Value) -> String {
     with(&["read-tree", base]);
     for addition in changes["additions"].as_array().into_iter().flatten() {
         let contents = addition["contents"].as_str().unwrap_or_default();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(contents);
+        let bytes = BASE64_STANDARD.decode(contents);
         let bytes = bytes.expect("contents are base64");
         let blob = git_with_input(folder, &["hash-object", "-w", "--stdin"], &bytes);
         let path = addition["path"].as_str().unwrap_or_default();
@@ -303,6 +436,10 @@ fn reference(inner: &Inner, body: &Value) -> Response {
 
 /// Hands a request of Git on to the server behind.
 async fn pass(inner: &Inner, parts: &axum::http::request::Parts, body: Bytes) -> Response {
+    let login = match inner.behind_login(&parts.headers) {
+        Ok(login) => login,
+        Err(refusal) => return *refusal,
+    };
     let rest = parts
         .uri
         .to_string()
@@ -312,9 +449,13 @@ async fn pass(inner: &Inner, parts: &axum::http::request::Parts, body: Bytes) ->
         .client
         .request(method, format!("{}{rest}", inner.behind));
     for (name, value) in &parts.headers {
-        if name != header::HOST && name != header::CONTENT_LENGTH {
+        let replaced = name == header::AUTHORIZATION && login.is_some();
+        if name != header::HOST && name != header::CONTENT_LENGTH && !replaced {
             request = request.header(name, value);
         }
+    }
+    if let Some(login) = login {
+        request = request.header(header::AUTHORIZATION, login);
     }
     let answer = request.body(body).send().await.expect("the server answers");
     let mut response = Response::builder().status(answer.status());
