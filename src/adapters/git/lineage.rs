@@ -19,6 +19,8 @@ pub struct Lineage {
     pub committer_email: String,
     /// The commits it was made on.
     pub parents: Vec<CommitId>,
+    /// When it was committed, in seconds since 1970.
+    pub committed: i64,
 }
 
 /// How a server is reached, for other interfaces of the same host.
@@ -54,6 +56,7 @@ impl Snapshot {
             author_email: author.email.to_string(),
             committer_email: committer.email.to_string(),
             parents: commit.parents().filter_map(|id| commit_id(&id)).collect(),
+            committed: committer.seconds(),
         })
     }
 }

@@ -6,6 +6,7 @@
 //! we always start from the base, never from our own branch.
 
 use super::marker::Marker;
+use jiff::Timestamp;
 
 /// What was written down about a push: in a body or in a status.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct HeadCommit {
     pub committer_email: String,
     /// Its parents.
     pub parents: Vec<String>,
+    /// When it was committed, by the committer's clock.
+    pub made: Option<Timestamp>,
 }
 
 /// Whose a commit is.
@@ -68,6 +71,8 @@ pub struct Head {
     pub commit: String,
     /// Whose it is.
     pub owner: Owner,
+    /// When it was committed, if that was looked at.
+    pub made: Option<Timestamp>,
 }
 
 /// Says whose the head of a branch is. `commit` is not needed for one that was written down.
@@ -86,6 +91,7 @@ pub fn judge(
     Head {
         commit: head.to_owned(),
         owner,
+        made: commit.and_then(|commit| commit.made),
     }
 }
 
@@ -118,6 +124,7 @@ mod tests {
             author_email: author.to_owned(),
             committer_email: committer.to_owned(),
             parents: parents.iter().map(|parent| (*parent).to_owned()).collect(),
+            made: None,
         }
     }
 

@@ -1,7 +1,8 @@
 //! Two programs and the same pull requests: one takes over from the other, or both are at work at once, as nobody should have them.
 
 use super::election::{SHORT, TAKEN, replica};
-use super::proposals::Proposing;
+use super::proposals::{AUTOMATION, Proposing};
+use super::telling::{address_of, get};
 use super::{EAGER, fleet};
 use crate::support::fleet::PATIENCE;
 use reqwest::Method;
@@ -61,10 +62,12 @@ async fn two_at_once_have_one_pull_request_and_leave_it_open() {
         proposing.forge.commit("main", "README.md", &moved).await;
         proposing.reconcile().await;
     }
-    // Both have worked, and neither has anything left to do.
-    for said in [proposing.fleet.log(), twin.stderr()] {
-        assert!(said.contains("pull request #"), "{said}");
-        assert!(!said.contains("panicked"), "{said}");
+    // Both have looked all the time.
+    for process in [proposing.fleet.process(), &mut twin] {
+        let (_, text) = get(&address_of(process, "metrics"), "/metrics").await;
+        let runs = "gotk_reconcile_duration_seconds_count{kind=\"ImageUpdateAutomation\"";
+        assert!(text.contains(runs), "{text}");
+        assert!(!process.stderr().contains("panicked"));
     }
     let object = proposing.reconcile().await;
     assert_eq!(Proposing::current(&object).0, "True", "{object:#}");
@@ -77,13 +80,9 @@ async fn two_at_once_have_one_pull_request_and_leave_it_open() {
     // After a merge there is nothing that either of them opens again.
     proposing.merge(number).await;
     proposing.reconcile().await;
-    let ended = proposing.fleet.wait(
-        super::proposals::AUTOMATION,
-        "app",
-        "nothing is open",
-        |object| object["status"]["pullRequests"].is_null(),
-    );
-    ended.await;
+    let is_over = |object: &Value| object["status"]["pullRequests"].is_null();
+    let fleet = &proposing.fleet;
+    fleet.wait(AUTOMATION, "app", "it is merged", is_over).await;
     assert_eq!(proposing.pulls().await.len(), 1);
     assert!(twin.is_running());
     proposing.fleet.assert_no_panic();

@@ -3,6 +3,7 @@
 use super::{EAGER, fleet};
 use crate::support::fleet::{Fleet, GIT_PASSWORD, KINDS, PATIENCE};
 use crate::support::git_http::git;
+use crate::support::highwater::Running;
 use crate::support::registry_server;
 use axum::Router;
 use axum::extract::State;
@@ -45,9 +46,12 @@ impl Received {
 
 /// The address at which the program serves `metrics` or `health`, as it says itself.
 pub(super) fn address(fleet: &mut Fleet, what: &str) -> String {
-    let line = fleet
-        .process()
-        .wait_for_line(&format!("serving {what}"), PATIENCE);
+    address_of(fleet.process(), what)
+}
+
+/// The same of any program.
+pub(super) fn address_of(process: &Running, what: &str) -> String {
+    let line = process.wait_for_line(&format!("serving {what}"), PATIENCE);
     let line: Value = serde_json::from_str(&line).expect("log lines are JSON");
     let address = line["address"].as_str();
     address.expect("the line tells the address").to_owned()

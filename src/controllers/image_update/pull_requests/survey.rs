@@ -9,6 +9,7 @@ use crate::domain::change::ChangeReport;
 use crate::domain::git_ref::CheckoutRef;
 use crate::domain::pull_request::{HeadCommit, branch_prefix};
 use crate::domain::tree::{self, EntryKind, FileTree};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What Git has.
@@ -124,6 +125,7 @@ pub(super) fn head_commit(
         author_email: lineage.author_email,
         committer_email: lineage.committer_email,
         parents: lineage.parents.iter().map(ToString::to_string).collect(),
+        made: Timestamp::from_second(lineage.committed).ok(),
     };
     Ok(Some((fetched.commit.to_string(), commit)))
 }

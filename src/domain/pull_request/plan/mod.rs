@@ -2,7 +2,8 @@
 //!
 //! Invariants: doing the steps and planning again gives none; a branch is pushed to only while its head
 //! is ours or it does not exist; a pull request is opened only when the group has none open on that
-//! branch; what a person closed stays closed until something newer is wanted, or the person says so.
+//! branch, and right after a push to it: of several processes that want the same, the push lets one
+//! through, since not every forge refuses a second one; what a person closed stays closed until something newer is wanted, or the person says so.
 
 mod step;
 
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 /// How soon checks that are under way are looked at again.
 const CHECKS_SOON: Duration = Duration::from_secs(60);
+/// How long a branch that was just pushed is left to the process that pushed it, to open its pull request: what that may take.
+const OPENING: Duration = Duration::from_secs(60);
 /// How soon after a merge, which moves the base for all the others.
 const MERGED_SOON: Duration = Duration::from_secs(2);
 
@@ -111,13 +114,22 @@ impl Planner<'_> {
         if let Some(Head {
             owner: Owner::Other(author),
             commit,
+            ..
         }) = head
         {
             return self.kept(open, author, commit);
         }
-        let pushes = self.pushes(open, head);
+        if let (None, Some(left)) = (open, self.being_opened(head)) {
+            return Decision {
+                steps: Vec::new(),
+                standing: Standing::Nothing,
+                number: None,
+                look_again: Some(left),
+            };
+        }
+        let pushes = open.is_none() || self.pushes(open, head);
         let mut decision = match open {
-            None => self.create(pushes),
+            None => self.create(),
             Some(open) if pushes => self.update(open, true),
             Some(open) => self.keep(open, head),
         };
@@ -192,6 +204,19 @@ impl Planner<'_> {
         }
     }
 
+    /// What is left of the time in which another process may open the pull request of a branch that it pushed. One that died meanwhile
+    /// leaves the same traces: a head of ours that is written down nowhere.
+    fn being_opened(&self, head: Option<&Head>) -> Option<Duration> {
+        let head = head.filter(|head| self.known.record(&head.commit).is_none())?;
+        // Nobody waits for a clock that is far ahead.
+        let near = |made: &Timestamp| {
+            Duration::try_from(made.duration_since(self.now)).is_ok_and(|ahead| ahead <= OPENING)
+                || *made <= self.now
+        };
+        let left = remaining(head.made.filter(near)?, OPENING, self.now);
+        (!left.is_zero()).then_some(left)
+    }
+
     /// Whether the branch is not what is wanted.
     fn pushes(&self, open: Option<&PullRequest>, head: Option<&Head>) -> bool {
         let Some(record) = head.and_then(|head| self.known.record(&head.commit)) else {
@@ -207,8 +232,7 @@ impl Planner<'_> {
         }
     }
 
-    fn create(&self, pushes: bool) -> Decision {
-        debug_assert!(pushes || self.known.head(&self.wanted.branch).is_some());
+    fn create(&self) -> Decision {
         Decision {
             steps: vec![Step::Create],
             standing: Standing::Open(None),

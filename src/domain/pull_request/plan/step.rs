@@ -138,7 +138,7 @@ pub enum Waiting {
 /// How it stands with a group once the steps are done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// There is nothing to propose.
+    /// There is nothing to propose, or another process is about to.
     Nothing,
     /// A pull request is open, or is opened now.
     Open(Option<Waiting>),

@@ -21,6 +21,27 @@ fn it_is_created_once() {
 }
 
 #[test]
+fn a_branch_that_was_just_pushed_is_left_to_whoever_pushed_it() {
+    let mut model = Model::new();
+    model.run_until("1.1", &RULES, false, 1);
+    for (passed, left) in [(0, 60), (59, 1)] {
+        model.now = passed;
+        let decision = model.run("1.1", &RULES, false);
+        assert_eq!(decision.steps, []);
+        assert_eq!(decision.look_again, Some(Duration::from_secs(left)));
+    }
+    // It died.
+    model.now = 60;
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["push", "create"]);
+    // A clock that is far ahead stops nobody.
+    let mut model = Model::new();
+    model.now = 3_600;
+    model.run_until("1.1", &RULES, false, 1);
+    model.now = 0;
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["push", "create"]);
+}
+
+#[test]
 fn a_newer_tag_updates_it_in_place() {
     let mut model = proposed("1.1");
     assert_eq!(steps(&model.run("1.2", &RULES, false)), ["push", "edit"]);
@@ -117,7 +138,7 @@ fn reopening_or_lifting_ends_a_skip() {
         Standing::Open(None)
     );
     model.happens(&Event::PersonLifts);
-    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["create"]);
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), ["push", "create"]);
     model.happens(&Event::PersonCloses);
     let again = model.run("1.1", &RULES, false);
     assert!(

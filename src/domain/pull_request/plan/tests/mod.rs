@@ -32,6 +32,7 @@ struct Commit {
     committer: &'static str,
     parents: Vec<String>,
     tag: String,
+    made: i64,
 }
 
 /// A forge and its Git server, as far as one group sees them.
@@ -79,6 +80,7 @@ impl Model {
             committer: author,
             parents,
             tag: tag.to_owned(),
+            made: self.now,
         });
         let id = format!("{:040x}", self.commits.len());
         self.branches.insert(branch.to_owned(), id.clone());
@@ -131,6 +133,7 @@ impl Model {
                 author_email: commit.author.to_owned(),
                 committer_email: commit.committer.to_owned(),
                 parents: commit.parents.clone(),
+                made: Some(at(commit.made)),
             };
             (name.clone(), judge(id, &records, Some(&commit), &identity))
         });
@@ -185,6 +188,12 @@ impl Model {
         let wanted = self.wanted(tag, versioned);
         let known = self.known();
         let decision = plan(wanted.as_ref(), &known, rules, at(self.now));
+        let mut pairs = decision.steps.windows(2);
+        assert!(
+            !decision.steps.contains(&Step::Create)
+                || pairs.any(|pair| matches!(pair, [Step::Push { .. }, Step::Create])),
+            "the push lets one process through: {decision:?}"
+        );
         for step in decision.steps.iter().take(until) {
             self.apply(step, wanted.as_ref(), &known);
         }
