@@ -148,7 +148,8 @@ fn operands() -> Expressions {
     )
 }
 
-/// Calls of functions on what there is, now and then with an argument of another kind, or through a pipe.
+/// Calls of functions on what there is, now and then with an argument of another kind, or through a pipe. In place of a new dict
+/// comes a text and never another dict, which could end up inside of itself.
 fn calls(inner: &Expressions) -> Expressions {
     let mut kinds: BTreeMap<char, Vec<(u32, BoxedStrategy<String>)>> = BTreeMap::new();
     for (kind, operands) in inner.iter().filter(|(kind, _)| **kind != 'a') {
@@ -157,8 +158,10 @@ fn calls(inner: &Expressions) -> Expressions {
     for (kind, list) in FUNCTIONS {
         for function in list.split(' ') {
             let (name, arguments) = function.split_once(':').expect("name and kinds");
-            let argument =
-                |kind: char| prop_oneof![39 => inner[&kind].clone(), 1 => inner[&'a'].clone()];
+            let argument = |kind: char| {
+                let other = if kind == 'n' { 't' } else { 'a' };
+                prop_oneof![39 => inner[&kind].clone(), 1 => inner[&other].clone()]
+            };
             let arguments: Vec<_> = arguments.chars().map(argument).collect();
             let call = (arguments, any::<bool>()).prop_map(move |(mut arguments, piped)| {
                 let last = arguments.pop().filter(|_| piped);
