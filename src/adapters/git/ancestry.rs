@@ -18,12 +18,10 @@ const WALKED: usize = 200_000;
 impl GitCache {
     /// Whether `new`, a commit the server has, follows `old`. Brings the history when the cache
     /// does not tell, which costs once.
-    pub(super) fn follows(
-        &self,
-        remote: &Remote,
-        new: CommitId,
-        old: CommitId,
-    ) -> Result<bool, GitError> {
+    ///
+    /// # Errors
+    /// [`GitError`] when the history is needed and does not come.
+    pub fn follows(&self, remote: &Remote, new: CommitId, old: CommitId) -> Result<bool, GitError> {
         let generation = self.generation(remote)?;
         if let Some(known) = walk(&generation, new, old) {
             return Ok(known);

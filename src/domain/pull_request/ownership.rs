@@ -2,8 +2,9 @@
 //!
 //! Invariant: in doubt it is somebody else's, and then it is not replaced. A head is ours when we wrote
 //! down that we pushed it. When the process died between pushing and writing down, it is ours by its
-//! commit: ours as author and committer, with one parent, which is no commit that we pushed ourselves:
-//! we always start from the base, never from our own branch.
+//! commit: ours as author and committer, with one parent, which is a commit of the base and none that
+//! we pushed ourselves: we always start from the base, never from our own branch. A branch that has
+//! anything else below its head holds work that cannot be made again, whoever made the head.
 
 use super::marker::Marker;
 use jiff::Timestamp;
@@ -53,6 +54,16 @@ pub struct HeadCommit {
     pub parents: Vec<String>,
     /// When it was committed, by the committer's clock.
     pub made: Option<Timestamp>,
+    /// Whether its only parent is a commit of the base, so that the branch has nothing besides it.
+    pub starts_at_base: bool,
+}
+
+impl Identity {
+    /// Whether author and committer are this one.
+    pub fn made(&self, commit: &HeadCommit) -> bool {
+        let own = |email: &str| !email.is_empty() && email == self.email;
+        own(&commit.author_email) && own(&commit.committer_email)
+    }
 }
 
 /// Whose a commit is.
@@ -96,12 +107,11 @@ pub fn judge(
 }
 
 fn is_ours(commit: &HeadCommit, records: &[Record], identity: &Identity) -> bool {
-    let own = |email: &str| !email.is_empty() && email == identity.email;
     let [parent] = commit.parents.as_slice() else {
         return false;
     };
-    own(&commit.author_email)
-        && own(&commit.committer_email)
+    identity.made(commit)
+        && commit.starts_at_base
         && records.iter().all(|record| record.head != *parent)
 }
 
@@ -125,6 +135,7 @@ mod tests {
             committer_email: committer.to_owned(),
             parents: parents.iter().map(|parent| (*parent).to_owned()).collect(),
             made: None,
+            starts_at_base: parents == ["main"],
         }
     }
 
@@ -156,6 +167,10 @@ mod tests {
         assert!(
             !is_ours("b", &[record("a")], Some(commit(bot, bot, &["a"]))),
             "on top of ours, by our own account"
+        );
+        assert!(
+            !is_ours("b", &[], Some(commit(bot, bot, &["jane's"]))),
+            "on top of a commit that the base has not"
         );
         let nobody = Identity {
             email: String::new(),

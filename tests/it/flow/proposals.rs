@@ -439,6 +439,26 @@ async fn a_persons_commit_is_kept_and_said_and_a_new_automation_finds_its_pull_r
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_branch_with_a_persons_work_below_a_commit_of_ours_is_kept() {
+    let mut proposing = Proposing::new("below", json!({"branch": "staging"})).await;
+    let forge = &proposing.forge;
+    forge
+        .commit("staging", "apps/notes.txt", "by a person\n")
+        .await;
+    // As it is after `push.branch: staging`, which adds to what is there.
+    let author = json!({"name": "Tide", "email": "tide@example.com"});
+    let ours = forge
+        .commit_as(&author, "staging", "apps/more.txt", "by us\n")
+        .await;
+    proposing.fleet.publish("app", "1.1.0").await;
+    proposing
+        .tracked("kept", |pull| pull["state"] == "Kept")
+        .await;
+    assert_eq!(proposing.forge.tip("staging").await, Some(ours));
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_merges_by_itself_when_the_checks_have_passed() {
     let rule = json!({"autoMerge": {"when": "checksPass", "method": "squash"}});
     let mut proposing = Proposing::new("checks", rule).await;

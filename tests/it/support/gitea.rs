@@ -337,6 +337,11 @@ impl GiteaRepository {
 
     /// Writes a file on a branch, which is made from `main` when there is none, and returns the commit.
     pub async fn commit(&self, branch: &str, file: &str, content: &str) -> String {
+        self.commit_as(&Value::Null, branch, file, content).await
+    }
+
+    /// The same, as author and committer with this `name` and `email`.
+    pub async fn commit_as(&self, who: &Value, branch: &str, file: &str, content: &str) -> String {
         let branches = self.request(Method::GET, "branches", &Value::Null).await;
         let there = branches
             .as_array()
@@ -356,7 +361,9 @@ impl GiteaRepository {
             change["operation"] = json!("update");
             change["sha"] = json!(sha);
         }
-        let mut body = json!({"message": format!("write {file}"), "files": [change]});
+        let mut body = json!({
+            "message": format!("write {file}"), "files": [change], "author": who, "committer": who,
+        });
         for (name, value) in target.as_object().into_iter().flatten() {
             body[name] = value.clone();
         }

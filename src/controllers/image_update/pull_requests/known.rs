@@ -75,7 +75,8 @@ impl Proposer<'_> {
             let mut head = judge(listed, records, None, &identity);
             if head.owner != Owner::Ours {
                 let (job, name) = (Arc::clone(&self.job), branch.clone());
-                let work = move || survey::head_commit(&job.git, &job.remote, &name);
+                let (base, who) = (survey.tip.commit(), identity.clone());
+                let work = move || survey::head_commit(&job, &name, base, &who);
                 let found = tokio::task::spawn_blocking(work).await;
                 let found =
                     found.map_err(|error| ProposeError::Interrupted(error.to_string()))??;

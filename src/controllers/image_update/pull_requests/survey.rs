@@ -6,8 +6,8 @@ use super::settings::Settings;
 use crate::adapters::git::{GitCache, Remote, Snapshot};
 use crate::controllers::image_update::execute::Job;
 use crate::domain::change::ChangeReport;
-use crate::domain::git_ref::CheckoutRef;
-use crate::domain::pull_request::{HeadCommit, branch_prefix};
+use crate::domain::git_ref::{CheckoutRef, CommitId};
+use crate::domain::pull_request::{HeadCommit, Identity, branch_prefix};
 use crate::domain::tree::{self, EntryKind, FileTree};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,24 +108,31 @@ fn heads(
     Ok(heads)
 }
 
-/// The head of a branch, and who made it; `None` when it is gone.
+/// The head of a branch, who made it, and whether it starts at `base`; `None` when it is gone.
 pub(super) fn head_commit(
-    git: &GitCache,
-    remote: &Remote,
+    job: &Job,
     branch: &str,
+    base: CommitId,
+    identity: &Identity,
 ) -> Result<Option<(String, HeadCommit)>, ProposeError> {
     use crate::adapters::git::GitError;
+    let (git, remote) = (&job.git, &job.remote);
     let fetched = match git.fetch(remote, &CheckoutRef::Branch(branch.to_owned())) {
         Err(GitError::RefNotFound { .. }) => return Ok(None),
         fetched => fetched?,
     };
     let lineage = fetched.snapshot.lineage()?;
-    let commit = HeadCommit {
+    let mut commit = HeadCommit {
         author: lineage.author,
         author_email: lineage.author_email,
         committer_email: lineage.committer_email,
         parents: lineage.parents.iter().map(ToString::to_string).collect(),
         made: Timestamp::from_second(lineage.committed).ok(),
+        starts_at_base: false,
     };
+    // The history of the base is brought only where it decides.
+    if let ([parent], true) = (lineage.parents.as_slice(), identity.made(&commit)) {
+        commit.starts_at_base = *parent == base || git.follows(remote, base, *parent)?;
+    }
     Ok(Some((fetched.commit.to_string(), commit)))
 }

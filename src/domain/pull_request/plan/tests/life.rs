@@ -79,7 +79,7 @@ fn where_only_conflicts_count_a_branch_may_be_behind() {
 #[test]
 fn a_persons_commit_is_kept_and_said() {
     let mut model = proposed("1.1");
-    model.happens(&Event::PersonCommits);
+    model.happens(&Event::PersonCommits("jane@acme.dev"));
     model.happens(&Event::BaseMoves);
     for (tag, is_current) in [("1.1", true), ("1.2", false)] {
         let decision = model.run(tag, &RULES, false);

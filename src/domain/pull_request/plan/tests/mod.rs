@@ -125,6 +125,7 @@ impl Model {
         let identity = Identity {
             email: BOT.to_owned(),
         };
+        let based = self.ancestry(vec![self.base()]);
         let heads = self.branches.iter().filter(|(name, _)| *name != "main");
         let heads = heads.map(|(name, id)| {
             let commit = self.at(id);
@@ -134,6 +135,7 @@ impl Model {
                 committer_email: commit.committer.to_owned(),
                 parents: commit.parents.clone(),
                 made: Some(at(commit.made)),
+                starts_at_base: commit.parents.iter().all(|parent| based.contains(parent)),
             };
             (name.clone(), judge(id, &records, Some(&commit), &identity))
         });
@@ -160,7 +162,11 @@ impl Model {
 
     /// Every commit that some branch has.
     fn reachable(&self) -> BTreeSet<String> {
-        let mut pending: Vec<String> = self.branches.values().cloned().collect();
+        self.ancestry(self.branches.values().cloned().collect())
+    }
+
+    /// These commits and all before them.
+    fn ancestry(&self, mut pending: Vec<String>) -> BTreeSet<String> {
         let mut seen = BTreeSet::new();
         while let Some(id) = pending.pop() {
             pending.extend(self.at(&id).parents.clone());
@@ -210,7 +216,7 @@ impl Model {
                     "the lease holds"
                 );
                 if let Some(head) = replaces {
-                    assert!(self.made_by_us(head), "only what is ours is replaced");
+                    assert!(self.can_go(head), "only what is ours is replaced");
                 }
                 let tag = wanted.expect("it is wanted").images["app"].replace("app:", "");
                 let base = known.base.clone();
@@ -232,7 +238,7 @@ impl Model {
                     Some(head),
                     "only the head that was looked at"
                 );
-                assert!(self.made_by_us(head), "only what is ours is deleted");
+                assert!(self.can_go(head), "only what is ours is deleted");
                 self.branches.remove(branch);
             }
         }
@@ -280,8 +286,9 @@ impl Model {
         self.pull(number).state = PullState::Closed;
     }
 
-    fn made_by_us(&self, head: &str) -> bool {
-        self.pushed.contains(head)
+    /// Whether nothing of others goes with it: we pushed it, or the base has it.
+    fn can_go(&self, head: &str) -> bool {
+        self.pushed.contains(head) || self.ancestry(vec![self.base()]).contains(head)
     }
 
     fn marker(
@@ -352,9 +359,12 @@ impl Model {
                 let base = self.base();
                 self.commit("main", "jane@acme.dev", vec![base], tag);
             }
-            (Event::PersonCommits, Some((_, branch))) => {
-                if let Some(head) = self.branches.get(&branch).cloned() {
-                    let id = self.commit(&branch, "jane@acme.dev", vec![head], "by hand");
+            (Event::PersonCommits(account), Some((_, branch))) => {
+                let based = self.ancestry(vec![self.base()]);
+                // One by our own account right on the base cannot be told from ours.
+                let told = |head: &&String| *account != BOT || !based.contains(*head);
+                if let Some(head) = self.branches.get(&branch).filter(told).cloned() {
+                    let id = self.commit(&branch, account, vec![head], "by hand");
                     self.by_hand.insert(id);
                 }
             }
@@ -400,7 +410,8 @@ impl Model {
 enum Event {
     BaseMoves,
     BaseTakes(&'static str),
-    PersonCommits,
+    /// By an account, which may be ours.
+    PersonCommits(&'static str),
     PersonCloses,
     PersonReopens,
     PersonMerges,
@@ -432,7 +443,7 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => Just(Event::BaseMoves),
         2 => prop_oneof![Just("1.0"), Just("1.1"), Just("1.2")].prop_map(Event::BaseTakes),
-        2 => Just(Event::PersonCommits),
+        3 => prop_oneof![Just("jane@acme.dev"), Just(BOT)].prop_map(Event::PersonCommits),
         3 => Just(Event::PersonCloses),
         2 => Just(Event::PersonReopens),
         2 => Just(Event::PersonMerges),
