@@ -4,6 +4,7 @@
 //! Two entries with one id are one object, whatever their versions. What is absent: the cluster.
 
 use super::manifest::Manifest;
+use super::native;
 use super::object::ObjectId;
 use super::stage::{self, CustomKinds, Stage};
 use serde::{Deserialize, Serialize};
@@ -148,6 +149,7 @@ impl ApplyPlan {
         custom: &CustomKinds,
     ) -> Self {
         for manifest in &mut manifests {
+            native::own_texts(&mut manifest.object);
             stage::set_owner(&mut manifest.object, namespace, name);
         }
         let stages = stage::stages(manifests, custom);

@@ -26,6 +26,7 @@ pub mod kustomize;
 pub mod manifest;
 pub mod marker;
 pub mod message;
+pub mod native;
 pub mod nearest;
 pub mod object;
 pub mod outcome;

@@ -9,6 +9,7 @@ use crate::adapters::artifacts::ArtifactTree;
 use crate::adapters::git::RemoteBases;
 use crate::domain::kustomize;
 use crate::domain::manifest::Manifest;
+use crate::domain::native;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason, with_causes};
 use crate::domain::substitute::Variables;
@@ -79,7 +80,18 @@ pub(super) async fn finish(
         finished.map(|()| manifests)
     });
     let finished = finishing.await.map_err(|error| failed(error.to_string()))?;
-    finished.map_err(|error| failed(with_causes(&error)))
+    let manifests = finished.map_err(|error| failed(with_causes(&error)))?;
+    match native::encrypted(&manifests) {
+        None => Ok(manifests),
+        Some(secret) => Err(Outcome::Failed {
+            reason: reason::RECONCILIATION_FAILED,
+            message: format!(
+                "{} is SOPS encrypted, configuring decryption is required for this secret to be reconciled",
+                secret.id()
+            ),
+            next: Some(target.retry_interval),
+        }),
+    }
 }
 
 fn build_failed(message: String, target: &Target) -> Outcome {

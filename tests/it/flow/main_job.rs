@@ -201,3 +201,36 @@ async fn a_commit_by_hand_is_applied_and_a_drift_is_undone() {
     let settings = fleet.get("ConfigMap", "settings").await.unwrap_or_default();
     assert_eq!(settings["data"]["depth"], "3");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_goes_from_the_texts_of_a_secret_goes_from_the_cluster() {
+    let fleet = running("texts").await;
+    fleet.settled_application("app").await;
+    let secret = |texts: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: planted}}\nstringData: {{{texts}}}\n"
+        )
+    };
+    let committed = async |texts: &str, expected: Value| {
+        fleet.commit("Write it", &[("apps/app/planted.yaml", &secret(texts))]);
+        fleet.request("GitRepository", "app").await;
+        let is = |object: &Value| object["data"] == expected;
+        fleet.wait("Secret", "planted", texts, is).await;
+    };
+    committed("a: x, b: y", json!({"a": "eA==", "b": "eQ=="})).await;
+    committed("a: z", json!({"a": "eg=="})).await;
+
+    let locked = secret("a: x") + "sops: {mac: x}\n";
+    fleet.commit("Encrypt it", &[("apps/app/planted.yaml", &locked)]);
+    fleet.request("GitRepository", "app").await;
+    let words = fleet
+        .not_ready("Kustomization", "app", "ReconciliationFailed")
+        .await;
+    let namespace = &fleet.namespace;
+    assert_eq!(
+        words,
+        format!(
+            "Secret/{namespace}/planted is SOPS encrypted, configuring decryption is required for this secret to be reconciled"
+        )
+    );
+}
