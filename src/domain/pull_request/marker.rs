@@ -126,12 +126,21 @@ impl Marker {
         serde_json::from_str(&json).ok()
     }
 
-    /// A body without its markers, at its end too.
-    pub fn strip(body: &str) -> &str {
-        let at = [COMMENT, DEFINITION].map(|form| last(body, form).map(|(at, _)| at));
-        match at.into_iter().flatten().max() {
-            Some(at) => body[..at].trim_end(),
-            None => body.trim_end(),
+    /// A body without its last marker: what stands before it, and what a person wrote behind it, as one
+    /// does who goes on at the end of what the forge shows.
+    pub fn strip(body: &str) -> String {
+        let range = |(start, end): (&str, &str)| {
+            let (at, text) = last(body, (start, end))?;
+            Some((at, at + start.len() + text.len() + end.len()))
+        };
+        let found = [COMMENT, DEFINITION].into_iter().filter_map(range).max();
+        let (before, behind) = match found {
+            Some((start, end)) => (body[..start].trim_end(), body[end..].trim()),
+            None => (body.trim_end(), ""),
+        };
+        match behind {
+            "" => before.to_owned(),
+            behind => format!("{before}\n\n{behind}"),
         }
     }
 }
@@ -243,6 +252,17 @@ pub(super) mod tests {
             )),
             "hello"
         );
+    }
+
+    #[test]
+    fn what_a_person_writes_behind_the_marker_is_kept() {
+        for kind in KINDS {
+            let line = marker(&images(&[("a", "a:1")])).write(kind, 9000);
+            let body = format!("hello\n\n{line}\r\n\r\n- [x] looked at\n");
+            assert_eq!(Marker::strip(&body), "hello\n\n- [x] looked at");
+            let again = format!("{}\n\n{line}", Marker::strip(&body));
+            assert_eq!(Marker::strip(&again), Marker::strip(&body));
+        }
     }
 
     proptest! {

@@ -203,7 +203,7 @@ impl Executor<'_> {
         let marker = self.marker(proposal, since);
         let body = match says_more {
             true => self.body(proposal, &marker)?,
-            false => self.with_marker(Marker::strip(&open.body), &marker),
+            false => self.with_marker(&Marker::strip(&open.body), &marker),
         };
         let edit = PullRequestEdit {
             title: says_more.then(|| proposal.title.clone()),
@@ -229,7 +229,7 @@ impl Executor<'_> {
                 ..marker
             };
             let edit = PullRequestEdit {
-                body: Some(self.with_marker(Marker::strip(&pull.body), &marker)),
+                body: Some(self.with_marker(&Marker::strip(&pull.body), &marker)),
                 ..PullRequestEdit::default()
             };
             self.forge.edit(number, &edit).await?;
