@@ -459,6 +459,35 @@ async fn a_branch_with_a_persons_work_below_a_commit_of_ours_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_that_has_the_number_of_ours_in_another_repository_is_left_alone() {
+    let mut proposing = Proposing::new("moved", json!({})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+
+    // The repository moves, and there somebody else's pull request has that number.
+    let new = gitea().repository("moved").await;
+    let manifest = proposing.fleet.deployment("app", "1.1.0");
+    new.commit("main", FILE, &manifest).await;
+    new.commit("feature", "README.md", "by a person\n").await;
+    let body = json!({"head": "feature", "base": "main", "title": "A feature"});
+    let theirs = new.request(Method::POST, "pulls", &body).await;
+    assert_eq!(theirs["number"], tracked["number"]);
+    proposing.forge = new;
+    proposing.objects(json!({})).await;
+    proposing
+        .fleet
+        .wait(AUTOMATION, "app", "nothing to propose", |object| {
+            object["status"]["pullRequests"]
+                .as_array()
+                .is_none_or(Vec::is_empty)
+        })
+        .await;
+    let number = theirs["number"].as_u64().expect("it has a number");
+    assert_eq!(proposing.pull(number).await["state"], "open");
+    assert_eq!(proposing.comments(number).await, Vec::<String>::new());
+    proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_merges_by_itself_when_the_checks_have_passed() {
     let rule = json!({"autoMerge": {"when": "checksPass", "method": "squash"}});
     let mut proposing = Proposing::new("checks", rule).await;

@@ -118,8 +118,8 @@ pub(super) fn bundles(caches: &Caches, selections: &Selections) -> BTreeMap<Stri
     policies.collect()
 }
 
-/// The pull requests from some branches, and those of some numbers, the newest first. Those of another
-/// automation are left out; an open one is an error.
+/// The pull requests from some branches, and those of some numbers, the newest first. What is not of
+/// this group is left out, as [`of_group`] says.
 pub(super) async fn pull_requests(
     forge: &Forge,
     automation: &ObjectKey,
@@ -146,19 +146,33 @@ pub(super) async fn pull_requests(
             Err(error) => return Err(error.into()),
         }
     }
+    of_group(found.into_values().rev(), automation, branches)
+}
+
+/// Those of these pull requests that are of the automation: by their marker, or by their branch where a
+/// person took the marker away. A number alone says nothing: in another repository, which the source may
+/// name by now, it is a pull request of somebody else. One of another automation is left out; an open
+/// one on the same branch is an error.
+fn of_group(
+    found: impl Iterator<Item = PullRequest>,
+    automation: &ObjectKey,
+    branches: &BTreeSet<String>,
+) -> Result<Vec<PullRequest>, ProposeError> {
     let own = automation.to_string();
     let mut pulls = Vec::new();
-    for pull in found.into_values().rev() {
-        match Marker::read(&pull.body).filter(|marker| marker.automation != own) {
-            None => pulls.push(pull),
-            Some(marker) if pull.state == PullState::Open => {
+    for pull in found {
+        let on_branch = branches.contains(&pull.head_branch);
+        match Marker::read(&pull.body) {
+            Some(marker) if marker.automation == own => pulls.push(pull),
+            None if on_branch => pulls.push(pull),
+            Some(marker) if on_branch && pull.state == PullState::Open => {
                 return Err(ProposeError::Foreign {
                     number: pull.number,
                     branch: pull.head_branch,
                     automation: marker.automation,
                 });
             }
-            Some(_) => {}
+            _ => {}
         }
     }
     Ok(pulls)
@@ -175,6 +189,66 @@ mod tests {
             .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()));
         let key = ObjectKey::new("apps", "forge");
         written(&key, &SecretData::new("Opaque", values), kind).map_err(|error| error.to_string())
+    }
+
+    /// Number, branch, state, and whose marker the body has.
+    fn pull(number: u64, branch: &str, state: PullState, automation: Option<&str>) -> PullRequest {
+        let marker = automation.map(|automation| Marker {
+            automation: automation.to_owned(),
+            uid: String::new(),
+            group: "app".to_owned(),
+            version: String::new(),
+            images: BTreeMap::new(),
+            text: String::new(),
+            base: String::new(),
+            head: String::new(),
+            since: jiff::Timestamp::UNIX_EPOCH,
+            ended: None,
+        });
+        let body = marker.map(|marker| marker.write(ForgeKind::Gitea, 9000));
+        PullRequest {
+            number,
+            url: String::new(),
+            state,
+            head_branch: branch.to_owned(),
+            head_commit: None,
+            base_branch: "main".to_owned(),
+            title: String::new(),
+            body: body.unwrap_or_default(),
+            labels: Vec::new(),
+            draft: false,
+            mergeable: None,
+            closed_by: None,
+            created: jiff::Timestamp::UNIX_EPOCH,
+            closed: None,
+            merge_commit: None,
+        }
+    }
+
+    #[test]
+    fn a_pull_request_is_ours_by_its_marker_or_its_branch_and_never_by_its_number() {
+        use PullState::{Closed, Open};
+        let numbers = |found: Vec<PullRequest>| {
+            let branches = BTreeSet::from(["updates".to_owned()]);
+            let kept = of_group(
+                found.into_iter(),
+                &ObjectKey::new("apps", "fleet"),
+                &branches,
+            );
+            kept.map(|kept| kept.iter().map(|pull| pull.number).collect::<Vec<_>>())
+                .map_err(|error| error.to_string())
+        };
+        let found = vec![
+            pull(1, "updates", Open, Some("apps/fleet")),
+            pull(2, "renamed", Open, Some("apps/fleet")),
+            pull(3, "updates", Closed, None),
+            pull(4, "feature", Open, None),
+            pull(5, "feature", Open, Some("apps/other")),
+            pull(6, "updates", Closed, Some("apps/other")),
+        ];
+        assert_eq!(numbers(found), Ok(vec![1, 2, 3]));
+        let other = numbers(vec![pull(7, "updates", Open, Some("apps/other"))]);
+        assert!(other.is_err_and(|words| words.contains("apps/other")));
     }
 
     #[test]
