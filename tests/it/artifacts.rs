@@ -834,7 +834,7 @@ fn pattern() -> impl Strategy<Value = String> {
         let stars = pattern.match_indices("**").map(|(at, _)| &pattern[..at]);
         stars
             .into_iter()
-            .all(|before| before.is_empty() || before.ends_with(['/', '*', '!']))
+            .all(|before| matches!(before, "" | "!") || before.ends_with(['/', '*']))
     })
 }
 
