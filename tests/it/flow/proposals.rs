@@ -3,6 +3,7 @@
 use super::running;
 use crate::support::fleet::{Fleet, PATIENCE, condition, message};
 use crate::support::gitea::{GiteaRepository, gitea};
+use kube::api::{Patch, PatchParams};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -390,6 +391,36 @@ async fn a_policy_says_what_is_skipped_of_it_until_that_is_lifted() {
     proposing.fleet.delete(AUTOMATION, "app").await;
     policy_tells(&proposing.fleet, None).await;
     proposing.fleet.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_says_what_an_automation_of_another_process_skips() {
+    let mut fleet = super::fleet("apart").await;
+    fleet.start(&["--controllers=image-reflector"]);
+    fleet.registry.push("app", "1.1.0", "1.1.0").await;
+    let repository = fleet.image_repository("app");
+    fleet.apply("ImageRepository", "app", repository).await;
+    let policy = fleet.image_policy("app");
+    fleet.apply("ImagePolicy", "app", policy).await;
+    fleet.ready("ImagePolicy", "app").await;
+    fleet.proposing("app", on_gitea(json!({}))).await;
+    // As the other process writes it.
+    let image = format!("{}:1.1.0", fleet.registry.image("app"));
+    let skipped = json!([{
+        "group": "app", "state": "Skipped", "number": 7, "branch": "b", "closedBy": "jane", "images": {"app": image},
+    }]);
+    let write = async |pull_requests: &Value| {
+        let patch = Patch::Merge(json!({"status": {"pullRequests": pull_requests}}));
+        let (api, parameters) = (fleet.api(AUTOMATION), PatchParams::default());
+        let written = api.patch_status("app", &parameters, &patch);
+        written.await.expect("the status can be written");
+    };
+    write(&skipped).await;
+    policy_tells(&fleet, Some(7)).await;
+    write(&json!([])).await;
+    let policy = policy_tells(&fleet, None).await;
+    assert_eq!(condition(&policy, "Ready")["status"], "True");
+    fleet.assert_no_panic();
 }
 
 #[tokio::test(flavor = "multi_thread")]
