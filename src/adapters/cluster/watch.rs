@@ -187,7 +187,7 @@ impl<K: Watched> Cache<K> {
 
     /// Takes what the API server answered to a write.
     pub fn wrote(&self, mut object: K) -> Arc<K> {
-        object.managed_fields_mut().clear();
+        object.meta_mut().managed_fields = None;
         let object = Arc::new(object);
         self.write(|content| content.wrote(Arc::clone(&object)));
         object
@@ -271,7 +271,7 @@ impl<K: Watched> Cache<K> {
         let key = key_of(&object);
         match object.0 {
             Ok(mut object) => {
-                object.managed_fields_mut().clear();
+                object.meta_mut().managed_fields = None;
                 let now = Arc::new(object);
                 let before =
                     self.write(|content| content.insert(key, Arc::clone(&now), self.index));
