@@ -9,7 +9,7 @@ use super::failures::Failures;
 use super::queue::Queue;
 use super::report::{self, Report, Subject};
 use super::telling::tell;
-use crate::adapters::cluster::events::Told;
+use crate::adapters::cluster::events::{Recorder, Told};
 use crate::adapters::cluster::impersonate::Impersonator;
 use crate::adapters::cluster::status::{patch_status, set_finalizers};
 use crate::adapters::cluster::watch::Cache;
@@ -69,6 +69,8 @@ pub struct Shared {
     pub cloud: CloudAccess,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who writes Kubernetes events.
+    pub events: Recorder,
     /// Who hears of it.
     pub notifier: Notifier,
     /// Who is the reporting instance.
@@ -416,8 +418,10 @@ impl Shared {
             async move { http::Response::builder().status(code).body(body) }
         });
         let nowhere = http::Uri::from_static("http://localhost:1");
+        let client = Client::new(service, "default");
         Self {
-            client: Client::new(service, "default"),
+            events: Recorder::new(client.clone()),
+            client,
             impersonator: Impersonator::new(kube::Config::new(nowhere)),
             cloud: CloudAccess::of_person(),
             metrics: Arc::default(),

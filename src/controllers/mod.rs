@@ -114,6 +114,7 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         webhooks,
     } = controllers;
     let mut ending = shared.ending.clone();
+    let events = shared.events.clone();
     let caches = Arc::new(Caches::default());
     let queues = Arc::new(Queues::default());
     let mut watches = watches::watches(&shared, &settings, &caches, &queues);
@@ -150,6 +151,7 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         }
         tracing::info!("every watch is complete, work begins");
         join_all(loops.into_iter().map(tokio::spawn)).await;
+        events.finish().await;
     }
 }
 

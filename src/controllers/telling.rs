@@ -31,7 +31,8 @@ pub(super) async fn tell<K: CustomObject>(
         _ => tracing::info!(kind, object = %key, reason = told.reason, "{}", told.message),
     }
     let told = with_annotations(object, told);
-    events::record(&shared.client, object, reporter, &told, Timestamp::now()).await;
+    let now = Timestamp::now();
+    shared.events.record(object, reporter, &told, now).await;
     let Some(severity) = severity(notice) else {
         return;
     };

@@ -10,6 +10,7 @@ use super::configuration;
 use super::failure::Failure;
 use crate::adapters::artifacts::{self, ArtifactStore};
 use crate::adapters::cloud::{CacheLimits, CloudLogins, Environment};
+use crate::adapters::cluster::events::Recorder;
 use crate::adapters::cluster::impersonate::Impersonator;
 use crate::adapters::cluster::{self, lease};
 use crate::adapters::git::{GitCache, SshAlgorithms};
@@ -195,6 +196,7 @@ async fn controllers(
         flags.artifact_retention_ttl,
     );
     let shared = Shared {
+        events: Recorder::new(client.clone()),
         client,
         impersonator,
         cloud: cloud(flags),

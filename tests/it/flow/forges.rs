@@ -53,6 +53,7 @@ impl Stage {
         fleet
             .propose(&fleet.git.url(path), "git", pull_request)
             .await;
+        fleet.ready(AUTOMATION, "app").await;
         Self {
             fleet,
             repository,

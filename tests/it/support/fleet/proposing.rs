@@ -7,7 +7,7 @@ const AUTOMATION: &str = "ImageUpdateAutomation";
 
 impl Fleet {
     /// Writes the objects that propose updates of the image `app`: to the repository at `url`, with the login in the Secret
-    /// `login`, and with this `spec.git.pullRequest`. Waits until the automation is ready.
+    /// `login`, and with this `spec.git.pullRequest`. The automation may not be ready yet.
     pub async fn propose(&self, url: &str, login: &str, pull_request: Value) {
         let source = json!({"spec": {
             "url": url, "ref": {"branch": "main"}, "interval": "1h", "secretRef": {"name": login},
@@ -19,7 +19,6 @@ impl Fleet {
         self.apply("ImagePolicy", "app", policy).await;
         self.ready("ImagePolicy", "app").await;
         self.proposing("app", pull_request).await;
-        self.ready(AUTOMATION, "app").await;
     }
 
     /// Writes an automation of the GitRepository `app` with this `spec.git.pullRequest`.
