@@ -1,6 +1,7 @@
 //! Where commits go: branches of their own, second references, options, and what Flux's feature gates change.
 
 use super::{EAGER, fleet, running};
+use crate::support::fleet::events::says;
 use crate::support::fleet::{Fleet, condition};
 use crate::support::git_http::{BareRepository, Seed, git};
 use serde_json::{Value, json};
@@ -20,15 +21,6 @@ async fn push_to(fleet: &Fleet, push: Value) {
     let patch = json!({"spec": {"git": {"push": push}}});
     fleet.patch(AUTOMATION, "app", patch).await;
     fleet.ready(AUTOMATION, "app").await;
-}
-
-async fn events(fleet: &Fleet, part: &str) -> Vec<String> {
-    let events = fleet.list("Event").await;
-    let messages = events.iter().filter_map(|event| event["message"].as_str());
-    messages
-        .filter(|words| words.contains(part))
-        .map(str::to_owned)
-        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +44,8 @@ async fn a_refspec_gets_a_second_push_and_the_server_gets_the_options_of_both() 
     let line = |name: &str| format!("{name} ci.skip topic=images\n");
     let expected = [line("refs/heads/main"), line("refs/heads/released/app")].concat();
     assert_eq!(seen.expect("the hook ran"), expected.repeat(2));
-    let told = events(&fleet, &format!("and refspecs '{refspec}'")).await;
+    let words = format!("and refspecs '{refspec}'");
+    let told = fleet.told(2, |event| says(event, &words)).await;
     assert_eq!(told.len(), 2, "{told:?}");
     let automation = fleet.reconcile(AUTOMATION, "app").await;
     assert_eq!(
@@ -112,7 +105,8 @@ async fn a_branch_that_fell_behind_is_made_anew_and_a_persons_commit_keeps_it() 
         "{words}"
     );
     assert!(words.ends_with(&who), "{words}");
-    assert_eq!(events(&fleet, &who).await.len(), 1, "it is told once");
+    let told = fleet.told(1, |event| says(event, &who)).await;
+    assert_eq!(told.len(), 1, "it is told once");
     let log = fleet.repository.log("updates");
     assert_eq!(
         log[..3],

@@ -1,6 +1,7 @@
 //! `highwater run` dies at the worst moments: the restart neither loses nor repeats a commit.
 
 use super::{EAGER, fleet};
+use crate::support::fleet::events::begins;
 use crate::support::fleet::{Fleet, KINDS};
 use crate::support::git_http::{Hold, git};
 use serde_json::Value;
@@ -109,14 +110,9 @@ async fn killed_between_push_and_status(folder: Folder) {
     let automation = fleet.ready("ImageUpdateAutomation", "app").await;
     assert_eq!(automation["status"]["lastPushCommit"], *pushed);
     assert!(automation["status"]["lastPushTime"].is_string());
-    let events = fleet.list("Event").await;
     let words = format!("pushed commit '{}' to branch 'main'", &pushed[..7]);
-    let tells = |event: &&Value| {
-        event["message"]
-            .as_str()
-            .is_some_and(|message| message.starts_with(&words))
-    };
-    assert_eq!(events.iter().filter(tells).count(), 1);
+    let told = fleet.told(1, |event| begins(event, &words)).await;
+    assert_eq!(told.len(), 1, "{told:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,9 +46,8 @@ async fn a_tag_that_vanished_is_not_followed_down_until_a_person_says_so() {
         fleet.reconcile("ImagePolicy", "app").await;
         fleet.reconcile("ImageUpdateAutomation", "app").await;
     }
-    let told = fleet.list("Event").await;
-    let told = told.iter().filter(|event| event["reason"] == "TagVanished");
-    assert_eq!(told.count(), 1);
+    let told = fleet.told(1, |event| event["reason"] == "TagVanished");
+    assert_eq!(told.await.len(), 1);
     assert_eq!(fleet.repository.log("main").len(), commits);
 
     let accept = json!({"metadata": {"annotations": {"image.highwater.dev/accept-tag": "1.0.0"}}});

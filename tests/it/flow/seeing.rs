@@ -5,25 +5,14 @@ use super::proposals::{AUTOMATION, FILE, Proposing};
 use super::telling::{address, get};
 use crate::crds::installed;
 use crate::get::{get as listed, rows};
-use crate::support::fleet::PATIENCE;
+use crate::support::fleet::events::says;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
 
 /// Waits for an event of the automation with these words.
 async fn told(proposing: &Proposing, words: &str) {
-    let since = Instant::now();
-    loop {
-        let events = proposing.fleet.list("Event").await;
-        let own = events
-            .iter()
-            .filter(|event| event["involvedObject"]["kind"] == AUTOMATION);
-        let messages: Vec<&str> = own.filter_map(|event| event["message"].as_str()).collect();
-        if messages.iter().any(|message| message.contains(words)) {
-            return;
-        }
-        assert!(since.elapsed() < PATIENCE, "no `{words}` in {messages:#?}");
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
+    let own = |event: &Value| event["involvedObject"]["kind"] == AUTOMATION;
+    let told = |event: &Value| own(event) && says(event, words);
+    proposing.fleet.told(1, told).await;
 }
 
 /// How an event names a pull request, after what was done to it.

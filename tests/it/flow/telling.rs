@@ -1,6 +1,7 @@
 //! What the program tells: events, notifications, metrics, probes. And what it must not tell.
 
 use super::{EAGER, fleet};
+use crate::support::fleet::events::says;
 use crate::support::fleet::{Fleet, GIT_PASSWORD, KINDS, PATIENCE};
 use crate::support::git_http::git;
 use crate::support::highwater::Running;
@@ -136,13 +137,8 @@ async fn a_push_is_an_event_in_the_words_of_flux() {
     let words = push_words(&fleet);
     let object = fleet.ready("ImageUpdateAutomation", "app").await;
     let of = async |part: &str| {
-        let events = fleet.list("Event").await;
-        let has = |event: &&Value| {
-            let message = event["message"].as_str().unwrap_or_default();
-            message.contains(part)
-        };
-        let event = events.iter().find(has).cloned();
-        event.unwrap_or_else(|| panic!("no event with `{part}` in {events:#?}"))
+        let mut events = fleet.events(1, |event| says(event, part)).await;
+        events.remove(0)
     };
     let event = of(&words).await;
     assert_eq!(event["type"], "Normal");

@@ -1,7 +1,8 @@
 //! Many automations and many changes: what is due together goes in one push, and what waits is told.
 
 use super::{EAGER, fleet, running};
-use crate::support::fleet::{Fleet, PATIENCE, condition, message};
+use crate::support::fleet::events::begins;
+use crate::support::fleet::{Fleet, condition, message};
 use crate::support::highwater::Running;
 use crate::support::process::temporary_folder;
 use serde_json::{Value, json};
@@ -69,34 +70,11 @@ fn last_commit(object: &Value) -> String {
         .to_owned()
 }
 
-/// The messages of the events about pushes that an object had.
-async fn push_events(fleet: &Fleet, name: &str) -> Vec<String> {
-    let events = fleet.list("Event").await;
-    let own = events
-        .iter()
-        .filter(|event| event["involvedObject"]["name"] == *name);
-    let messages = own.filter_map(|event| event["message"].as_str());
-    messages
-        .filter(|words| words.starts_with("pushed commit"))
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Waits until an object had so many events about pushes; their messages.
+/// The messages of the events about pushes that an object had, once there are `count`.
 async fn pushes_told(fleet: &Fleet, name: &str, count: usize) -> Vec<String> {
-    let since = std::time::Instant::now();
-    loop {
-        let events = push_events(fleet, name).await;
-        if events.len() >= count {
-            return events;
-        }
-        assert!(
-            since.elapsed() < PATIENCE,
-            "{name}: {events:?}\n{}",
-            fleet.log()
-        );
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
+    let own = |event: &Value| event["involvedObject"]["name"] == *name;
+    let pushed = |event: &Value| own(event) && begins(event, "pushed commit");
+    fleet.told(count, pushed).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -386,7 +364,7 @@ async fn killed_after_a_commit_that_several_share_each_hears_of_it_in_whatever_c
     // It is told once.
     for name in &names {
         fleet.reconcile(AUTOMATION, name).await;
-        assert_eq!(push_events(&fleet, name).await.len(), 1, "{name}");
+        assert_eq!(pushes_told(&fleet, name, 1).await.len(), 1, "{name}");
     }
     fleet.publish("app", "1.2.0").await;
     for name in &names {

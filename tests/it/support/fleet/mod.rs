@@ -4,6 +4,7 @@
 //! Every interval is an hour: what happens in a test happens because something was told, not because time passed.
 
 mod application;
+pub mod events;
 mod objects;
 mod proposing;
 
