@@ -38,7 +38,7 @@
 //! | commit, push | [`domain::message`] | [`adapters::git`] | a commit |
 //! | archive | [`domain::ignore`] | [`adapters::artifacts`] | an artifact |
 //! | build | [`domain::kustomize`] | nobody: it is pure | [`domain::manifest::Manifest`] |
-//! | apply, prune, wait | [`domain::stage`], [`domain::drift`], [`domain::inventory`], [`domain::health`] | [`adapters::cluster`] | an inventory |
+//! | apply, prune, wait | [`domain::stage`], [`domain::takeover`], [`domain::drift`], [`domain::inventory`], [`domain::health`] | [`adapters::cluster`] | an inventory |
 //! | report | [`domain::conditions`] | [`controllers::driver`] | status, events, the timer |
 //!
 //! # Invariants

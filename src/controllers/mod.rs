@@ -72,6 +72,8 @@ pub struct Settings {
     pub default_service_account: String,
     /// Kinds that are applied in a stage of their own.
     pub custom_stage_kinds: CustomKinds,
+    /// How the names of further field managers begin from whom Kustomizations take over.
+    pub overridden_managers: Vec<String>,
     /// Whether a variable of a Kustomization that is not set is an error.
     pub strict_substitution: bool,
     /// How much each registry is asked.

@@ -81,6 +81,13 @@ pub fn is_skipped(desired: &Value, live: Option<&Value>) -> bool {
         || (live.is_some() && states(desired, "ssa", "IfNotPresent"))
 }
 
+/// Whether other managers of the object keep what they own, because either side says so.
+pub fn is_merged(desired: &Value, live: &Value) -> bool {
+    [desired, live]
+        .iter()
+        .any(|object| states(object, "ssa", "Merge"))
+}
+
 /// Whether an object of the cluster is not to be deleted when it has gone from the build.
 pub fn is_kept(live: &Value) -> bool {
     states(live, "prune", "Disabled")

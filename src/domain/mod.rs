@@ -41,6 +41,7 @@ pub mod scan;
 pub mod stage;
 pub mod substitute;
 pub mod tags;
+pub mod takeover;
 pub mod template;
 pub mod tree;
 pub mod version;

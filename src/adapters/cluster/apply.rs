@@ -1,4 +1,4 @@
-//! Server-side apply: dry run, apply, delete, read.
+//! Server-side apply: dry run, apply, merge, delete, read.
 //!
 //! Invariant: every write carries the field manager; a dry run changes nothing. What is absent: the
 //! decision whether to write, which `domain::drift` takes from a dry run and the live object.
@@ -56,7 +56,9 @@ impl Applier {
     /// # Errors
     /// What the API server says against it: a conflict, an immutable field, an unknown kind.
     pub async fn dry_run(&self, id: &ObjectId, object: &Value) -> Result<Value, ClusterError> {
-        self.patch(id, object, true).await
+        let mut parameters = self.applying();
+        parameters.dry_run = true;
+        self.send(id, &parameters, &Patch::Apply(object)).await
     }
 
     /// Applies the object and takes over the fields it names.
@@ -64,23 +66,37 @@ impl Applier {
     /// # Errors
     /// As [`dry_run`](Self::dry_run).
     pub async fn apply(&self, id: &ObjectId, object: &Value) -> Result<Value, ClusterError> {
-        self.patch(id, object, false).await
+        self.send(id, &self.applying(), &Patch::Apply(object)).await
     }
 
-    async fn patch(
+    /// Changes an object by a merge patch. With a `resourceVersion` in it, that version and no other.
+    ///
+    /// # Errors
+    /// What the API server says against it: that the object is gone, or of another version meanwhile.
+    pub async fn merge(&self, id: &ObjectId, patch: &Value) -> Result<Value, ClusterError> {
+        let parameters = PatchParams {
+            field_manager: Some(self.manager.to_owned()),
+            ..PatchParams::default()
+        };
+        self.send(id, &parameters, &Patch::Merge(patch)).await
+    }
+
+    fn applying(&self) -> PatchParams {
+        PatchParams::apply(self.manager).force()
+    }
+
+    async fn send(
         &self,
         id: &ObjectId,
-        object: &Value,
-        dry_run: bool,
+        parameters: &PatchParams,
+        patch: &Patch<&Value>,
     ) -> Result<Value, ClusterError> {
         let api = self.discovery.api(&self.client, id).await?;
-        let mut parameters = PatchParams::apply(self.manager).force();
-        parameters.dry_run = dry_run;
-        let applied = api
-            .patch(&id.name, &parameters, &Patch::Apply(object))
+        let patched = api
+            .patch(&id.name, parameters, patch)
             .await
             .map_err(|error| about(id, error))?;
-        serde_json::to_value(applied)
+        serde_json::to_value(patched)
             .map_err(|error| ClusterError::Configuration(error.to_string()))
     }
 

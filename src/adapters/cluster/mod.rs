@@ -84,6 +84,16 @@ impl ClusterError {
         }
     }
 
+    /// Whether the object is of another version than the request was about.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Request { code: 409, .. })
+    }
+
+    /// Whether the API server judged the object, and finds it wrong.
+    pub fn is_invalid(&self) -> bool {
+        matches!(self, Self::Request { code: 422, .. })
+    }
+
     /// Whether the object is not there.
     pub fn is_not_found(&self) -> bool {
         matches!(

@@ -109,6 +109,9 @@ pub struct Flags {
     /// kinds that are applied in a stage of their own, as group/Kind
     #[arg(long, value_name = "KINDS", default_value = "", value_parser = CustomKinds::parse)]
     pub custom_apply_stage_kinds: CustomKinds,
+    /// undo the changes of field managers whose names begin so; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    pub override_manager: Vec<String>,
     /// watch all namespaces, or else only that of RUNTIME_NAMESPACE
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set)]
     pub watch_all_namespaces: bool,
@@ -251,7 +254,6 @@ without_effect! {
     storage_compression_threshold: "tags are kept in memory",
     artifact_digest_algo: "digests are always sha256",
     http_retry: "an artifact that cannot be fetched is tried again with the object",
-    override_manager: "fields of other managers are taken over when they are applied",
     default_kubeconfig_service_account: "remote clusters are not supported yet",
     default_decryption_service_account: "decryption is not supported yet",
     sops_age_secret: "decryption is not supported yet",
@@ -374,6 +376,8 @@ mod tests {
             (false, ":9292")
         );
         assert_eq!(parse(&["--receiverAddr=:1"]).receiver_addr, ":1");
+        let overriding = ["--override-manager=helm", "--override-manager=argocd"];
+        assert_eq!(parse(&overriding).override_manager, ["helm", "argocd"]);
     }
 
     #[test]

@@ -233,6 +233,7 @@ fn settings(flags: &Flags) -> Result<Settings, Failure> {
         no_remote_bases: flags.no_remote_bases,
         default_service_account: flags.default_service_account.clone(),
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
+        overridden_managers: flags.override_manager.clone(),
         strict_substitution: flags.substitutes_strictly(),
         google_keys: flags.receiver_google_keys.clone(),
         registries: registries::settings(flags)?,

@@ -15,6 +15,7 @@ use crate::domain::manifest::Manifest;
 use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::outcome::reason;
 use crate::domain::stage::{self, Stage};
+use crate::domain::takeover::Takeover;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -26,6 +27,17 @@ use tokio::time::Instant;
 const PARALLEL: usize = 4;
 /// How long definitions and namespaces may take until the API server serves them.
 const DEFINITIONS: Duration = Duration::from_secs(60);
+
+/// How often a takeover is tried on an object that somebody else writes meanwhile.
+const TAKEOVERS: usize = 5;
+
+/// What applying is done with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hands<'a> {
+    pub(super) applier: &'a Applier,
+    pub(super) takeover: &'a Takeover,
+    pub(super) metrics: &'a Metrics,
+}
 
 /// What was done to the objects of a Kustomization.
 #[derive(Debug)]
@@ -82,18 +94,20 @@ pub(super) struct ApplyFailure {
 
 /// Applies the objects of `plan` stage by stage, then removes what went.
 pub(super) async fn apply(
-    applier: &Applier,
+    hands: Hands<'_>,
     plan: ApplyPlan,
     object: &Kustomization,
-    metrics: &Metrics,
 ) -> Result<Applied, ApplyFailure> {
+    let Hands {
+        applier, metrics, ..
+    } = hands;
     let mut applied = Applied {
         objects: Vec::new(),
         inventory: plan.inventory,
         actions: Vec::new(),
     };
     for stage in &plan.stages {
-        if let Err(message) = apply_stage(applier, stage, &mut applied).await {
+        if let Err(message) = apply_stage(hands, stage, &mut applied).await {
             count(metrics, &applied.actions);
             let mut inventory = super::plan::inventory(object);
             inventory.keep(&applied.objects);
@@ -167,17 +181,15 @@ struct Planned<'a> {
     id: ObjectId,
     manifest: &'a Manifest,
     action: Action,
+    /// Whether something of others is to be taken over before.
+    takes_over: bool,
 }
 
-async fn apply_stage(
-    applier: &Applier,
-    stage: &Stage,
-    applied: &mut Applied,
-) -> Result<(), String> {
+async fn apply_stage(hands: Hands<'_>, stage: &Stage, applied: &mut Applied) -> Result<(), String> {
     let planning: Vec<_> = stage
         .manifests
         .iter()
-        .map(|manifest| plan_one(applier, manifest))
+        .map(|manifest| plan_one(hands, manifest))
         .collect();
     let planned: Vec<Planned<'_>> = stream::iter(planning)
         .buffered(PARALLEL)
@@ -188,42 +200,81 @@ async fn apply_stage(
         if planned.action != Action::Skipped {
             served.push(planned.id.clone());
         }
+        if planned.takes_over {
+            take_over(hands, &planned.id, planned.manifest).await?;
+        }
         if is_change(planned.action) {
-            let applying = applier.apply(&planned.id, &planned.manifest.object).await;
+            let applying = hands.applier.apply(&planned.id, &planned.manifest.object);
+            let applying = applying.await;
             applying.map_err(|error| format!("{} apply failed: {}", planned.id, words(&error)))?;
         }
         applied.objects.push(planned.id.clone());
         applied.actions.push((planned.id, planned.action));
     }
     if stage.kind.waits() {
-        wait_until_served(applier, &served).await
+        wait_until_served(hands.applier, &served).await
     } else {
         Ok(())
     }
 }
 
 /// Compares one object with what is there.
-async fn plan_one<'a>(applier: &Applier, manifest: &'a Manifest) -> Result<Planned<'a>, String> {
+async fn plan_one<'a>(hands: Hands<'_>, manifest: &'a Manifest) -> Result<Planned<'a>, String> {
     let id = manifest.id();
-    let live = applier
-        .get(&id)
-        .await
-        .map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
+    let failed = |error| format!("{id} dry-run failed: {}", words(&error));
+    let live = hands.applier.get(&id).await.map_err(failed)?;
     if drift::is_skipped(&manifest.object, live.as_ref()) {
         return Ok(Planned {
             id,
             manifest,
             action: Action::Skipped,
+            takes_over: false,
         });
     }
-    let dry_run = applier.dry_run(&id, &manifest.object).await;
-    let dry_run = dry_run.map_err(|error| format!("{id} dry-run failed: {}", words(&error)))?;
-    let action = drift::action(live.as_ref(), &dry_run);
+    let takes_over = live
+        .as_ref()
+        .is_some_and(|live| hands.takeover.patch(live, &manifest.object).is_some());
+    let mut dry_run = hands.applier.dry_run(&id, &manifest.object).await;
+    // A field that somebody else owns can contradict what is applied now; nothing but the takeover,
+    // which changes no field, gets it out of the way.
+    if takes_over && dry_run.as_ref().is_err_and(ClusterError::is_invalid) {
+        take_over(hands, &id, manifest).await?;
+        dry_run = hands.applier.dry_run(&id, &manifest.object).await;
+    }
+    // The dry run does not know yet what goes with the takeover.
+    let action = match drift::action(live.as_ref(), &dry_run.map_err(failed)?) {
+        Action::Unchanged if takes_over => Action::Configured,
+        action => action,
+    };
     Ok(Planned {
         id,
         manifest,
         action,
+        takes_over,
     })
+}
+
+/// Takes over what others own of an object, as it is now.
+async fn take_over(hands: Hands<'_>, id: &ObjectId, manifest: &Manifest) -> Result<(), String> {
+    let failed = |error| {
+        format!(
+            "{id} metadata.managedFields cleanup failed: {}",
+            words(&error)
+        )
+    };
+    for left in (0..TAKEOVERS).rev() {
+        let Some(live) = hands.applier.get(id).await.map_err(failed)? else {
+            return Ok(());
+        };
+        let Some(patch) = hands.takeover.patch(&live, &manifest.object) else {
+            return Ok(());
+        };
+        match hands.applier.merge(id, &patch).await {
+            Err(error) if error.is_conflict() && left > 0 => {}
+            done => return done.map(drop).map_err(failed),
+        }
+    }
+    Ok(())
 }
 
 /// What the API server said, without naming the object again. What it quotes of a Secret is left out.

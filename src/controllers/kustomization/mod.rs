@@ -29,6 +29,7 @@ use crate::domain::inventory::{ApplyPlan, Inventory};
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::stage::CustomKinds;
+use crate::domain::takeover::Takeover;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -53,6 +54,7 @@ struct Settings {
     default_service_account: String,
     custom_kinds: CustomKinds,
     strict_substitution: bool,
+    takeover: Takeover,
 }
 
 impl Kustomizations {
@@ -78,6 +80,7 @@ impl Kustomizations {
                 default_service_account: settings.default_service_account.clone(),
                 custom_kinds: settings.custom_stage_kinds.clone(),
                 strict_substitution: settings.strict_substitution,
+                takeover: Takeover::new(Self::NAME, &settings.overridden_managers),
             },
         }
     }
@@ -125,7 +128,12 @@ impl Kustomizations {
             owner,
             &self.settings.custom_kinds,
         );
-        let applied = execute::apply(&applier, steps, object, &self.shared.metrics).await;
+        let hands = execute::Hands {
+            applier: &applier,
+            takeover: &self.settings.takeover,
+            metrics: &self.shared.metrics,
+        };
+        let applied = execute::apply(hands, steps, object).await;
         let applied = applied
             .map_err(|failure| plan::apply_failed(&attempted, failure, &build, &target, run))?;
         let report = plan::applied(&attempted, &applied);
@@ -253,6 +261,7 @@ mod tests {
                 default_service_account: String::new(),
                 custom_kinds: CustomKinds::default(),
                 strict_substitution: true,
+                takeover: Takeover::new(Kustomizations::NAME, &[]),
             },
         };
         controller.finalize(Arc::new(object)).await

@@ -34,6 +34,7 @@ mod secrecy;
 mod seeing;
 mod signing;
 mod specifications;
+mod takeover;
 mod telling;
 mod together;
 mod unreadable;
