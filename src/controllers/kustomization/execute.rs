@@ -1,8 +1,9 @@
-//! Applies, prunes and looks at health.
+//! Applies and looks at health.
 //!
 //! Invariant: within a stage every dry run passes before anything is applied; an error says what was
 //! applied until then, so that nothing is forgotten. What is absent: retries; the object's are enough.
 
+use super::prune::prune;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
 use crate::adapters::cluster::watch::key_of;
@@ -12,9 +13,9 @@ use crate::domain::drift::{self, Action};
 use crate::domain::health::{self, Health};
 use crate::domain::inventory::{ApplyPlan, Inventory};
 use crate::domain::manifest::Manifest;
-use crate::domain::object::{ObjectId, ObjectKey};
+use crate::domain::object::ObjectId;
 use crate::domain::outcome::reason;
-use crate::domain::stage::{self, Stage};
+use crate::domain::stage::Stage;
 use crate::domain::takeover::Takeover;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
@@ -98,9 +99,6 @@ pub(super) async fn apply(
     plan: ApplyPlan,
     object: &Kustomization,
 ) -> Result<Applied, ApplyFailure> {
-    let Hands {
-        applier, metrics, ..
-    } = hands;
     let mut applied = Applied {
         objects: Vec::new(),
         inventory: plan.inventory,
@@ -108,7 +106,7 @@ pub(super) async fn apply(
     };
     for stage in &plan.stages {
         if let Err(message) = apply_stage(hands, stage, &mut applied).await {
-            count(metrics, &applied.actions);
+            count(hands.metrics, &applied.actions);
             let mut inventory = super::plan::inventory(object);
             inventory.keep(&applied.objects);
             return Err(ApplyFailure {
@@ -119,45 +117,33 @@ pub(super) async fn apply(
             });
         }
     }
-    count(metrics, &applied.actions);
+    count(hands.metrics, &applied.actions);
     for error in plan.unreadable {
         tracing::warn!(%error, "an entry of the inventory names no object and is dropped");
     }
     if object.spec.prune {
-        let stale = still_wanted_left_out(applier, &plan.stale, &applied.objects).await;
-        remove_stale(applier, &stale, object, &mut applied, metrics).await?;
+        remove_stale(hands, &plan.stale, object, &mut applied).await?;
     }
     Ok(applied)
 }
 
-/// What is stale, without cluster-wide objects that were just applied: such a one is the same object
-/// whatever namespace its manifest named before.
-async fn still_wanted_left_out(
-    applier: &Applier,
-    stale: &[ObjectId],
-    applied: &[ObjectId],
-) -> Vec<ObjectId> {
-    let mut gone = Vec::new();
-    for id in stale {
-        let namesake = applied.iter().any(|other| {
-            (other.group(), &other.kind, &other.name) == (id.group(), &id.kind, &id.name)
-        });
-        if !namesake || !matches!(applier.is_namespaced(id).await, Ok(false)) {
-            gone.push(id.clone());
-        }
-    }
-    gone
-}
-
 /// Removes what was applied before and is not any more. What cannot be removed stays in the inventory.
 async fn remove_stale(
-    applier: &Applier,
+    hands: Hands<'_>,
     stale: &[ObjectId],
     object: &Kustomization,
     applied: &mut Applied,
-    metrics: &Metrics,
 ) -> Result<(), ApplyFailure> {
-    match prune(applier, stale, &key_of(object), metrics).await {
+    let owner = key_of(object);
+    match prune(
+        hands.applier,
+        stale,
+        &applied.objects,
+        &owner,
+        hands.metrics,
+    )
+    .await
+    {
         Ok(deleted) => {
             applied
                 .actions
@@ -278,7 +264,7 @@ async fn take_over(hands: Hands<'_>, id: &ObjectId, manifest: &Manifest) -> Resu
 }
 
 /// What the API server said, without naming the object again. What it quotes of a Secret is left out.
-fn words(error: &ClusterError) -> String {
+pub(super) fn words(error: &ClusterError) -> String {
     match error {
         ClusterError::Request { kind, reason, .. }
             if kind == "Secret" && reason.contains("valueUnstructured") =>
@@ -312,62 +298,6 @@ async fn wait_until_served(applier: &Applier, objects: &[ObjectId]) -> Result<()
     Ok(())
 }
 
-/// Why not everything was removed.
-#[derive(Debug)]
-pub(super) struct PruneFailure {
-    pub(super) message: String,
-    /// What is still there.
-    left: Vec<ObjectId>,
-}
-
-/// Removes objects, in order, unless one belongs to somebody else or asks to stay. Gives what was
-/// removed.
-pub(super) async fn prune(
-    applier: &Applier,
-    stale: &[ObjectId],
-    owner: &ObjectKey,
-    metrics: &Metrics,
-) -> Result<Vec<ObjectId>, PruneFailure> {
-    let mut deleted = Vec::new();
-    let mut left = Vec::new();
-    let mut messages = Vec::new();
-    for id in stale {
-        match delete(applier, id, owner).await {
-            Ok(true) => deleted.push(id.clone()),
-            Ok(false) => {}
-            Err(error) => {
-                messages.push(format!("{id} delete failed: {}", words(&error)));
-                left.push(id.clone());
-            }
-        }
-    }
-    metrics.applied("deleted", u64::try_from(deleted.len()).unwrap_or_default());
-    if messages.is_empty() {
-        Ok(deleted)
-    } else {
-        Err(PruneFailure {
-            message: messages.join("\n"),
-            left,
-        })
-    }
-}
-
-async fn delete(applier: &Applier, id: &ObjectId, owner: &ObjectKey) -> Result<bool, ClusterError> {
-    let live = match applier.get(id).await {
-        Ok(Some(live)) => live,
-        Ok(None) => return Ok(false),
-        // The kind itself is gone, and its objects with it.
-        Err(ClusterError::Request { reason, .. }) if reason.starts_with("no matches for kind") => {
-            return Ok(false);
-        }
-        Err(error) => return Err(error),
-    };
-    if !stage::is_owned_by(&live, &owner.namespace, &owner.name) || drift::is_kept(&live) {
-        return Ok(false);
-    }
-    applier.delete(id).await
-}
-
 fn count(metrics: &Metrics, actions: &[(ObjectId, Action)]) {
     for (_, action) in actions {
         metrics.applied(action.as_str(), 1);
@@ -398,23 +328,6 @@ async fn look(applier: &Applier, id: &ObjectId) -> Result<Health, ClusterError> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::client::Body;
-    use serde_json::json;
-    use std::sync::Arc;
-
-    /// An applier on a server that has but the kinds of the core group that are asked for here.
-    fn applier() -> Applier {
-        let kinds = json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
-            {"name": "namespaces", "singularName": "namespace", "namespaced": false, "kind": "Namespace", "verbs": ["get"]},
-            {"name": "configmaps", "singularName": "configmap", "namespaced": true, "kind": "ConfigMap", "verbs": ["get"]},
-        ]});
-        let service = tower::service_fn(move |_: http::Request<Body>| {
-            let body = Body::from(kinds.to_string().into_bytes());
-            async move { Ok::<_, std::convert::Infallible>(http::Response::new(body)) }
-        });
-        let client = kube::Client::new(service, "default");
-        Applier::new(client, Arc::default(), "kustomize-controller")
-    }
 
     #[test]
     fn a_value_that_the_api_server_quotes_of_a_secret_is_not_told() {
@@ -430,21 +343,5 @@ mod tests {
         };
         assert!(!said("Secret").contains("4711"));
         assert_eq!(said("ConfigMap"), quoted);
-    }
-
-    #[tokio::test]
-    async fn a_cluster_wide_object_whose_manifest_lost_its_namespace_is_not_pruned() {
-        let id = |kind: &str, namespace: Option<&str>| ObjectId {
-            api_version: "v1".to_owned(),
-            kind: kind.to_owned(),
-            namespace: namespace.map(str::to_owned),
-            name: "shop".to_owned(),
-        };
-        let stale = [id("Namespace", Some("apps")), id("ConfigMap", Some("apps"))];
-        let applied = [id("Namespace", None), id("ConfigMap", Some("shop"))];
-        let gone = still_wanted_left_out(&applier(), &stale, &applied).await;
-        assert_eq!(gone, stale[1..]);
-        let gone = still_wanted_left_out(&applier(), &stale, &[]).await;
-        assert_eq!(gone, stale);
     }
 }

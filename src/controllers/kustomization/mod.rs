@@ -9,6 +9,7 @@ mod fetch;
 mod history;
 mod make;
 mod plan;
+mod prune;
 pub mod recipe;
 mod target;
 mod wait;
@@ -228,7 +229,7 @@ impl Controller for Kustomizations {
             Err(error) => return Err(error.to_string()),
         };
         let (everything, _) = plan::inventory(&object).stale(&Inventory::default());
-        let pruned = execute::prune(&applier, &everything, &key, &self.shared.metrics).await;
+        let pruned = prune::prune(&applier, &everything, &[], &key, &self.shared.metrics).await;
         pruned.map(drop).map_err(|failure| failure.message)
     }
 }
