@@ -176,7 +176,7 @@ impl<'a> At<'a> {
         let found = match self.node {
             Node::Sequence(_) => "a list".to_owned(),
             Node::Mapping(_) => "a mapping".to_owned(),
-            Node::Scalar(scalar) => match scalar.kind {
+            Node::Scalar(scalar) => match scalar.meaning() {
                 ScalarKind::Text => format!("the string `{}`", scalar.text),
                 ScalarKind::Bool => format!("the boolean `{}`", scalar.text),
                 ScalarKind::Null => "null".to_owned(),
@@ -184,7 +184,7 @@ impl<'a> At<'a> {
             },
         };
         let quote = match self.node {
-            Node::Scalar(scalar) if what == "a string" && scalar.kind != ScalarKind::Null => {
+            Node::Scalar(scalar) if what == "a string" && scalar.meaning() != ScalarKind::Null => {
                 "; hint: quote it"
             }
             _ => "",
@@ -194,14 +194,14 @@ impl<'a> At<'a> {
 
     pub(super) fn text(&self) -> Result<&'a str, BuildError> {
         match self.node {
-            Node::Scalar(scalar) if scalar.kind == ScalarKind::Text => Ok(&scalar.text),
+            Node::Scalar(scalar) if scalar.meaning() == ScalarKind::Text => Ok(&scalar.text),
             _ => Err(self.expected("a string")),
         }
     }
 
     pub(super) fn flag(&self) -> Result<bool, BuildError> {
         match self.node {
-            Node::Scalar(scalar) if scalar.kind == ScalarKind::Bool => {
+            Node::Scalar(scalar) if scalar.meaning() == ScalarKind::Bool => {
                 Ok(self.node.to_json().is_ok_and(|value| value == true))
             }
             _ => Err(self.expected("`true` or `false`")),
@@ -211,7 +211,9 @@ impl<'a> At<'a> {
     /// A whole number, also one that is written with a fraction of zero.
     pub(super) fn integer(&self) -> Result<i64, BuildError> {
         let value = match self.node {
-            Node::Scalar(scalar) if scalar.kind != ScalarKind::Text => self.node.to_json().ok(),
+            Node::Scalar(scalar) if scalar.meaning() != ScalarKind::Text => {
+                self.node.to_json().ok()
+            }
             _ => None,
         };
         let whole = value.and_then(|value| {

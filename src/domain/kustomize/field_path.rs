@@ -7,7 +7,7 @@
 
 use super::expression::compile;
 use super::inner;
-use crate::domain::manifest::{Mapping, Node, Rules, Scalar, ScalarKind, classify};
+use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind};
 use std::borrow::Cow;
 
 /// The elements of a path; what stands in brackets is one element, and `\.` is no border.
@@ -171,8 +171,7 @@ impl Leaf {
 
 /// A scalar that means what its text looks like.
 pub(super) fn made(text: String) -> Scalar {
-    let kind = classify(&text, Rules::Kustomize);
-    Scalar::new(text, kind, 0)
+    Scalar::new(text, ScalarKind::Untagged, 0)
 }
 
 /// What is done at the end of a path. The error says what is wrong there.
@@ -282,8 +281,7 @@ fn visit_entries(
             return Ok(found);
         }
         items.push(if field.is_empty() {
-            // Its type is that of what will be written over it.
-            Node::Scalar(Scalar::new(value, ScalarKind::Null, 0))
+            Node::Scalar(made(value.to_owned()))
         } else {
             let mut mapping = Mapping::default();
             mapping.set(field, Node::Scalar(made(value.to_owned())));

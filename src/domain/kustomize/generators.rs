@@ -253,6 +253,7 @@ fn make(context: &Context<'_>, generator: &Located<Generator>) -> Result<Resourc
     };
     let mut made = Resource::new(Node::Mapping(root), source);
     made.hashed = !value.options.without_hash;
+    made.generated = true;
     Ok(made)
 }
 

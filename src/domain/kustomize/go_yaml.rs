@@ -1,7 +1,7 @@
-//! Strings as Go's YAML library, version 3, writes them.
+//! Strings and floats as Go's YAML library, version 3, writes them.
 //!
 //! Invariant: the text reads back as the string; it is the library's, byte for byte, for every
-//! string without line breaks. What is absent: where the string stands.
+//! string without line breaks and every float. What is absent: where the string stands.
 
 use crate::domain::manifest::{Rules, ScalarKind, classify};
 use crate::domain::yaml::escape::push_escape;
@@ -18,6 +18,21 @@ pub(super) fn scalar(text: &str) -> String {
         text.to_owned()
     } else {
         format!("'{}'", text.replace('\'', "''"))
+    }
+}
+
+/// A float: with an exponent below -4 and from 6 on, also when it is whole.
+pub(super) fn float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let Some((digits, exponent)) = scientific.split_once('e') else {
+        return scientific;
+    };
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs())
+        }
+        _ => number.to_string(),
     }
 }
 
@@ -87,6 +102,22 @@ mod tests {
             "5 y true 1e3 2024-01-01 null 0x1f 1:20 ~ 0777 0o17 +1 .5 NO On 1_000 .inf -0b1";
         for text in double.split(' ') {
             assert_eq!(scalar(text), format!("\"{text}\""));
+        }
+    }
+
+    #[test]
+    fn each_float_is_as_go_prints_it() {
+        for (number, written) in [
+            (0.0, "0"),
+            (100_000.0, "100000"),
+            (1_000_000.0, "1e+06"),
+            (-123_456_789.0, "-1.23456789e+08"),
+            (9_223_372_036_854_775_807.0, "9.223372036854776e+18"),
+            (0.0001, "0.0001"),
+            (0.00001, "1e-05"),
+            (1e300, "1e+300"),
+        ] {
+            assert_eq!(float(number), written);
         }
     }
 

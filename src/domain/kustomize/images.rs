@@ -9,8 +9,10 @@ use super::budget::Budget;
 use super::decode::{At, Located};
 use super::error::BuildError;
 use super::expression::{behind, compile, is_plain};
+use super::field_path::made;
 use super::field_spec::{Create, FieldSpec};
 use super::resource::Resource;
+use super::ties;
 use crate::domain::manifest::Node;
 use regex::Regex;
 
@@ -179,7 +181,7 @@ impl Change<'_> {
             let text = self.renamed(&scalar.text);
             let kept = self.budget.keep(text.len());
             kept.map_err(|error| error.to_string())?;
-            *node = Node::text(text);
+            *node = Node::Scalar(ties::replace(scalar, made(text)));
         }
         Ok(())
     }

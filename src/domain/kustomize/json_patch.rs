@@ -5,7 +5,8 @@
 //! What is absent: merge patches (RFC 7396).
 
 use super::budget::Budget;
-use crate::domain::manifest::{Rules, documents, from_f64};
+use super::go_yaml;
+use crate::domain::manifest::{Node, Rules, ScalarKind, classify, documents, from_f64};
 use serde_json::Value;
 
 /// How deep a value may lie.
@@ -83,6 +84,30 @@ pub(super) fn apply(
     }
     round_numbers(document);
     Ok(())
+}
+
+/// The object that a patch leaves, with its numbers written as the floats they have passed through.
+pub(super) fn node(object: &Value) -> Node {
+    let mut node = Node::from_json(object);
+    write_numbers(&mut node);
+    node
+}
+
+fn write_numbers(node: &mut Node) {
+    match node {
+        Node::Scalar(scalar) if matches!(scalar.kind, ScalarKind::Integer | ScalarKind::Float) => {
+            if let Ok(number) = scalar.text.parse() {
+                scalar.text = go_yaml::float(number);
+                scalar.kind = classify(&scalar.text, Rules::Kustomize);
+            }
+        }
+        Node::Scalar(_) => {}
+        Node::Sequence(items) => items.iter_mut().for_each(write_numbers),
+        Node::Mapping(mapping) => {
+            let values = mapping.entries.iter_mut().map(|entry| &mut entry.value);
+            values.for_each(write_numbers);
+        }
+    }
 }
 
 /// Numbers pass through 64-bit floats on the way, as they do in kustomize.

@@ -66,7 +66,7 @@ pub(super) fn times(node: &mut Node) {
         Node::Mapping(Mapping { entries }) => {
             entries.iter_mut().for_each(|entry| times(&mut entry.value));
         }
-        Node::Scalar(scalar) if scalar.kind == ScalarKind::Timestamp => {
+        Node::Scalar(scalar) if scalar.meaning() == ScalarKind::Timestamp => {
             *scalar = text(scalar, Bits::Double);
         }
         Node::Scalar(_) => {}

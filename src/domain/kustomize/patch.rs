@@ -242,7 +242,7 @@ fn apply_json(
         if !object.is_object() {
             return Err(refuse(resource, "the result is no object".to_owned()));
         }
-        resource.root = Node::from_json(&object);
+        resource.root = json_patch::node(&object);
         // What is remembered survives every JSON patch.
         resource.hide_memory();
         resource.texts_only("annotations");

@@ -49,6 +49,8 @@ pub(super) struct Resource {
     pub(super) suffixes: Vec<String>,
     /// Whether its name gets a suffix from its content.
     pub(super) hashed: bool,
+    /// Whether a generator made it.
+    pub(super) generated: bool,
     /// The `vars` that read from it.
     pub(super) vars: Vec<String>,
     /// How many groups of scalars of this object change as one.
@@ -112,6 +114,7 @@ impl Resource {
             prefixes: Vec::new(),
             suffixes: Vec::new(),
             hashed: false,
+            generated: false,
             vars: Vec::new(),
             ties: 0,
             scopes: Scopes::default(),
@@ -195,6 +198,12 @@ impl Resource {
         self.previous.iter().cloned().chain([current])
     }
 
+    /// Whether it had no name or kind when it was to remember them.
+    pub(super) fn was_nameless(&self) -> bool {
+        let nameless = |name: &Name| name.name.is_empty() || name.kind.is_empty();
+        self.previous.iter().any(nameless)
+    }
+
     /// Remembers the present name before a step that may change it.
     pub(super) fn remember(&mut self) {
         let name = self.current();
@@ -228,6 +237,7 @@ impl Resource {
         self.prefixes.clone_from(&old.prefixes);
         self.suffixes.clone_from(&old.suffixes);
         self.hashed &= old.hashed;
+        self.generated &= old.generated;
         self.vars.clone_from(&old.vars);
     }
 
@@ -237,11 +247,12 @@ impl Resource {
         self.prefixes.clear();
         self.suffixes.clear();
         self.hashed = false;
+        self.generated = false;
     }
 
     /// Whether a step has left something to remember.
     pub(super) fn remembers(&self) -> bool {
-        self.hashed || !self.previous.is_empty()
+        self.hashed || self.generated || !self.previous.is_empty()
     }
 
     pub(super) fn identity(&self) -> Identity {

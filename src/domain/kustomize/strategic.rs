@@ -8,7 +8,7 @@
 use super::associative;
 use super::schema::Schema;
 use super::ties;
-use crate::domain::manifest::{Entry, Mapping, Node, ScalarKind};
+use crate::domain::manifest::{Entry, Mapping, Node, Rules, ScalarKind, classify};
 use std::collections::{HashMap, HashSet};
 
 const DIRECTIVE: &str = "$patch";
@@ -174,6 +174,7 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema<'_>) -> Result<Merge
     let mut entries = Vec::with_capacity(dest.entries.len() + additions.len());
     for mut entry in std::mem::take(&mut dest.entries) {
         let patch = changes.remove(&entry.key);
+        let kept = patch.is_none();
         let merged = at(Some(entry.value), patch, schema.field(&entry.key))
             .map_err(|reason| below(&entry.key, &reason))?;
         match merged {
@@ -181,13 +182,17 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema<'_>) -> Result<Merge
             Merged::Value(node) if !node.is_null() => entry.value = node,
             _ => continue,
         }
+        if kept {
+            quote(&mut entry.value);
+        }
         entries.push(entry);
     }
     dest.entries = entries;
     for mut entry in additions {
         let merged = at(None, Some(entry.value), schema.field(&entry.key))
             .map_err(|reason| below(&entry.key, &reason))?;
-        if let Some(node) = merged.value() {
+        if let Some(mut node) = merged.value() {
+            quote(&mut node);
             entry.value = node;
             dest.entries.push(entry);
         }
@@ -206,7 +211,8 @@ fn fields_added(mut patch: Mapping, schema: Schema<'_>) -> Result<Merged, String
     for mut entry in std::mem::take(&mut patch.entries) {
         let merged = added(entry.value, schema.field(&entry.key))
             .map_err(|reason| below(&entry.key, &reason))?;
-        if let Some(node) = merged.value() {
+        if let Some(mut node) = merged.value() {
+            quote(&mut node);
             entry.value = node;
             entries.push(entry);
         }
@@ -232,6 +238,26 @@ pub(super) fn added(node: Node, schema: Schema<'_>) -> Result<Merged, String> {
             None => Ok(Merged::Value(Node::Sequence(items))),
         },
         scalar => Ok(Merged::Value(scalar)),
+    }
+}
+
+/// A string, or what was made without a type, gets quotes where an older reader takes it for something
+/// else; so what was made without a type is a string from then on.
+fn quote(node: &mut Node) {
+    let Node::Scalar(scalar) = node else { return };
+    if scalar.quoted || scalar.text.is_empty() {
+        return;
+    }
+    let old = classify(&scalar.text, Rules::Kubernetes);
+    let misread = !matches!(old, ScalarKind::Text | ScalarKind::Timestamp);
+    let has_tag = || classify(&scalar.text, Rules::Kustomize) != ScalarKind::Text;
+    scalar.quoted = match scalar.kind {
+        ScalarKind::Untagged => misread,
+        ScalarKind::Text => misread && !has_tag(),
+        _ => false,
+    };
+    if scalar.quoted {
+        scalar.kind = ScalarKind::Text;
     }
 }
 

@@ -4,6 +4,7 @@
 //! stands for itself, and a name that has no value stays with its parentheses. A text that is
 //! nothing but one variable becomes its value, type and all. What is absent: where texts are.
 
+use super::go_yaml;
 use crate::domain::manifest::{Scalar, ScalarKind};
 
 /// What a variable stands for.
@@ -20,7 +21,7 @@ impl Value {
     pub(super) fn read(scalar: &Scalar) -> Option<Self> {
         let text = scalar.text.as_str();
         match scalar.kind {
-            ScalarKind::Null | ScalarKind::Timestamp | ScalarKind::Text => {
+            ScalarKind::Null | ScalarKind::Timestamp | ScalarKind::Text | ScalarKind::Untagged => {
                 Some(Self::Text(text.to_owned()))
             }
             ScalarKind::Bool => Some(Self::Bool(matches!(text, "true" | "True" | "TRUE"))),
@@ -50,7 +51,7 @@ impl Value {
         match self {
             Self::Text(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
-            Self::Float(number) => shortest(*number),
+            Self::Float(number) => go_yaml::float(*number),
             Self::Bool(flag) => flag.to_string(),
         }
     }
@@ -58,21 +59,6 @@ impl Value {
 
 fn digit_or_dot(character: char) -> bool {
     character.is_ascii_digit() || character == '.'
-}
-
-/// As Go prints a float: with an exponent below -4 and from 6 on.
-fn shortest(number: f64) -> String {
-    let scientific = format!("{number:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else {
-        return scientific;
-    };
-    match exponent.parse::<i32>() {
-        Ok(exponent) if !(-4..6).contains(&exponent) => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", exponent.abs())
-        }
-        _ => number.to_string(),
-    }
 }
 
 /// A piece of a text.

@@ -291,7 +291,7 @@ impl Replacer<'_> {
             Create::Nothing,
             &mut |node| match node {
                 Node::Sequence(items) => items.iter_mut().try_for_each(|item| match item {
-                    Node::Scalar(scalar) if scalar.kind == ScalarKind::Text => {
+                    Node::Scalar(scalar) if is_string(scalar) => {
                         full |= self.text(scalar, &mut tied).is_none();
                         Ok(())
                     }
@@ -325,7 +325,7 @@ impl Replacer<'_> {
 
     /// Replaces the vars in a string; `None` when that is too long.
     fn text(&mut self, scalar: &mut Scalar, tied: &mut bool) -> Option<()> {
-        if scalar.kind != ScalarKind::Text || !scalar.text.contains('$') {
+        if !is_string(scalar) || !scalar.text.contains('$') {
             return Some(());
         }
         let values = self.values;
@@ -341,6 +341,11 @@ impl Replacer<'_> {
         *scalar = ties::change(scalar, expanded);
         Some(())
     }
+}
+
+/// Whether it is a string, or was made without a type.
+fn is_string(scalar: &Scalar) -> bool {
+    matches!(scalar.kind, ScalarKind::Text | ScalarKind::Untagged)
 }
 
 #[cfg(test)]

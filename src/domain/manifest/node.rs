@@ -4,7 +4,7 @@
 //! until somebody asks for a value; a mapping keeps the order of its keys and has each key once.
 //! What is absent: comments, styles and anchors (aliases are already expanded).
 
-use super::scalar::{self, ScalarError};
+use super::scalar::{self, Rules, ScalarError};
 use serde_json::{Map, Value};
 
 /// What a scalar means under the rules it was read with.
@@ -22,6 +22,9 @@ pub enum ScalarKind {
     Timestamp,
     /// Everything else.
     Text,
+    /// What the text looks like by the time its value is asked for. No document has it: steps of a
+    /// build make it.
+    Untagged,
 }
 
 /// One scalar.
@@ -57,6 +60,15 @@ impl Scalar {
         Self {
             quoted: scalar::needs_quotes(&text),
             ..Self::new(text, ScalarKind::Text, 0)
+        }
+    }
+
+    /// What it means, also when that depends on the text.
+    pub fn meaning(&self) -> ScalarKind {
+        match self.kind {
+            ScalarKind::Untagged if self.quoted => ScalarKind::Text,
+            ScalarKind::Untagged => scalar::classify(&self.text, Rules::Kustomize),
+            kind => kind,
         }
     }
 }

@@ -142,28 +142,31 @@ fn decode_binary(text: &str) -> Option<String> {
 /// The JSON value of a classified scalar.
 pub(super) fn to_json(scalar: &Scalar) -> Result<Value, ScalarError> {
     let text = scalar.text.as_str();
-    Ok(match scalar.kind {
-        ScalarKind::Null => Value::Null,
-        ScalarKind::Bool => {
-            Value::Bool(old_boolean(text).unwrap_or(matches!(text, "true" | "True" | "TRUE")))
-        }
-        ScalarKind::Integer => integer(text).map_or(Value::Null, Value::Number),
+    let wrong = |tag| wrong_tag(text.to_owned(), tag, scalar.line);
+    match scalar.meaning() {
+        ScalarKind::Null if classify(text, Rules::Kustomize) == ScalarKind::Null => Ok(Value::Null),
+        ScalarKind::Null => Err(wrong("null")),
+        ScalarKind::Bool => boolean(text).map(Value::Bool).ok_or_else(|| wrong("bool")),
+        ScalarKind::Integer => integer(text).map(Value::Number).ok_or_else(|| wrong("int")),
         ScalarKind::Float => {
             let whole = integer(text).and_then(|whole| whole.as_f64());
             let value = whole
                 .or_else(|| float(text))
                 .or_else(|| dotted_float(text))
-                .unwrap_or(f64::NAN);
-            Value::Number(from_f64(value).ok_or_else(|| ScalarError::NotFinite {
-                text: text.to_owned(),
-                line: scalar.line,
-            })?)
+                .or_else(|| not_finite(text))
+                .ok_or_else(|| wrong("float"))?;
+            from_f64(value)
+                .map(Value::Number)
+                .ok_or_else(|| ScalarError::NotFinite {
+                    text: text.to_owned(),
+                    line: scalar.line,
+                })
         }
-        ScalarKind::Timestamp => {
-            Value::String(super::time::to_rfc3339(text).unwrap_or_else(|| text.to_owned()))
-        }
-        ScalarKind::Text => Value::String(text.to_owned()),
-    })
+        ScalarKind::Timestamp => super::time::to_rfc3339(text)
+            .map(Value::String)
+            .ok_or_else(|| wrong("timestamp")),
+        ScalarKind::Text | ScalarKind::Untagged => Ok(Value::String(text.to_owned())),
+    }
 }
 
 /// The number as JSON prints it: whole numbers below 1e21 have no fraction and no exponent.
@@ -179,6 +182,14 @@ pub fn from_f64(value: f64) -> Option<Number> {
         }
     }
     Number::from_f64(value)
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text {
+        "true" | "True" | "TRUE" => Some(true),
+        "false" | "False" | "FALSE" => Some(false),
+        _ => old_boolean(text),
+    }
 }
 
 fn old_boolean(text: &str) -> Option<bool> {

@@ -352,6 +352,16 @@ proptest! {
     }
 
     #[test]
+    fn what_was_made_without_a_type_means_what_its_text_means_in_a_document(text in "[-+.0-9a-fox_enulrs]{1,8}") {
+        let made = Node::Scalar(Scalar::new(text.clone(), ScalarKind::Untagged, 0));
+        let read = documents("a.yaml", format!("a: {text}\n").as_bytes(), Rules::Kustomize);
+        // A text like `-` is no plain scalar.
+        if let Ok(read) = read && let Some(read @ Node::Scalar(_)) = read[0].root.get("a") {
+            prop_assert_eq!(made.to_json().ok(), read.to_json().ok());
+        }
+    }
+
+    #[test]
     fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         let _ = parse_documents("a.yaml", &bytes);
         let _ = documents("a.yaml", &bytes, Rules::Kustomize);

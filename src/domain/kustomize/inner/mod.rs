@@ -188,7 +188,7 @@ fn inner(value: &Node) -> Inner {
             } else {
                 Style::Plain
             },
-            meaning: (classify(&scalar.text, Rules::Kustomize) != scalar.kind)
+            meaning: (classify(&scalar.text, Rules::Kustomize) != scalar.meaning())
                 .then_some(scalar.kind),
             ..Inner::text(scalar.text.clone())
         },

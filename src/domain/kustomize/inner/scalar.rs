@@ -120,6 +120,7 @@ fn explicit(node: &Inner) -> (Option<&'static str>, bool) {
         ScalarKind::Integer => (Some("!!int"), false),
         ScalarKind::Float => (Some("!!float"), false),
         ScalarKind::Timestamp => (Some("!!timestamp"), false),
+        ScalarKind::Untagged => (None, false),
     }
 }
 

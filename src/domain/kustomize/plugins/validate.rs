@@ -35,6 +35,7 @@ fn same(before: &Resource, after: &Resource) -> bool {
         && before.prefixes == after.prefixes
         && before.suffixes == after.suffixes
         && before.hashed == after.hashed
+        && before.generated == after.generated
         && same_node(&before.root, &after.root)
 }
 

@@ -224,6 +224,12 @@ fn copy(
     copying: &Copying,
 ) -> Result<(), BuildError> {
     context.budget.look(1, resources)?;
+    if let Some(resource) = resources.iter().find(|resource| resource.was_nameless()) {
+        let object = resource.identity();
+        return Err(entry.error(format!(
+            "{object} had no name for a while; what it is called is not known"
+        )));
+    }
     let value = match &copying.from {
         From::Value(text) => Value::new(Node::Scalar(made(text.clone())), None),
         From::Object { object, path, part } => {

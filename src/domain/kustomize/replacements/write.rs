@@ -11,7 +11,7 @@ use super::super::inner::{self, Refusal};
 use super::super::resource::Resource;
 use super::super::ties;
 use super::{Part, STEP, Target, Value};
-use crate::domain::manifest::{Node, Rules, Scalar, ScalarKind, classify};
+use crate::domain::manifest::{Node, Scalar};
 
 /// How deep a value may lie.
 const DEPTH: usize = 256;
@@ -65,19 +65,20 @@ fn write_path(
     if let Some((length, text)) = string_on_the_way(root, &elements) {
         spend(value.bytes + text.len())?;
         match inner::write(text, &elements[length..], create, &value.node, &layout) {
-            Ok(text) => return rewrite(root, &elements[..length], text),
+            Ok(text) => {
+                rewrite(root, &elements[..length], text);
+                return Ok(());
+            }
             Err(refusal @ Refusal::Unsupported(_)) => return Err(refusal.to_string()),
             // The path is tried once more, as one that does not end inside a string.
             Err(Refusal::Impossible(_)) => {}
         }
     }
-    let is_annotation = matches!(&elements[..], [metadata, annotations, _]
-        if metadata == "metadata" && annotations == "annotations");
     let mut set = |node: &mut Node| {
         spend(value.bytes)?;
         // A text that is divided is copied.
         work(4 * node.as_text().map_or(0, str::len))?;
-        set(node, &value.node, &to.part, is_annotation)
+        set(node, &value.node, &to.part)
     };
     match field_path::visit(root, &elements, create, &mut set)? {
         0 => Err("there is no such field".to_owned()),
@@ -94,12 +95,10 @@ fn string_on_the_way<'a>(root: &'a Node, elements: &[String]) -> Option<(usize, 
     })
 }
 
-fn rewrite(root: &mut Node, path: &[String], text: String) -> Result<(), String> {
+fn rewrite(root: &mut Node, path: &[String], text: String) {
     if let Some(old) = field_path::scalar_mut(root, path) {
-        let kind = written_kind(old, &text)?;
-        *old = ties::replace(old, Scalar::new(text, kind, 0));
+        *old = written(old, text);
     }
-    Ok(())
 }
 
 /// About how many bytes a value takes, and how deep it is.
@@ -120,7 +119,7 @@ pub(super) fn size(node: &Node) -> (usize, usize) {
     }
 }
 
-fn set(node: &mut Node, value: &Node, part: &Part, is_annotation: bool) -> Result<(), String> {
+fn set(node: &mut Node, value: &Node, part: &Part) -> Result<(), String> {
     let Node::Scalar(old) = node else {
         if !part.delimiter.is_empty() {
             return Err("`delimiter` only divides strings".to_owned());
@@ -142,31 +141,20 @@ fn set(node: &mut Node, value: &Node, part: &Part, is_annotation: bool) -> Resul
         }
         parts.join(&part.delimiter)
     };
-    let kind = match written_kind(old, &text) {
-        // In the end kustomize writes every annotation as a string, whatever it was.
-        Err(_) if is_annotation => ScalarKind::Text,
-        kind => kind?,
-    };
-    *node = Node::Scalar(ties::replace(old, Scalar::new(text, kind, old.line)));
+    *node = Node::Scalar(written(old, text));
     Ok(())
 }
 
-/// A text keeps its type; a field that was just made takes that of what is written.
-fn written_kind(old: &Scalar, text: &str) -> Result<ScalarKind, String> {
-    let kind = classify(text, Rules::Kustomize);
-    match (old.kind, kind) {
-        (ScalarKind::Text, _) => Ok(ScalarKind::Text),
-        (ScalarKind::Null, _) if old.line == 0 && old.text != "null" => Ok(kind),
-        (ScalarKind::Float, ScalarKind::Integer) => Ok(ScalarKind::Float),
-        (old, new) if old == new => Ok(old),
-        _ => Err(format!("`{text}` is not of the type of `{}`", old.text)),
-    }
+/// What has a type keeps it. A text that is nothing of that type is refused where its value is asked
+/// for, unless something else is written over it by then.
+fn written(old: &Scalar, text: String) -> Scalar {
+    ties::replace(old, Scalar::new(text, old.kind, old.line))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::manifest::documents;
+    use crate::domain::manifest::{Rules, documents};
 
     fn scalar(text: &str) -> Scalar {
         let documents = documents("a.yaml", text.as_bytes(), Rules::Kustomize);
@@ -183,7 +171,7 @@ mod tests {
 
     fn after(old: &str, new: &str, part: &Part) -> Result<serde_json::Value, String> {
         let mut node = Node::Scalar(scalar(old));
-        set(&mut node, &Node::text(new), part, false)?;
+        set(&mut node, &Node::text(new), part)?;
         node.to_json().map_err(|error| error.to_string())
     }
 
@@ -194,8 +182,32 @@ mod tests {
         assert_eq!(after("a", "5", &whole), Ok("5".into()));
         assert_eq!(after("1", "5", &whole), Ok(5.into()));
         assert_eq!(after("1.5", "5", &whole), Ok(5.into()));
-        assert!(after("1", "five", &whole).is_err());
-        assert!(after("true", "5", &whole).is_err());
+        for (old, new, refused) in [
+            ("1", "five", "line 1: `five` cannot be read as `!!int`"),
+            ("1.5", "five", "line 1: `five` cannot be read as `!!float`"),
+            ("true", "5", "line 1: `5` cannot be read as `!!bool`"),
+            (
+                "2024-01-01",
+                "5",
+                "line 1: `5` cannot be read as `!!timestamp`",
+            ),
+        ] {
+            assert_eq!(after(old, new, &whole), Err(refused.to_owned()));
+        }
+    }
+
+    #[test]
+    fn what_was_made_without_a_type_takes_that_of_what_is_written() {
+        for (new, read) in [
+            ("5", 5.into()),
+            ("true", true.into()),
+            ("", serde_json::Value::Null),
+            ("a", "a".into()),
+        ] {
+            let mut node = Node::Scalar(field_path::made("x".to_owned()));
+            set(&mut node, &Node::text(new), &Part::default()).expect("it is written");
+            assert_eq!(node.to_json(), Ok(read));
+        }
     }
 
     #[test]
@@ -215,8 +227,8 @@ mod tests {
     #[test]
     fn a_list_is_replaced_as_a_whole_and_never_divided() {
         let mut list = Node::Sequence(vec![Node::null()]);
-        assert!(set(&mut list, &Node::text("x"), &part("-", 0), false).is_err());
-        set(&mut list, &Node::text("x"), &Part::default(), false).expect("it is replaced");
+        assert!(set(&mut list, &Node::text("x"), &part("-", 0)).is_err());
+        set(&mut list, &Node::text("x"), &Part::default()).expect("it is replaced");
         assert_eq!(list.as_text(), Some("x"));
     }
 
