@@ -29,8 +29,8 @@ impl Resource {
             .collect()
     }
 
-    /// Makes every value of `metadata.labels` or `metadata.annotations` a string; drops the field
-    /// when nothing is in it.
+    /// Makes every value of `metadata.labels` or `metadata.annotations` a string, the last one of
+    /// a key that a patch has twice; drops the field when nothing is in it.
     pub(super) fn texts_only(&mut self, field: &str) {
         let Some(Node::Mapping(metadata)) = self
             .root
@@ -42,6 +42,7 @@ impl Resource {
         match metadata.get_mut(field) {
             None => {}
             Some(Node::Mapping(mapping)) if !mapping.entries.is_empty() => {
+                mapping.keep_last_of_each_key();
                 for entry in mapping.entries.iter_mut().filter(|entry| !is_lines(entry)) {
                     let text = entry.value.as_text().unwrap_or_default().to_owned();
                     entry.value = Node::text(text);

@@ -38,6 +38,7 @@
 //! | a bare `-` inside `[]` is an error | it is no YAML |
 //! | a `!!binary` annotation is decoded | v5.8.1 leaves the base64 |
 //! | a name that a prefix, or a kind that a patch, makes look like a number stays a text | v5.8.1 prints a number where only a name can stand |
+//! | a key that an object has twice is an error, also when a patch takes one away | as without the patch |
 //! | a list with comments that a patch empties is built | v5.8.1 cannot read what it prints |
 //! | lines that a patch writes over folded lines stay as they are | v5.8.1 adds empty lines |
 //! | a generated object that a patch makes one of another kind is an error, unless its name gets no suffix | v5.8.1 takes the suffix from lines and columns |

@@ -15,7 +15,7 @@ use super::selector::{self, Selector};
 use super::strategic;
 use super::ties;
 use super::{Patch, PatchTarget};
-use crate::domain::manifest::{Document, Node, Rules, Source, documents, expand_lists};
+use crate::domain::manifest::{Document, Node, Source, documents_with_repeated_keys, expand_lists};
 
 /// Reads one entry of `patches`.
 pub(super) fn parse(at: &At<'_>) -> Result<Patch, BuildError> {
@@ -172,7 +172,7 @@ pub(super) fn strategic_patches(
     text: &str,
     patch: &Located<Patch>,
 ) -> Result<Vec<Resource>, String> {
-    let documents = documents(file, text.as_bytes(), Rules::Kustomize)
+    let documents = documents_with_repeated_keys(file, text.as_bytes())
         .and_then(|documents| expand_lists(file, documents))
         .map_err(|error| error.to_string())?;
     documents

@@ -163,8 +163,7 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema<'_>) -> Result<Merge
         .iter()
         .map(|entry| entry.key.as_str())
         .collect();
-    let (changes, additions): (Vec<Entry>, Vec<Entry>) = patch
-        .entries
+    let (changes, additions): (Vec<Entry>, Vec<Entry>) = first_of_each_key(patch.entries)
         .into_iter()
         .partition(|entry| stated.contains(entry.key.as_str()));
     let mut changes: HashMap<String, Node> = changes
@@ -198,6 +197,18 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema<'_>) -> Result<Merge
         }
     }
     Ok(Merged::Value(Node::Mapping(dest)))
+}
+
+/// What is laid over something has each key once.
+fn first_of_each_key(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let mut seen = HashSet::with_capacity(entries.len());
+    let first: Vec<bool> = entries
+        .iter()
+        .map(|entry| seen.insert(entry.key.as_str()))
+        .collect();
+    let mut first = first.into_iter();
+    entries.retain(|_| first.next().unwrap_or(true));
+    entries
 }
 
 /// A mapping that only the patch has: its directives are carried out, its nulls go.

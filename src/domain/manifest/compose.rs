@@ -65,10 +65,22 @@ struct Open {
     depth: usize,
 }
 
+/// What becomes of a key that occurs again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Refused,
+    /// It takes the place of the one before.
+    Replaces,
+    /// It stays behind the first one.
+    Stays,
+}
+
 /// The trees so far, and the collections that are open.
 pub(super) struct Composer<'a> {
-    file: &'a str,
+    pub(super) file: &'a str,
     rules: Rules,
+    /// What becomes of a key that occurs again.
+    again: Again,
     pub(super) documents: Vec<Document>,
     open: Vec<Open>,
     anchors: HashMap<usize, Finished>,
@@ -86,6 +98,10 @@ impl<'a> Composer<'a> {
         Self {
             file,
             rules,
+            again: match rules {
+                Rules::Kustomize => Again::Refused,
+                Rules::Kubernetes => Again::Replaces,
+            },
             documents: Vec::new(),
             open: Vec::new(),
             anchors: HashMap::new(),
@@ -95,6 +111,14 @@ impl<'a> Composer<'a> {
             copied_bytes: 0,
             line: 1,
             document_line: 1,
+        }
+    }
+
+    /// Lets a key that occurs again stay behind the first one.
+    pub(super) fn with_repeated_keys(self) -> Self {
+        Self {
+            again: Again::Stays,
+            ..self
         }
     }
 
@@ -364,7 +388,7 @@ impl<'a> Composer<'a> {
     }
 
     fn place_value(&mut self, value: Node) -> Result<(), ManifestError> {
-        let rules = self.rules;
+        let again = self.again;
         let Some(Open {
             content:
                 Content::Mapping {
@@ -389,11 +413,12 @@ impl<'a> Composer<'a> {
             return Ok(());
         }
         if !seen.is_new(&text, entries) {
-            match rules {
-                Rules::Kustomize => {
+            match again {
+                Again::Refused => {
                     return Err(self.fail(format!("the key `{text}` occurs twice in one mapping")));
                 }
-                Rules::Kubernetes => *repeated = true,
+                Again::Replaces => *repeated = true,
+                Again::Stays => {}
             }
         }
         entries.push(Entry {

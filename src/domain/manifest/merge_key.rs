@@ -8,6 +8,10 @@ use std::collections::HashSet;
 
 /// Of entries with one key the last one counts.
 pub(super) fn keep_last(entries: &mut Vec<Entry>) {
+    let mut seen = HashSet::with_capacity(entries.len());
+    if entries.iter().all(|entry| seen.insert(entry.key.as_str())) {
+        return;
+    }
     let mut seen = HashSet::new();
     entries.reverse();
     entries.retain(|entry| seen.insert(entry.key.clone()));

@@ -18,7 +18,7 @@ mod usual;
 
 pub use expand::{expand_lists, is_list};
 pub use node::{Entry, Mapping, Node, Scalar, ScalarKind};
-pub use parse::{Document, LIMITS, Limits, documents};
+pub use parse::{Document, LIMITS, Limits, documents, documents_with_repeated_keys};
 pub use print::to_yaml;
 pub use scalar::{Rules, ScalarError, classify, from_f64};
 

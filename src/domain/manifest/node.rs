@@ -1,10 +1,13 @@
 //! The tree a YAML document becomes: scalars keep their text beside their type.
 //!
 //! Invariant: a scalar's text is what the document says after unescaping, so `1.10` stays `1.10`
-//! until somebody asks for a value; a mapping keeps the order of its keys and has each key once.
+//! until somebody asks for a value; a mapping keeps the order of its keys and has each key once, but where
+//! repeated keys were asked for.
 //! What is absent: comments, styles and anchors (aliases are already expanded).
 
+use super::merge_key;
 use super::scalar::{self, Rules, ScalarError};
+use serde_json::map::Entry as MapEntry;
 use serde_json::{Map, Value};
 
 /// What a scalar means under the rules it was read with.
@@ -87,7 +90,7 @@ pub struct Entry {
 /// Keys and values in document order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mapping {
-    /// The entries. Each key occurs once.
+    /// The entries. The first of a key is the one that counts.
     pub entries: Vec<Entry>,
 }
 
@@ -186,7 +189,7 @@ impl Node {
     /// The JSON value, in key order.
     ///
     /// # Errors
-    /// [`ScalarError`] for a scalar that JSON cannot hold, such as `.inf`.
+    /// [`ScalarError`] for a scalar that JSON cannot hold, such as `.inf`, and a key that occurs twice.
     pub fn to_json(&self) -> Result<Value, ScalarError> {
         self.clone().into_json()
     }
@@ -205,7 +208,14 @@ impl Node {
             Self::Mapping(mapping) => {
                 let mut object = Map::with_capacity(mapping.entries.len());
                 for entry in mapping.entries {
-                    object.insert(entry.key, entry.value.into_json()?);
+                    let line = entry.line;
+                    match object.entry(entry.key) {
+                        MapEntry::Vacant(place) => place.insert(entry.value.into_json()?),
+                        MapEntry::Occupied(place) => {
+                            let key = place.key().clone();
+                            return Err(ScalarError::RepeatedKey { key, line });
+                        }
+                    };
                 }
                 Ok(Value::Object(object))
             }
@@ -239,6 +249,11 @@ impl Node {
 }
 
 impl Mapping {
+    /// Of entries with one key the last one stays.
+    pub fn keep_last_of_each_key(&mut self) {
+        merge_key::keep_last(&mut self.entries);
+    }
+
     fn position(&self, key: &str) -> Option<usize> {
         self.entries.iter().position(|entry| entry.key == key)
     }

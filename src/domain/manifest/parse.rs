@@ -53,6 +53,30 @@ pub struct Document {
 /// [`ManifestError`] with `file` and the line for text that is not UTF-8 or not YAML, for a key
 /// that is not a scalar or occurs twice (where `rules` refuse that), and beyond [`LIMITS`].
 pub fn documents(file: &str, bytes: &[u8], rules: Rules) -> Result<Vec<Document>, ManifestError> {
+    let text = text(file, bytes)?;
+    match usual::documents(text, rules) {
+        Some(documents) => Ok(documents),
+        None => parsed(file, text, rules),
+    }
+}
+
+/// As [`documents`] by kustomize's rules, but a key that occurs again stays behind the first one, which
+/// is the one that is found. So kustomize reads patches; what is left of it in the end has no value.
+///
+/// # Errors
+/// As [`documents`], but for keys that occur twice.
+pub fn documents_with_repeated_keys(
+    file: &str,
+    bytes: &[u8],
+) -> Result<Vec<Document>, ManifestError> {
+    let (text, rules) = (text(file, bytes)?, Rules::Kustomize);
+    match usual::documents(text, rules) {
+        Some(documents) => Ok(documents),
+        None => composed(Composer::new(file, rules).with_repeated_keys(), text),
+    }
+}
+
+fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, ManifestError> {
     if bytes.len() > LIMITS.bytes {
         return Err(too_large(
             file,
@@ -60,25 +84,24 @@ pub fn documents(file: &str, bytes: &[u8], rules: Rules) -> Result<Vec<Document>
             format!("more than {} bytes", LIMITS.bytes),
         ));
     }
-    let text = std::str::from_utf8(bytes).map_err(|error| ManifestError::NotUtf8 {
+    std::str::from_utf8(bytes).map_err(|error| ManifestError::NotUtf8 {
         file: file.to_owned(),
         offset: error.valid_up_to(),
-    })?;
-    match usual::documents(text, rules) {
-        Some(documents) => Ok(documents),
-        None => parsed(file, text, rules),
-    }
+    })
 }
 
 /// The documents of any YAML text.
 pub(super) fn parsed(file: &str, text: &str, rules: Rules) -> Result<Vec<Document>, ManifestError> {
+    composed(Composer::new(file, rules), text)
+}
+
+fn composed(mut composer: Composer<'_>, text: &str) -> Result<Vec<Document>, ManifestError> {
     let mut options = granit_parser::Options::default();
     options.set_emit_comments(false);
     options.block_scalar_eof_without_line_feed = true;
-    let mut composer = Composer::new(file, rules);
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| ManifestError::Syntax {
-            file: file.to_owned(),
+            file: composer.file.to_owned(),
             line: line_number(error.marker().line()),
             column: line_number(error.marker().col() + 1),
             reason: error.info(),

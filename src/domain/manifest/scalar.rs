@@ -21,7 +21,7 @@ pub enum Rules {
     Kustomize,
 }
 
-/// Why a scalar has no value.
+/// Why a scalar, or what it is in, has no value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ScalarError {
     /// JSON has no infinity and no not-a-number.
@@ -30,6 +30,14 @@ pub enum ScalarError {
         /// The text.
         text: String,
         /// Its line.
+        line: u32,
+    },
+    /// A mapping cannot have a key twice.
+    #[error("line {line}: the key `{key}` occurs twice in one mapping")]
+    RepeatedKey {
+        /// The key.
+        key: String,
+        /// The line where it occurs again.
         line: u32,
     },
     /// The explicit tag does not fit the text.
