@@ -48,7 +48,7 @@ pub fn merge_patch(before: &Value, after: &Value) -> Option<Value> {
 pub async fn patch_status<K: Owned>(
     client: &Client,
     object: &K,
-    manager: &str,
+    controller: &str,
     before: &Value,
     after: &Value,
 ) -> Result<Option<K>, ClusterError> {
@@ -58,10 +58,7 @@ pub async fn patch_status<K: Owned>(
     let key = key_of(object);
     let api: Api<K> = Api::namespaced(client.clone(), &key.namespace);
     let patch = Patch::Merge(json!({ "status": difference }));
-    let parameters = PatchParams {
-        field_manager: Some(manager.to_owned()),
-        ..PatchParams::default()
-    };
+    let parameters = as_owner(controller);
     let patched = api.patch_status(&key.name, &parameters, &patch).await;
     patched
         .map(Some)
@@ -75,7 +72,7 @@ pub async fn patch_status<K: Owned>(
 pub async fn set_finalizers<K: Owned>(
     client: &Client,
     object: &K,
-    manager: &str,
+    controller: &str,
     finalizers: &[String],
 ) -> Result<K, ClusterError> {
     let key = key_of(object);
@@ -83,12 +80,17 @@ pub async fn set_finalizers<K: Owned>(
     let patch = Patch::Merge(json!({
         "metadata": { "finalizers": finalizers, "resourceVersion": object.resource_version() }
     }));
-    let parameters = PatchParams {
-        field_manager: Some(manager.to_owned()),
-        ..PatchParams::default()
-    };
-    let patched = api.patch(&key.name, &parameters, &patch).await;
+    let patched = api.patch(&key.name, &as_owner(controller), &patch).await;
     patched.map_err(|error| ClusterError::of(&K::kind(&()), &key, error))
+}
+
+/// As Flux's controllers, which own what belongs to them under another name than what they apply. Under
+/// the same name, applying a Kustomization from Git would take its finalizer away.
+fn as_owner(controller: &str) -> PatchParams {
+    PatchParams {
+        field_manager: Some(format!("gotk-{controller}")),
+        ..PatchParams::default()
+    }
 }
 
 #[cfg(test)]

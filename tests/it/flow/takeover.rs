@@ -111,6 +111,31 @@ async fn what_kubectl_applied_or_added_is_undone_where_git_does_not_have_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_kustomization_that_another_applies_keeps_what_belongs_to_its_controller() {
+    let fleet = running("nested").await;
+    let mut nested = fleet.kustomization("fleet", "maps");
+    nested["apiVersion"] = json!("kustomize.toolkit.fluxcd.io/v1");
+    nested["kind"] = json!("Kustomization");
+    nested["metadata"] = json!({"name": "nested"});
+    let nested = nested.to_string();
+    fleet.commit(
+        "Add maps",
+        &[("maps/map.yaml", &settings("{}", "{kept: a}"))],
+    );
+    adopted(&fleet, &nested).await;
+    let object = fleet.ready("Kustomization", "nested").await;
+    assert_eq!(
+        object["metadata"]["finalizers"],
+        json!(["finalizers.fluxcd.io"])
+    );
+    let flux = "gotk-kustomize-controller Update";
+    assert_eq!(managers(&object), [flux, flux, OURS[0]]);
+    fleet.reconcile("Kustomization", "apps").await;
+    let later = fleet.get("Kustomization", "nested").await;
+    assert_eq!(later.unwrap_or_default(), object);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_ssa_merge_what_kubectl_added_stays_and_what_git_has_is_restored() {
     let fleet = running("merge").await;
     let merge = "{kustomize.toolkit.fluxcd.io/ssa: Merge}";
