@@ -140,8 +140,11 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::Mutex;
 
-    /// An API server that answers each event after `time`, and the most it was asked for at once and in all.
-    fn server(time: std::time::Duration) -> (Client, Arc<Mutex<(usize, usize, usize)>>) {
+    /// How many requests are being answered, the most at once, and how many were.
+    type Counts = (usize, usize, usize);
+
+    /// An API server that answers each event after `time`, and what it was asked for.
+    fn server(time: std::time::Duration) -> (Client, Arc<Mutex<Counts>>) {
         let counts = Arc::new(Mutex::new((0, 0, 0)));
         let counted = Arc::clone(&counts);
         let service = tower::service_fn(move |request: http::Request<kube::client::Body>| {
