@@ -87,6 +87,11 @@ impl Affix<'_> {
 
     /// An empty text changes nothing, and there is nothing to remember then.
     fn change_name(&self, resource: &mut Resource) -> Result<(), BuildError> {
+        let metadata = resource.mapping().get("metadata");
+        let node = metadata.and_then(|metadata| metadata.get("name"));
+        if node.is_some_and(|node| node.as_scalar().is_none()) {
+            return Err(resource.error(self.step, &FIELD.path, "expected a string".to_owned()));
+        }
         let name = self.around(resource.name());
         if self.prefix.is_empty() && self.suffix.is_empty() {
             return set_name(resource, name);

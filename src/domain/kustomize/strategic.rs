@@ -201,14 +201,16 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema<'_>) -> Result<Merge
 
 /// What is laid over something has each key once.
 fn first_of_each_key(mut entries: Vec<Entry>) -> Vec<Entry> {
-    let mut seen = HashSet::with_capacity(entries.len());
-    let first: Vec<bool> = entries
-        .iter()
-        .map(|entry| seen.insert(entry.key.as_str()))
-        .collect();
-    let mut first = first.into_iter();
+    let mut first = are_first(&entries).into_iter();
     entries.retain(|_| first.next().unwrap_or(true));
     entries
+}
+
+/// Which entries are the first of their key.
+fn are_first(entries: &[Entry]) -> Vec<bool> {
+    let mut seen = HashSet::with_capacity(entries.len());
+    let keys = entries.iter().map(|entry| entry.key.as_str());
+    keys.map(|key| seen.insert(key)).collect()
 }
 
 /// A mapping that only the patch has: its directives are carried out, its nulls go.
@@ -219,7 +221,16 @@ fn fields_added(mut patch: Mapping, schema: Schema<'_>) -> Result<Merged, String
         schema
     };
     let mut entries = Vec::with_capacity(patch.entries.len());
-    for mut entry in std::mem::take(&mut patch.entries) {
+    let are_first = are_first(&patch.entries);
+    for (mut entry, is_first) in std::mem::take(&mut patch.entries)
+        .into_iter()
+        .zip(are_first)
+    {
+        // A key that occurs again stays as it is.
+        if !is_first {
+            entries.push(entry);
+            continue;
+        }
         let merged = added(entry.value, schema.field(&entry.key))
             .map_err(|reason| below(&entry.key, &reason))?;
         if let Some(mut node) = merged.value() {

@@ -333,6 +333,26 @@ fn tree() -> impl Strategy<Value = Value> {
     })
 }
 
+#[test]
+fn of_keys_that_may_repeat_the_first_is_found_and_the_whole_has_no_value() {
+    let text = b"a: {b: 1}\nc: x\na: {b: 2}\n";
+    let refused = documents("a.yaml", text, Rules::Kustomize).expect_err("a key repeats");
+    assert_eq!(
+        refused.to_string(),
+        "a.yaml:3: the key `a` occurs twice in one mapping"
+    );
+    let root = documents_with_repeated_keys("a.yaml", text)
+        .expect("keys may repeat")
+        .remove(0)
+        .root;
+    assert_eq!(root.get("a").map(Node::to_json), Some(Ok(json!({"b": 1}))));
+    let error = root.to_json().expect_err("a key repeats");
+    assert_eq!(
+        error.to_string(),
+        "line 3: the key `a` occurs twice in one mapping"
+    );
+}
+
 proptest! {
     #[test]
     fn the_print_reads_as_it_was_under_both_rules(spec in tree()) {
@@ -349,6 +369,13 @@ proptest! {
     #[test]
     fn a_node_keeps_the_value_it_was_made_of(value in tree()) {
         prop_assert_eq!(Node::from_json(&value).to_json(), Ok(value));
+    }
+
+    #[test]
+    fn what_has_no_key_twice_is_read_the_same_where_keys_may_repeat(value in tree()) {
+        let text = format!("a: {value}\n");
+        let once = documents("a.yaml", text.as_bytes(), Rules::Kustomize);
+        prop_assert_eq!(documents_with_repeated_keys("a.yaml", text.as_bytes()), once);
     }
 
     #[test]
