@@ -4,7 +4,7 @@
 //! before they are made. What is absent: reading text; that is `parse`.
 
 use super::ManifestError;
-use super::merge_key;
+use super::merge_key::{self, Again};
 use super::node::{Entry, Mapping, Node, Scalar, ScalarKind};
 use super::parse::{Document, LIMITS, too_large};
 use super::scalar::{self, Rules};
@@ -65,16 +65,6 @@ struct Open {
     depth: usize,
 }
 
-/// What becomes of a key that occurs again.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Again {
-    Refused,
-    /// It takes the place of the one before.
-    Replaces,
-    /// It stays behind the first one.
-    Stays,
-}
-
 /// The trees so far, and the collections that are open.
 pub(super) struct Composer<'a> {
     pub(super) file: &'a str,
@@ -98,10 +88,7 @@ impl<'a> Composer<'a> {
         Self {
             file,
             rules,
-            again: match rules {
-                Rules::Kustomize => Again::Refused,
-                Rules::Kubernetes => Again::Replaces,
-            },
+            again: Again::by(rules),
             documents: Vec::new(),
             open: Vec::new(),
             anchors: HashMap::new(),

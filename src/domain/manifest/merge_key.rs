@@ -1,10 +1,31 @@
 //! The merge key `<<`, and keys that occur twice.
 //!
 //! Invariant: a mapping's own keys win over merged ones; of several merged mappings the first wins.
-//! What is absent: deciding whether a key may occur twice.
+//! What is absent: reading.
 
 use super::node::{Entry, Mapping, Node};
+use super::scalar::Rules;
 use std::collections::HashSet;
+
+/// What becomes of a key that occurs again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    Refused,
+    /// It takes the place of the one before.
+    Replaces,
+    /// It stays behind the first one.
+    Stays,
+}
+
+impl Again {
+    /// What `rules` say of it.
+    pub(super) fn by(rules: Rules) -> Self {
+        match rules {
+            Rules::Kustomize => Self::Refused,
+            Rules::Kubernetes => Self::Replaces,
+        }
+    }
+}
 
 /// Of entries with one key the last one counts.
 pub(super) fn keep_last(entries: &mut Vec<Entry>) {
