@@ -2,14 +2,13 @@
 //!
 //! Below the folder each repository has a file, `<namespace>/<name>`. Invariants: a set is replaced as a whole, only by a complete
 //! one; a file appears whole or not at all; what is read back is checked, and only taken for the revision that its ImageRepository
-//! names, so a file can be old, damaged or gone without harm. Sets are kept packed, and equal ones once. Each ImageRepository has its own entry, so
+//! names, so a file can be old, damaged or gone without harm. Equal sets are kept once. Each ImageRepository has its own entry, so
 //! two of one image with different exclusions do not disturb each other. What is absent: scanning; tags are a cache of the registry.
 
 use crate::domain::object::ObjectKey;
+use crate::domain::stored_tags::{DamagedTags, decode, encode};
 use crate::domain::tags::TagSet;
-use crate::domain::tags::packed::PackedTags;
-use crate::domain::tags::stored::{DamagedTags, decode, encode};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -32,13 +31,13 @@ pub struct TagStore {
 #[derive(Debug, Default)]
 struct Sets {
     by_repository: HashMap<ObjectKey, Kept>,
-    /// One of each content.
-    shared: HashSet<PackedTags>,
+    /// One of each content, by revision.
+    shared: HashMap<String, TagSet>,
 }
 
 #[derive(Debug)]
 struct Kept {
-    tags: PackedTags,
+    tags: TagSet,
     /// Whether the file holds the same.
     saved: bool,
     /// The revisions that were there before, the newest last.
@@ -79,18 +78,15 @@ impl TagStore {
 
     /// The tags of `repository` in memory.
     pub fn get(&self, repository: &ObjectKey) -> Option<TagSet> {
-        self.packed(repository).map(|tags| tags.unpack())
-    }
-
-    /// Whether the tags of `repository` are in memory.
-    pub fn has(&self, repository: &ObjectKey) -> bool {
-        self.read().by_repository.contains_key(repository)
+        let sets = self.read();
+        let kept = sets.by_repository.get(repository)?;
+        Some(kept.tags.clone())
     }
 
     /// Replaces the tags of `repository` in memory.
-    pub fn put(&self, repository: ObjectKey, tags: &TagSet) {
-        let tags = self.shared(tags);
+    pub fn put(&self, repository: ObjectKey, tags: TagSet) {
         let mut sets = self.write();
+        let tags = sets.shared(tags);
         let before = sets.by_repository.remove(&repository);
         let saved = before
             .as_ref()
@@ -162,20 +158,16 @@ impl TagStore {
         if tags.revision() != revision {
             return Ok(None);
         }
+        let mut sets = self.write();
+        let tags = sets.shared(tags);
+        // A scan that ended meanwhile knows better.
         let recalled = Kept {
-            tags: self.shared(&tags),
+            tags,
             saved: true,
             replaced: VecDeque::new(),
         };
-        let mut sets = self.write();
         let kept = sets.by_repository.entry(repository.clone());
-        let kept = kept.or_insert(recalled).tags.clone();
-        drop(sets);
-        // A scan that ended meanwhile knows better.
-        Ok(Some(match kept.revision() == tags.revision() {
-            true => tags,
-            false => kept.unpack(),
-        }))
+        Ok(Some(kept.or_insert(recalled).tags.clone()))
     }
 
     /// Writes the tags of `repository` into its file, unless it holds them already.
@@ -186,7 +178,7 @@ impl TagStore {
         let (Some(path), Some(tags)) = (self.path(repository), self.unsaved(repository)) else {
             return Ok(());
         };
-        write(&path, &encode(&tags.unpack())).map_err(|source| StoreError::File {
+        write(&path, &encode(&tags)).map_err(|source| StoreError::File {
             path,
             what: "written",
             source,
@@ -216,28 +208,7 @@ impl TagStore {
         }
     }
 
-    fn packed(&self, repository: &ObjectKey) -> Option<PackedTags> {
-        let sets = self.read();
-        let kept = sets.by_repository.get(repository)?;
-        Some(kept.tags.clone())
-    }
-
-    /// These tags packed, or the same content that is there already.
-    fn shared(&self, tags: &TagSet) -> PackedTags {
-        if let Some(there) = self.read().shared.get(tags.revision()) {
-            return there.clone();
-        }
-        let packed = PackedTags::new(tags);
-        let mut sets = self.write();
-        // Another may have been faster.
-        let there = sets.shared.get(packed.revision()).cloned();
-        there.unwrap_or_else(|| {
-            sets.shared.insert(packed.clone());
-            packed
-        })
-    }
-
-    fn unsaved(&self, repository: &ObjectKey) -> Option<PackedTags> {
+    fn unsaved(&self, repository: &ObjectKey) -> Option<TagSet> {
         let sets = self.read();
         let kept = sets.by_repository.get(repository)?;
         (!kept.saved).then(|| kept.tags.clone())
@@ -287,10 +258,19 @@ impl Kept {
 }
 
 impl Sets {
+    /// The set with the same content that is there already, or this one.
+    fn shared(&mut self, tags: TagSet) -> TagSet {
+        let shared = self
+            .shared
+            .entry(tags.revision().to_owned())
+            .or_insert(tags);
+        shared.clone()
+    }
+
     /// Lets go of contents that nobody has any more, when they are many.
     fn tidy(&mut self) {
         if self.shared.len() > 2 * self.by_repository.len() + 16 {
-            self.shared.retain(|tags| tags.holders() > 1);
+            self.shared.retain(|_, tags| tags.holders() > 1);
         }
     }
 }
@@ -354,7 +334,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let store = TagStore::in_folder(folder.path().join("tags"));
         let tags = tags(&["1.0", "1.1"]);
-        store.put(app(), &tags);
+        store.put(app(), tags.clone());
         store.save(&app()).expect("it can be written");
         (folder, tags)
     }
@@ -367,7 +347,7 @@ mod tests {
     fn each_repository_has_its_own_tags() {
         let store = TagStore::default();
         let (one, two) = (ObjectKey::new("a", "app"), ObjectKey::new("b", "app"));
-        store.put(one.clone(), &tags(&["1.0.0"]));
+        store.put(one.clone(), tags(&["1.0.0"]));
         assert_eq!(store.get(&one).map(|tags| tags.len()), Some(1));
         assert!(store.get(&two).is_none());
         store.remove(&one);
@@ -380,14 +360,14 @@ mod tests {
         let revisions = ["1.0", "1.1", "1.2", "1.3"].map(|tag| tags(&[tag]).revision().to_owned());
         let [before, first, second, other] = revisions.each_ref().map(String::as_str);
         assert!(!store.is_outdated(&app(), other), "there are none");
-        store.put(app(), &tags(&["1.1"]));
+        store.put(app(), tags(&["1.1"]));
         store.replaces(&app(), before);
-        store.put(app(), &tags(&["1.2"]));
+        store.put(app(), tags(&["1.2"]));
         for own in [before, first, second] {
             assert!(!store.is_outdated(&app(), own), "the status may lag behind");
         }
         assert!(store.is_outdated(&app(), other));
-        (0..100).for_each(|tag| store.put(app(), &tags(&[&format!("2.{tag}")])));
+        (0..100).for_each(|tag| store.put(app(), tags(&[&format!("2.{tag}")])));
         assert!(store.is_outdated(&app(), before), "not all are remembered");
         assert_eq!(
             store.read().by_repository[&app()].replaced.len(),
@@ -399,13 +379,13 @@ mod tests {
     fn equal_sets_are_kept_once_and_go_with_the_last_who_has_them() {
         let store = TagStore::default();
         let key = |number: usize| ObjectKey::new("apps", number.to_string());
-        store.put(key(0), &tags(&["1.0", "1.1"]));
+        store.put(key(0), tags(&["1.0", "1.1"]));
         for number in 1..100 {
-            store.put(key(number), &tags(&["1.1", "1.0"]));
+            store.put(key(number), tags(&["1.1", "1.0"]));
         }
         assert_eq!(store.read().shared.len(), 1);
         for number in 0..100 {
-            store.put(key(number), &tags(&[&format!("2.{number}")]));
+            store.put(key(number), tags(&[&format!("2.{number}")]));
         }
         (1..100).for_each(|number| store.remove(&key(number)));
         assert!(store.read().shared.len() <= 18);
@@ -440,7 +420,7 @@ mod tests {
         assert!(folder.path().join("tags/.damaged/apps/app").exists());
         let again = store.recall(&app(), tags.revision());
         assert_eq!(again.expect("nothing is no error"), None);
-        store.put(app(), &tags);
+        store.put(app(), tags.clone());
         store.save(&app()).expect("it can be written");
         let recalled = reopened(&folder).recall(&app(), tags.revision());
         assert_eq!(recalled.expect("it can be read"), Some(tags));
@@ -450,7 +430,7 @@ mod tests {
     fn a_folder_that_cannot_be_used_is_an_error_and_memory_goes_on() {
         let file = tempfile::NamedTempFile::new().expect("a file");
         let store = TagStore::in_folder(file.path().join("tags"));
-        store.put(app(), &tags(&["1.0"]));
+        store.put(app(), tags(&["1.0"]));
         let error = store.save(&app()).expect_err("a file is no folder");
         assert!(error.to_string().contains("cannot be written"), "{error}");
         assert_eq!(store.get(&app()), Some(tags(&["1.0"])));
@@ -461,7 +441,7 @@ mod tests {
         let (folder, tags) = stored();
         let store = reopened(&folder);
         let (gone, damaged) = (ObjectKey::new("old", "gone"), "tags/.damaged/x/y");
-        store.put(gone.clone(), &tags);
+        store.put(gone.clone(), tags.clone());
         store.save(&gone).expect("it can be written");
         let damaged = folder.path().join(damaged);
         std::fs::create_dir_all(damaged.parent().expect("it has one")).expect("ours");
@@ -483,7 +463,7 @@ mod tests {
             ("", "x"),
         ] {
             let key = ObjectKey::new(namespace, name);
-            store.put(key.clone(), &tags);
+            store.put(key.clone(), tags.clone());
             store.save(&key).expect("nothing is written");
         }
         assert_eq!(entries(&folder.path().join("tags")).len(), 1);

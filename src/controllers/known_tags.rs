@@ -47,15 +47,12 @@ pub(super) async fn keep(
     tags: TagSet,
 ) {
     let before = revision(repository).map(str::to_owned);
+    store.put(key.clone(), tags);
+    if let Some(before) = before {
+        store.replaces(key, &before);
+    }
     let (store, own) = (Arc::clone(store), key.clone());
-    let kept = spawn_blocking(move || {
-        store.put(own.clone(), &tags);
-        if let Some(before) = before {
-            store.replaces(&own, &before);
-        }
-        store.save(&own)
-    });
-    told(key, kept.await);
+    told(key, spawn_blocking(move || store.save(&own)).await);
 }
 
 fn told<T>(key: &ObjectKey, done: Result<Result<T, StoreError>, JoinError>) -> Option<T> {

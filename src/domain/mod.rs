@@ -39,6 +39,7 @@ pub mod registry_settings;
 pub mod rewrite;
 pub mod scan;
 pub mod stage;
+pub mod stored_tags;
 pub mod substitute;
 pub mod tags;
 pub mod takeover;

@@ -84,7 +84,7 @@ impl Controller for ImageRepositories {
         };
         // Taken first: a tag that is told from here on asks for another run.
         let hints = self.hints.take(&run.key);
-        let in_memory = self.tags.has(&run.key);
+        let in_memory = self.tags.get(&run.key).is_some();
         let recalled = known_tags::recall(&self.tags, &run.key, &object).await;
         let had_tags = recalled.is_some();
         if had_tags && !in_memory {

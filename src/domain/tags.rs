@@ -3,11 +3,7 @@
 //! Duty: drop what is no tag, leave out what the exclusion list names, sort, deduplicate, and give the content a revision.
 //! Invariant: a [`TagSet`] is sorted by descending bytes without duplicates, whatever came in and in whatever order, so equal
 //! sets have equal revisions. All text lies in one buffer: about the length of the tags and four bytes for each.
-//! Absent: asking a registry, and the order a policy puts tags in. [`packed`] is the form in which many sets are kept, [`stored`]
-//! the one in which they outlive the process.
-
-pub mod packed;
-pub mod stored;
+//! Absent: asking a registry, and the order a policy puts tags in.
 
 use crate::domain::pattern::{Pattern, PatternError};
 use sha2::{Digest, Sha256};
@@ -246,6 +242,11 @@ impl TagSet {
     /// The digest of the content, `sha256:<hex>` over the tags in order with a line feed after each.
     pub fn revision(&self) -> &str {
         &self.inner.revision
+    }
+
+    /// How many clones of this set there are, itself included.
+    pub fn holders(&self) -> usize {
+        Arc::strong_count(&self.inner)
     }
 
     /// The bytes of heap the set holds.
