@@ -42,11 +42,14 @@ pub(super) fn told(
     mut report: Report<ImagePolicyStatus>,
     skips: &[Skip],
 ) -> Report<ImagePolicyStatus> {
-    let conditions = &mut report.status.conditions;
-    conditions.retain(|known| known.type_ != PROPOSED);
     match statement(report.status.latest_ref.as_ref(), skips) {
+        // What was said before stays beneath, and with it since when.
         Some(statement) => report.stating(statement),
-        None => report,
+        None => {
+            let conditions = &mut report.status.conditions;
+            conditions.retain(|known| known.type_ != PROPOSED);
+            report
+        }
     }
 }
 
@@ -189,6 +192,28 @@ mod tests {
             let mut kinds = kinds;
             kinds.sort_unstable();
             assert_eq!(found, kinds);
+        }
+    }
+
+    #[test]
+    fn what_was_said_before_is_said_since_then() {
+        let mut status = serde_json::to_value(selected("1.1.0")).expect("a status is JSON");
+        for second in [0, 60] {
+            let known = serde_json::from_value(status.clone()).expect("it is a status");
+            let report = told(Report::new(known, ready()), &skipped_by(&["fleet"]));
+            let subject = Subject {
+                status: &status,
+                generation: 1,
+                requested_at: None,
+            };
+            let changed = serde_json::to_value(&report.status).expect("a status is JSON");
+            let now = Timestamp::from_second(second).expect("a time");
+            let (outcome, further) = (&report.outcome, &report.further);
+            let written = write(&subject, changed, outcome, further, Vec::new(), now);
+            if second > 0 {
+                assert_eq!(written.status, status, "nothing is to be written");
+            }
+            status = written.status;
         }
     }
 
