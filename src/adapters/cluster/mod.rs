@@ -11,6 +11,7 @@ pub mod lease;
 pub mod objects;
 pub mod requests;
 pub mod status;
+pub mod versions;
 pub mod watch;
 
 use crate::domain::object::ObjectKey;

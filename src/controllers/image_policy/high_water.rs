@@ -5,7 +5,8 @@
 //! What is absent: comparing tags; that is `domain::policy`.
 
 use super::fetch::Repository;
-use super::plan::{self, Pinning};
+use super::plan;
+use super::rule::{self, Pinning};
 use crate::adapters::cluster::events::Told;
 use crate::api::image_policy::{ImagePolicyStatus, Selection};
 use crate::api::{ACCEPT_TAG, ImagePolicy, accepted_tag};
@@ -51,7 +52,7 @@ pub(super) struct Held {
 impl Mark {
     /// The mark of an object. A selection that does not say by which policy it was made (Flux's) counts as one of this policy.
     pub(super) fn of(object: &ImagePolicy, repository: &Repository) -> Self {
-        let fingerprint = plan::fingerprint(&object.spec);
+        let fingerprint = rule::fingerprint(&object.spec);
         let selection = object.status.selection.as_ref();
         let is_own = selection.is_none_or(|selection| selection.policy == fingerprint);
         let latest = object.status.latest_ref.as_ref();

@@ -8,6 +8,7 @@ mod execute;
 mod fetch;
 mod high_water;
 mod plan;
+mod rule;
 mod skipped;
 mod times;
 
@@ -26,11 +27,11 @@ use crate::domain::policy::{Moment, Policy};
 use crate::domain::tags::TagSet;
 use fetch::Repository;
 use high_water::{Decision, Mark};
-use plan::Pinning;
+use rule::Pinning;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub use plan::policy;
+pub use rule::policy;
 use times::Facts;
 pub use times::informed;
 
@@ -113,8 +114,8 @@ impl ImagePolicies {
         object: &ImagePolicy,
         run: &Run,
     ) -> Result<Report<ImagePolicyStatus>, Outcome> {
-        let policy = plan::policy(&object.spec)?;
-        let pinning = plan::pinning(&object.spec)?;
+        let policy = policy(&object.spec)?;
+        let pinning = rule::pinning(&object.spec)?;
         let repository = fetch::repository(
             &self.shared.client,
             &self.caches,

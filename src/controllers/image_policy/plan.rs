@@ -1,138 +1,14 @@
-//! What an ImagePolicy selects, and what to say of it. Pure.
+//! What to say of a selection, and which digests to ask for. Pure.
 
 use super::Settings;
 use super::fetch::Repository;
+use super::rule::Pinning;
 use crate::api::ImagePolicy;
 use crate::api::common::ImageReference;
-use crate::api::image_policy::{
-    DigestReflection, ImagePolicySpec, ImagePolicyStatus, NewestChoice, OrderChoice, PolicyChoice,
-    Selection,
-};
+use crate::api::image_policy::{ImagePolicyStatus, Selection};
 use crate::controllers::report::Report;
 use crate::domain::outcome::{Outcome, reason};
-use crate::domain::policy::{
-    Choice, DEFAULT_LIMIT, Moment, NoMatch, Order, Policy, PolicyError, Selected, TagFilter,
-};
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
-use std::time::Duration;
-
-/// Whether and when the digest is looked up.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Pinning {
-    /// Not at all.
-    Never,
-    /// Once for each selected tag.
-    Once,
-    /// At every interval.
-    Always(Duration),
-}
-
-/// Reads the specification. The first of semver, alphabetical and numerical is taken, as Flux does; calver and newest, which Flux
-/// has not, stand alone.
-///
-/// # Errors
-/// An outcome that stalls: no choice, a range, a layout or a pattern that is none.
-pub fn policy(spec: &ImagePolicySpec) -> Result<Policy, Outcome> {
-    let invalid = |error: PolicyError| Outcome::stalled(reason::INVALID_POLICY, error);
-    let choice = choice(&spec.policy).map_err(invalid)?;
-    let filter = spec.filter_tags.as_ref().map(|filter| TagFilter {
-        pattern: filter.pattern.clone().unwrap_or_default(),
-        extract: filter.extract.clone().unwrap_or_default(),
-    });
-    Policy::new(choice, filter).map_err(invalid)
-}
-
-fn choice(given: &PolicyChoice) -> Result<Choice, PolicyError> {
-    match given {
-        PolicyChoice {
-            semver: None,
-            alphabetical: None,
-            numerical: None,
-            calver: Some(calver),
-            newest: None,
-        } => Ok(Choice::CalVer {
-            layout: calver.layout.clone(),
-        }),
-        PolicyChoice {
-            semver: None,
-            alphabetical: None,
-            numerical: None,
-            calver: None,
-            newest: Some(newest),
-        } => newest_choice(newest),
-        PolicyChoice {
-            calver: Some(_), ..
-        }
-        | PolicyChoice {
-            newest: Some(_), ..
-        } => Err(PolicyError::SeveralChoices),
-        PolicyChoice {
-            semver: Some(semver),
-            ..
-        } => Ok(Choice::SemVer {
-            range: semver.range.clone(),
-        }),
-        PolicyChoice {
-            alphabetical: Some(choice),
-            ..
-        } => Ok(Choice::Alphabetical {
-            order: order(choice)?,
-        }),
-        PolicyChoice {
-            numerical: Some(choice),
-            ..
-        } => Ok(Choice::Numerical {
-            order: order(choice)?,
-        }),
-        _ => Err(PolicyError::NoChoice),
-    }
-}
-
-fn newest_choice(newest: &NewestChoice) -> Result<Choice, PolicyError> {
-    // What is no number of tags is refused with the limits.
-    let limit = |limit: i64| usize::try_from(limit).unwrap_or_default();
-    Ok(Choice::Newest {
-        moment: Moment::parse(newest.by.as_str())?,
-        limit: newest.limit.map_or(DEFAULT_LIMIT, limit),
-    })
-}
-
-/// A digest of what decides which tag is higher: when it changes, a person changed the policy.
-pub(super) fn fingerprint(spec: &ImagePolicySpec) -> String {
-    let rule = serde_json::to_vec(&(&spec.policy, &spec.filter_tags)).unwrap_or_default();
-    let mut text = "sha256:".to_owned();
-    for byte in Sha256::digest(rule) {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
-}
-
-fn order(choice: &OrderChoice) -> Result<Order, PolicyError> {
-    Order::parse(choice.order.as_str())
-}
-
-/// Reads how digests are reflected.
-pub(super) fn pinning(spec: &ImagePolicySpec) -> Result<Pinning, Outcome> {
-    match &spec.digest_reflection_policy {
-        DigestReflection::Never => Ok(Pinning::Never),
-        DigestReflection::IfNotPresent => Ok(Pinning::Once),
-        DigestReflection::Always => match spec.interval() {
-            Ok(Some(interval)) => Ok(Pinning::Always(interval)),
-            Ok(None) => {
-                let message =
-                    "spec.interval must be set when spec.digestReflectionPolicy is set to 'Always'";
-                Err(Outcome::stalled(reason::INTERVAL_NOT_CONFIGURED, message))
-            }
-            Err(error) => Err(Outcome::stalled(reason::INTERVAL_NOT_CONFIGURED, error)),
-        },
-        DigestReflection::Other(word) => Err(Outcome::stalled(
-            reason::INVALID_POLICY,
-            format!("unknown digest reflection policy '{word}'"),
-        )),
-    }
-}
+use crate::domain::policy::{NoMatch, Selected};
 
 /// What to say while there are no tags. A policy that selected before, whose repository was scanned
 /// before, only waits for the scan after a restart: nothing of it changes, and nobody is alarmed.
@@ -266,13 +142,15 @@ fn message(latest: &ImageReference, previous: Option<&ImageReference>) -> String
 
 #[cfg(test)]
 mod tests {
+    use super::super::rule::policy;
     use super::*;
     use crate::api::ImageRepository;
-    use crate::api::image_policy::SemVerChoice;
+    use crate::api::image_policy::{DigestReflection, ImagePolicySpec, PolicyChoice, SemVerChoice};
     use crate::api::image_repository::ScanResult;
     use crate::domain::object::ObjectKey;
     use crate::domain::tags::{TagSet, TagSetBuilder};
     use std::sync::Arc;
+    use std::time::Duration;
 
     const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
@@ -352,97 +230,6 @@ mod tests {
                 .map(|previous| previous.tag),
             Some("1.0.0".to_owned())
         );
-    }
-
-    #[test]
-    fn without_a_choice_a_policy_is_invalid() {
-        let outcome = policy(&ImagePolicySpec::default()).expect_err("nothing is chosen");
-        assert!(
-            matches!(
-                outcome,
-                Outcome::Stalled {
-                    reason: reason::INVALID_POLICY,
-                    ..
-                }
-            ),
-            "{outcome:?}"
-        );
-    }
-
-    #[test]
-    fn fluxs_choices_may_stand_together_and_the_additional_ones_stand_alone() {
-        let read = |policy: serde_json::Value| {
-            let spec = serde_json::json!({"imageRepositoryRef": {"name": "app"}, "policy": policy});
-            let spec: ImagePolicySpec = serde_json::from_value(spec).expect("it reads");
-            let read = self::policy(&spec);
-            read.map(|_| ())
-                .map_err(|outcome| outcome.message().to_owned())
-        };
-        let several = "invalid policy: exactly one of semver, alphabetical, numerical, calver or newest must be specified";
-        let limit = "invalid policy: the limit of newest must be between 1 and 1000";
-        for (policy, expected) in [
-            (
-                serde_json::json!({"semver": {"range": "*"}, "numerical": {}}),
-                Ok(()),
-            ),
-            (
-                serde_json::json!({"alphabetical": {}, "numerical": {"order": "asc"}}),
-                Ok(()),
-            ),
-            (serde_json::json!({"calver": {"layout": "YYYY.0M"}}), Ok(())),
-            (serde_json::json!({"newest": {}}), Ok(())),
-            (
-                serde_json::json!({"newest": {"by": "pushed", "limit": 1000}}),
-                Ok(()),
-            ),
-            (serde_json::json!({"newest": {"limit": 0}}), Err(limit)),
-            (serde_json::json!({"newest": {"limit": -1}}), Err(limit)),
-            (
-                serde_json::json!({"newest": {"by": "heard"}}),
-                Err("invalid policy: invalid time 'heard', must be one of: created, pushed"),
-            ),
-            (
-                serde_json::json!({"semver": {"range": "*"}, "calver": {"layout": "YYYY"}}),
-                Err(several),
-            ),
-            (
-                serde_json::json!({"newest": {}, "calver": {"layout": "YYYY"}}),
-                Err(several),
-            ),
-            (
-                serde_json::json!({"newest": {}, "numerical": {}}),
-                Err(several),
-            ),
-            (
-                serde_json::json!({}),
-                Err("invalid policy: given ImagePolicyChoice object is invalid"),
-            ),
-        ] {
-            assert_eq!(
-                read(policy.clone()),
-                expected.map_err(str::to_owned),
-                "{policy}"
-            );
-        }
-    }
-
-    #[test]
-    fn only_what_decides_changes_the_fingerprint() {
-        let one = object(DigestReflection::Never).spec;
-        let mut other = ImagePolicySpec {
-            digest_reflection_policy: DigestReflection::Always,
-            interval: Some("1m".to_owned()),
-            suspend: true,
-            ..one.clone()
-        };
-        assert_eq!(fingerprint(&one), fingerprint(&other));
-        other.filter_tags = Some(crate::api::image_policy::TagFilter::default());
-        assert_ne!(fingerprint(&one), fingerprint(&other));
-        other.filter_tags = None;
-        other.policy.semver = Some(SemVerChoice {
-            range: "1.x".to_owned(),
-        });
-        assert_ne!(fingerprint(&one), fingerprint(&other));
     }
 
     #[test]
@@ -563,22 +350,6 @@ mod tests {
         assert_eq!(step("1", None), Some(("1".to_owned(), true)));
         assert_eq!(step("2", None), Some(("1".to_owned(), false)));
         assert_eq!(step("2", None), Some(("1".to_owned(), false)));
-    }
-
-    #[test]
-    fn always_needs_an_interval() {
-        let outcome =
-            pinning(&object(DigestReflection::Always).spec).expect_err("the interval is missing");
-        assert!(
-            matches!(
-                outcome,
-                Outcome::Stalled {
-                    reason: reason::INTERVAL_NOT_CONFIGURED,
-                    ..
-                }
-            ),
-            "{outcome:?}"
-        );
     }
 
     #[test]
