@@ -4,6 +4,7 @@
 //! worker; nothing is deleted that does not carry this object's owner labels. What is absent: what
 //! `plan` refuses by name.
 
+mod dependencies;
 mod execute;
 mod fetch;
 mod history;
@@ -95,7 +96,7 @@ impl Kustomizations {
         let target = target::target(&object.spec).map_err(unchanged)?;
         let artifact = fetch::artifact(&self.caches, object, &run.key, &self.settings, &target)
             .map_err(unchanged)?;
-        plan::dependencies(&self.caches, object, &run.key, &artifact, &self.settings)
+        dependencies::are_ready(&self.caches, object, &run.key, &artifact, &self.settings)
             .map_err(unchanged)?;
         let applier = self.applier(object, &run.key).await;
         let applier = applier

@@ -1,18 +1,15 @@
 //! What to apply for a Kustomization, and what to say of it. Pure.
 
-use super::Settings;
 use super::execute::{Applied, ApplyFailure};
 use super::history::{self, Ended};
 use super::target::Target;
 use super::wait::{Begun, Build, Verdict};
 use crate::adapters::cluster::events::Told;
 use crate::api::Kustomization;
-use crate::api::git_repository::Artifact;
 use crate::api::kustomization::{
     DeletionPolicy, Inventory as WrittenInventory, InventoryEntry, KustomizationSpec,
     KustomizationStatus,
 };
-use crate::controllers::caches::{Caches, within};
 use crate::controllers::driver::Run;
 use crate::controllers::report::Report;
 use crate::domain::conditions::Statement;
@@ -26,63 +23,6 @@ use std::time::Duration;
 const HEALTHY: &str = "Healthy";
 /// Flux's prefix of what tools read in events.
 const GROUP: &str = "kustomize.toolkit.fluxcd.io";
-
-/// Whether everything `object` depends on is ready: observed, `Ready`, and of the same revision when it
-/// has the same source. A dependency that becomes ready wakes the object; the interval is a safety net.
-pub(super) fn dependencies(
-    caches: &Caches,
-    object: &Kustomization,
-    own: &ObjectKey,
-    artifact: &Artifact,
-    settings: &Settings,
-) -> Result<(), Outcome> {
-    for on in &object.spec.depends_on {
-        let key = within(own, on.namespace.as_deref(), &on.name);
-        let found = caches.kustomizations.get(&key);
-        dependency(found.as_deref(), &key, object, own, artifact).map_err(|why| {
-            Outcome::Failed {
-                reason: reason::DEPENDENCY_NOT_READY,
-                message: format!(
-                    "{why}, retrying in {}",
-                    format_duration(settings.requeue_dependency)
-                ),
-                next: Some(settings.requeue_dependency),
-            }
-        })?;
-    }
-    Ok(())
-}
-
-fn dependency(
-    found: Option<&Kustomization>,
-    key: &ObjectKey,
-    object: &Kustomization,
-    own: &ObjectKey,
-    artifact: &Artifact,
-) -> Result<(), String> {
-    let found = found.ok_or_else(|| format!("dependency '{key}' not found"))?;
-    let observed = Some(found.status.observed_generation) == found.metadata.generation;
-    let ready = found
-        .status
-        .conditions
-        .iter()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    if !observed || !ready {
-        return Err(format!("dependency '{key}' is not ready"));
-    }
-    let source = |spec: &KustomizationSpec, key: &ObjectKey| {
-        let reference = &spec.source_ref;
-        (
-            reference.kind.clone(),
-            within(key, reference.namespace.as_deref(), &reference.name),
-        )
-    };
-    let same_source = source(&found.spec, key) == source(&object.spec, own);
-    if same_source && found.status.last_applied_revision.as_ref() != Some(&artifact.revision) {
-        return Err(format!("dependency '{key}' revision is not up to date"));
-    }
-    Ok(())
-}
 
 /// The status of a run that builds `revision`.
 pub(super) fn attempted(object: &Kustomization, revision: &str) -> KustomizationStatus {
@@ -365,10 +305,9 @@ fn finished(
 mod tests {
     use super::super::target::target;
     use super::*;
-    use crate::api::kustomization::{Dependency, SourceKind};
+    use crate::api::kustomization::SourceKind;
     use crate::domain::drift::Action;
     use jiff::Timestamp;
-    use serde_json::json;
     use tokio::time::Instant;
 
     fn object() -> Kustomization {
@@ -406,13 +345,6 @@ mod tests {
             namespace: Some("shop".to_owned()),
             name: "web".to_owned(),
         }
-    }
-
-    fn artifact(revision: &str) -> Artifact {
-        serde_json::from_value(json!({
-            "path": "p", "url": "http://x/p", "revision": revision, "digest": "sha256:0", "lastUpdateTime": "2026-01-01T00:00:00Z"
-        }))
-        .expect("the artifact is whole")
     }
 
     fn done(action: Action) -> Applied {
@@ -506,44 +438,6 @@ mod tests {
         object.status.last_applied_revision = Some("main@sha1:1".to_owned());
         let report = applied(&attempted(&object, "main@sha1:1"), &done(Action::Unchanged));
         assert!(ready(report, &build(), &target, &run()).told.is_empty());
-    }
-
-    #[test]
-    fn a_dependency_must_be_observed_ready_and_of_the_same_revision() {
-        let mut object = object();
-        object.spec.depends_on = vec![Dependency {
-            name: "base".to_owned(),
-            ..Dependency::default()
-        }];
-        let (key, own) = (ObjectKey::new("apps", "base"), run().key);
-        let judge = |found: Option<&Kustomization>| {
-            dependency(found, &key, &object, &own, &artifact("main@sha1:2"))
-        };
-        assert_eq!(
-            judge(None),
-            Err("dependency 'apps/base' not found".to_owned())
-        );
-        let mut base = self::object();
-        assert_eq!(
-            judge(Some(&base)),
-            Err("dependency 'apps/base' is not ready".to_owned())
-        );
-        base.status.observed_generation = 1;
-        base.status.conditions = serde_json::from_value(json!([{
-            "type": "Ready", "status": "True", "reason": "ReconciliationSucceeded", "message": "",
-            "lastTransitionTime": "2026-01-01T00:00:00Z"
-        }]))
-        .expect("the condition is whole");
-        base.status.last_applied_revision = Some("main@sha1:1".to_owned());
-        assert_eq!(
-            judge(Some(&base)),
-            Err("dependency 'apps/base' revision is not up to date".to_owned())
-        );
-        base.status.last_applied_revision = Some("main@sha1:2".to_owned());
-        assert_eq!(judge(Some(&base)), Ok(()));
-        base.spec.source_ref.name = "other".to_owned();
-        base.status.last_applied_revision = None;
-        assert_eq!(judge(Some(&base)), Ok(()));
     }
 
     #[test]
