@@ -62,6 +62,5 @@ use std::process::ExitCode;
 
 /// Runs the program with the arguments of the process.
 pub fn main() -> ExitCode {
-    adapters::tls::install_provider();
     cli::main()
 }

@@ -55,6 +55,20 @@ impl Folder {
         }
     }
 
+    /// The same folder in the tree of one that it lies in; `None` when it does not.
+    ///
+    /// No link is followed on the way: where this folder lies has none in it.
+    pub fn in_tree_of(&self, above: &Path) -> Option<Self> {
+        let below = self.root.strip_prefix(above).ok()?;
+        let known = below.to_str().filter(|below| !below.is_empty());
+        let followed = known.map(|below| (below.to_owned(), self.root.clone()));
+        Some(Self {
+            root: above.to_owned(),
+            whole: self.whole,
+            followed: Arc::new(Mutex::new(followed.into_iter().collect())),
+        })
+    }
+
     /// The same with other repositories inside as folders like others.
     #[must_use]
     pub fn whole(self) -> Self {
@@ -134,17 +148,44 @@ impl Folder {
     }
 
     /// Where a directory leads, all links followed.
+    ///
+    /// The root holds no link, so that only the parts below it are looked at, each once.
     fn follow(&self, directory: &str) -> Result<PathBuf, TreeError> {
-        let followed = || self.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = followed().get(directory) {
-            return Ok(known.clone());
-        }
-        let found = self.locate(directory)?;
-        let mut followed = followed();
-        if followed.len() < REMEMBERED {
-            followed.insert(directory.to_owned(), found.clone());
+        let (mut found, known) = self.nearest_known(directory);
+        for (at, _) in directory.match_indices('/').chain([(directory.len(), "")]) {
+            if at <= known {
+                continue;
+            }
+            let part = &directory[..at];
+            found.push(part.rsplit('/').next().unwrap_or_default());
+            let metadata = found.symlink_metadata();
+            let metadata = metadata.map_err(|error| unreadable(directory, &error))?;
+            if metadata.is_symlink() || found == self.root.join(".git") {
+                found = self.locate(part)?;
+            }
+            self.remember(part, &found);
         }
         Ok(found)
+    }
+
+    /// The longest part of a path whose place is known, and its length.
+    fn nearest_known(&self, directory: &str) -> (PathBuf, usize) {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut part = directory;
+        while !part.is_empty() {
+            if let Some(found) = followed.get(part) {
+                return (found.clone(), part.len());
+            }
+            part = parent(part);
+        }
+        (self.root.clone(), 0)
+    }
+
+    fn remember(&self, directory: &str, place: &Path) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        if followed.len() < REMEMBERED {
+            followed.insert(directory.to_owned(), place.to_owned());
+        }
     }
 
     /// Where a file leads, all links followed, and what it is.
@@ -245,7 +286,7 @@ impl FileTree for Folder {
 
     fn entries(&self, path: &str) -> Result<Vec<TreeEntry>, TreeError> {
         let failed = |error: io::Error| unreadable(path, &error);
-        let folder = self.locate(path)?;
+        let folder = self.follow(&join("", path)?)?;
         let mut entries = Vec::new();
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
@@ -315,6 +356,34 @@ mod tests {
             );
             assert!(folder.read(".git").is_err());
         }
+    }
+
+    #[test]
+    fn the_repository_is_not_reached_by_a_link_either() {
+        let (temporary, folder) = folder(&[(".git/config", "secret"), ("a/b.yaml", "b")]);
+        symlink("..", temporary.path().join("a/up")).expect("a link");
+        symlink(".git", temporary.path().join("git")).expect("a link");
+        assert_eq!(folder.read("a/up/a/b.yaml"), Ok(b"b".to_vec()));
+        for path in ["a/up/.git/config", "git/config", ".git/config", "a/up/.git"] {
+            let read = folder.read(path);
+            assert!(
+                matches!(read, Err(TreeError::OutsideTree(_))),
+                "{path}: {read:?}"
+            );
+            assert_eq!(folder.kind("a/up/.git/config"), None);
+            assert!(folder.entries("a/up/.git").is_err());
+        }
+    }
+
+    #[test]
+    fn a_folder_is_found_in_a_tree_that_it_lies_in() {
+        let (temporary, folder) = folder(&[("a/b/c.yaml", "c"), ("a/d.yaml", "d")]);
+        let inner = Folder::open(&temporary.path().join("a/b")).expect("it is a folder");
+        let wide = inner.in_tree_of(folder.path()).expect("it lies there");
+        assert_eq!(wide.read("a/b/c.yaml"), Ok(b"c".to_vec()));
+        assert_eq!(wide.read("a/d.yaml"), Ok(b"d".to_vec()));
+        assert!(wide.read("../x").is_err());
+        assert!(folder.in_tree_of(&temporary.path().join("z")).is_none());
     }
 
     #[test]

@@ -15,11 +15,12 @@ pub mod run;
 pub mod scan;
 pub mod update;
 
-use crate::adapters::cluster;
+use crate::adapters::{cluster, tls};
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
 use failure::Failure;
 use output::Printer;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -95,7 +96,35 @@ struct NoFlags {}
 
 /// Reads the arguments of the process and does what they ask for.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match plain_build(&arguments) {
+        Some(dir) => {
+            let flags = build::Flags::for_folder(dir);
+            let mut printer = Printer::new();
+            told(build::run(&flags, &mut printer), &mut printer)
+        }
+        None => any(arguments),
+    }
+}
+
+/// The folder of `build` where it comes without flags, as it mostly does. To define all flags in order to find that there are
+/// none takes as long as to build a small folder.
+fn plain_build(arguments: &[OsString]) -> Option<&Path> {
+    let is_folder =
+        |word: &str| !word.is_empty() && !word.starts_with('-') && !build::is_subcommand(word);
+    match arguments {
+        [_, verb] if verb == "build" => Some(Path::new(build::HERE)),
+        [_, verb, dir] if verb == "build" => {
+            dir.to_str().filter(|word| is_folder(word)).map(Path::new)
+        }
+        _ => None,
+    }
+}
+
+/// Does what any arguments ask for. On its own, so that what all verbs need on the stack is not touched for a plain build.
+#[inline(never)]
+fn any(arguments: Vec<OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         // Help and version are no failures; clap knows which is which, and where each goes.
         Err(error) => {
@@ -104,17 +133,20 @@ pub fn main() -> ExitCode {
         }
     };
     let mut printer = Printer::new();
-    match dispatch(arguments.verb, &mut printer) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let error = printer.paint(output::Colour::Red, "error:");
-            printer.talk(&format!("{error} {}", failure.message));
-            if let Some(hint) = &failure.hint {
-                printer.talk(&format!("hint: {hint}"));
-            }
-            failure.exit_code()
-        }
+    told(dispatch(arguments.verb, &mut printer), &mut printer)
+}
+
+/// Says why a verb failed, if it did.
+fn told(done: Result<(), Failure>, printer: &mut Printer) -> ExitCode {
+    let Err(failure) = done else {
+        return ExitCode::SUCCESS;
+    };
+    let error = printer.paint(output::Colour::Red, "error:");
+    printer.talk(&format!("{error} {}", failure.message));
+    if let Some(hint) = &failure.hint {
+        printer.talk(&format!("hint: {hint}"));
     }
+    failure.exit_code()
 }
 
 fn dispatch(verb: Verb, printer: &mut Printer) -> Result<(), Failure> {
@@ -139,6 +171,7 @@ fn version(NoFlags {}: &NoFlags, printer: &mut Printer) -> Result<(), Failure> {
 /// Does what waits for other programs. What does not is done without a runtime: its threads would take
 /// longer to start than a folder takes to build.
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(64)
@@ -169,5 +202,49 @@ mod tests {
     #[test]
     fn the_command_tree_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_plain_build_is_understood_as_with_all_flags_defined() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        for folder in [
+            &[][..],
+            &["apps"],
+            &["../x y/"],
+            &["https://example.org/a//b?ref=v1"],
+        ] {
+            let arguments = words(&[&["highwater", "build"], folder].concat());
+            let plain = plain_build(&arguments).expect("it is plain");
+            let Verb::Build(all) = Arguments::try_parse_from(&arguments).unwrap().verb else {
+                panic!("{folder:?}");
+            };
+            let plain = build::Flags::for_folder(plain);
+            assert_eq!(format!("{plain:?}"), format!("{all:?}"));
+        }
+        for other in [
+            &["highwater"][..],
+            &["highwater", "version"],
+            &["highwater", "build", ""],
+            &["highwater", "build", "-h"],
+            &["highwater", "build", "ks"],
+            &["highwater", "build", "kustomization"],
+            &["highwater", "build", "help"],
+            &["highwater", "build", "a", "b"],
+            &["highwater", "build", "a", "-o", "b"],
+        ] {
+            assert_eq!(plain_build(&words(other)), None, "{other:?}");
+        }
+        let build = Arguments::command()
+            .get_subcommands()
+            .find(|verb| verb.get_name() == "build")
+            .cloned();
+        let mut build = build.expect("there is one");
+        build.build();
+        for known in build
+            .get_subcommands()
+            .flat_map(|known| known.get_all_aliases().chain([known.get_name()]))
+        {
+            assert!(build::is_subcommand(known), "{known}");
+        }
     }
 }

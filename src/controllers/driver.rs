@@ -4,30 +4,27 @@
 //! holds up no other; what is written follows from the report alone; on the way out, work that was
 //! begun is finished. What is absent: anything of a kind.
 
-use super::cloud_access::CloudAccess;
 use super::failures::Failures;
+use super::finalizers::Finalizers;
 use super::queue::Queue;
 use super::report::{self, Report, Subject};
+use super::shared::Shared;
 use super::telling::tell;
-use crate::adapters::cluster::events::{Recorder, Told};
-use crate::adapters::cluster::impersonate::Impersonator;
-use crate::adapters::cluster::status::{patch_status, set_finalizers};
+use crate::adapters::cluster::ClusterError;
+use crate::adapters::cluster::events::Told;
+use crate::adapters::cluster::status::patch_status;
 use crate::adapters::cluster::watch::Cache;
-use crate::adapters::metrics::Metrics;
-use crate::adapters::notify::Notifier;
-use crate::api::{CustomObject, FINALIZER, has_finalizer, requested_at};
-use crate::domain::backoff::Backoff;
+use crate::api::{CustomObject, has_finalizer, requested_at};
 use crate::domain::conditions::Notice;
 use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
 use jiff::Timestamp;
 use k8s_openapi::{Metadata, Resource};
-use kube::{Client, ResourceExt};
 use serde_json::Value;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// What one kind does.
@@ -36,6 +33,9 @@ pub trait Controller: Send + Sync + 'static {
     type Kind: CustomObject;
     /// The name of Flux's controller: who reports and owns fields.
     const NAME: &'static str;
+    /// Whether something outside of this process exists because of an object: its finalizer must be there before the work then, and
+    /// else is added beside it, since whoever waits for many objects waits for their statuses.
+    const FINALIZER_FIRST: bool = true;
 
     /// Brings one object to what its specification wants, as far as that goes now.
     fn reconcile(
@@ -46,6 +46,9 @@ pub trait Controller: Send + Sync + 'static {
 
     /// Undoes what exists because of an object that is to be deleted. An error is tried again.
     fn finalize(&self, object: Arc<Self::Kind>) -> impl Future<Output = Result<(), String>> + Send;
+
+    /// Drops what is kept in this process of an object that is gone.
+    fn forget(&self, _: &ObjectKey) {}
 }
 
 /// What a reconciliation may know besides its object.
@@ -59,39 +62,6 @@ pub struct Run {
     pub requested_at: Option<String>,
 }
 
-/// What all controllers share.
-pub struct Shared {
-    /// The API server.
-    pub client: Client,
-    /// The API server, as somebody else.
-    pub impersonator: Impersonator,
-    /// The clouds that registries' logins come from.
-    pub cloud: CloudAccess,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Who writes Kubernetes events.
-    pub events: Recorder,
-    /// Who hears of it.
-    pub notifier: Notifier,
-    /// Who is the reporting instance.
-    pub instance: String,
-    /// How failures in a row are spaced.
-    pub backoff: Backoff,
-    /// How far intervals are spread.
-    pub jitter_percent: u8,
-    /// Turns true when the process is to end.
-    pub ending: watch::Receiver<bool>,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("Shared")
-            .field("instance", &self.instance)
-            .finish_non_exhaustive()
-    }
-}
-
 /// How long work may take before the status says that it goes on.
 const SOON: Duration = Duration::from_millis(250);
 
@@ -102,6 +72,7 @@ pub struct Driver<C: Controller> {
     queue: Arc<Queue<ObjectKey>>,
     shared: Arc<Shared>,
     failures: Failures,
+    finalizers: Finalizers<C::Kind>,
 }
 
 /// An object as the work saw it.
@@ -120,12 +91,14 @@ impl<C: Controller> Driver<C> {
         queue: Arc<Queue<ObjectKey>>,
         shared: Arc<Shared>,
     ) -> Self {
+        let finalizers = Finalizers::new(shared.client.clone(), Arc::clone(&cache), C::NAME);
         Self {
             controller,
             cache,
             queue,
             shared,
             failures: Failures::default(),
+            finalizers,
         }
     }
 
@@ -170,7 +143,7 @@ impl<C: Controller> Driver<C> {
     }
 
     /// One run: when to come back, if at all.
-    async fn process(&self, key: &ObjectKey) -> Option<Duration> {
+    async fn process(self: &Arc<Self>, key: &ObjectKey) -> Option<Duration> {
         let object = self.latest(key)?;
         if object.metadata().deletion_timestamp.is_some() {
             return self.delete(key, object).await;
@@ -178,10 +151,19 @@ impl<C: Controller> Driver<C> {
         if object.suspended() {
             return None;
         }
-        match self.begin(key, object).await {
-            Ok(object) => self.reconcile(key, object).await,
-            Err(delay) => delay,
+        if C::FINALIZER_FIRST {
+            return match self.finalizers.ensure(object).await {
+                Ok(object) => self.reconcile(key, object).await,
+                Err(error) => self.not_written(key, &error),
+            };
         }
+        let finalized = has_finalizer(&*object);
+        let again = self.reconcile(key, object).await;
+        if !finalized {
+            let (driver, key) = (Arc::clone(self), key.clone());
+            tokio::spawn(async move { driver.finalizers.add(&key).await });
+        }
+        again
     }
 
     /// The newest version that is known; `None` when the object is gone.
@@ -190,29 +172,18 @@ impl<C: Controller> Driver<C> {
         if latest.is_none() {
             self.failures.forget(key);
             self.shared.metrics.forget(C::Kind::KIND, key);
+            self.controller.forget(key);
         }
         latest
     }
 
-    /// Adds the finalizer.
-    async fn begin(
-        &self,
-        key: &ObjectKey,
-        object: Arc<C::Kind>,
-    ) -> Result<Arc<C::Kind>, Option<Duration>> {
-        if has_finalizer(&*object) {
-            return Ok(object);
+    /// When to come back after an object could not be written; never when it is gone.
+    fn not_written(&self, key: &ObjectKey, error: &ClusterError) -> Option<Duration> {
+        if error.is_not_found() {
+            return None;
         }
-        let mut finalizers = object.finalizers().to_vec();
-        finalizers.push(FINALIZER.to_owned());
-        match set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await {
-            Ok(written) => Ok(self.cache.wrote(written)),
-            Err(error) if error.is_not_found() => Err(None),
-            Err(error) => {
-                tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the object could not be written");
-                Err(Some(self.after_one_more_failure(key)))
-            }
-        }
+        tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the object could not be written");
+        Some(self.after_one_more_failure(key))
     }
 
     async fn reconcile(&self, key: &ObjectKey, object: Arc<C::Kind>) -> Option<Duration> {
@@ -359,13 +330,7 @@ impl<C: Controller> Driver<C> {
             }
             return Some(self.shared.backoff.delay(failures));
         }
-        let finalizers: Vec<String> = object
-            .finalizers()
-            .iter()
-            .filter(|name| *name != FINALIZER)
-            .cloned()
-            .collect();
-        match set_finalizers(&self.shared.client, &*object, C::NAME, &finalizers).await {
+        match self.finalizers.remove(&object).await {
             Ok(_) => None,
             Err(error) if error.is_not_found() => None,
             Err(error) => {
@@ -408,45 +373,20 @@ fn with_status<K: CustomObject>(object: &Arc<K>, status: &Value) -> Arc<K> {
 }
 
 #[cfg(test)]
-impl Shared {
-    /// What the loops share when the API server answers every request with `code`.
-    pub(super) fn answered_with(code: u16) -> Self {
-        let reason = if code == 404 { "NotFound" } else { "Other" };
-        let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": code});
-        let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
-            let body = kube::client::Body::from(status.to_string().into_bytes());
-            async move { http::Response::builder().status(code).body(body) }
-        });
-        let nowhere = http::Uri::from_static("http://localhost:1");
-        let client = Client::new(service, "default");
-        Self {
-            events: Recorder::new(client.clone()),
-            client,
-            impersonator: Impersonator::new(kube::Config::new(nowhere)),
-            cloud: CloudAccess::of_person(),
-            metrics: Arc::default(),
-            notifier: Notifier::start(""),
-            instance: "test".to_owned(),
-            backoff: Backoff::default(),
-            jitter_percent: 0,
-            ending: watch::channel(false).1,
-        }
-    }
-}
-
-#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::GitRepository;
     use crate::api::git_repository::GitRepositoryStatus;
+    use crate::api::{FINALIZER, GitRepository};
+    use kube::Client;
     use std::sync::Mutex;
 
     /// Ready after this time.
-    struct AlwaysReady(Duration);
+    struct AlwaysReady<const FINALIZER_FIRST: bool = true>(Duration);
 
-    impl Controller for AlwaysReady {
+    impl<const FINALIZER_FIRST: bool> Controller for AlwaysReady<FINALIZER_FIRST> {
         type Kind = GitRepository;
         const NAME: &'static str = "source-controller";
+        const FINALIZER_FIRST: bool = FINALIZER_FIRST;
 
         async fn reconcile(
             &self,
@@ -493,6 +433,8 @@ mod tests {
                     let ready = ready.iter().find(|known| known["type"] == "Ready");
                     let word = ready.unwrap()["status"].as_str().unwrap().to_owned();
                     said.lock().unwrap().push(word);
+                } else {
+                    said.lock().unwrap().push("finalizer".to_owned());
                 }
                 let body = kube::client::Body::from(kept.to_string().into_bytes());
                 Ok::<_, std::convert::Infallible>(http::Response::new(body))
@@ -525,11 +467,35 @@ mod tests {
             };
             let cache = Arc::new(Cache::new(|_| Vec::new()));
             cache.put(object());
-            let work = AlwaysReady(Duration::from_millis(time));
-            let driver = Driver::new(work, cache, Arc::default(), Arc::new(shared));
+            let work = AlwaysReady::<true>(Duration::from_millis(time));
+            let driver = Arc::new(Driver::new(work, cache, Arc::default(), Arc::new(shared)));
             driver.process(&ObjectKey::new("apps", "fleet")).await;
             assert_eq!(*said.lock().unwrap(), expected, "{time} ms");
         }
+    }
+
+    /// What is written for an object that has no finalizer yet.
+    async fn written<const FINALIZER_FIRST: bool>() -> Vec<String> {
+        let mut object = object();
+        object.metadata.finalizers = None;
+        let said = Arc::default();
+        let shared = Shared {
+            client: server(&object, &said),
+            ..Shared::answered_with(500)
+        };
+        let cache = Arc::new(Cache::new(|_| Vec::new()));
+        cache.put(object);
+        let work = AlwaysReady::<FINALIZER_FIRST>(Duration::ZERO);
+        let driver = Arc::new(Driver::new(work, cache, Arc::default(), Arc::new(shared)));
+        driver.process(&ObjectKey::new("apps", "fleet")).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        said.lock().unwrap().clone()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_finalizer_comes_before_work_that_reaches_outside_and_beside_any_other() {
+        assert_eq!(written::<true>().await, ["finalizer", "True"]);
+        assert_eq!(written::<false>().await, ["True", "finalizer"]);
     }
 
     #[tokio::test]
@@ -538,7 +504,8 @@ mod tests {
         let cache = Arc::new(Cache::new(|_| Vec::new()));
         cache.put(object());
         let shared = Arc::new(Shared::answered_with(422));
-        let driver = Driver::new(AlwaysReady(Duration::ZERO), cache, Arc::default(), shared);
+        let work = AlwaysReady::<true>(Duration::ZERO);
+        let driver = Arc::new(Driver::new(work, cache, Arc::default(), shared));
         let mut pauses = Vec::new();
         for _ in 0..3 {
             pauses.push(driver.process(&key).await.map(|pause| pause.as_millis()));

@@ -3,7 +3,7 @@
 //! Invariant: telling never fails the work it is about. What is absent: deciding what is worth it;
 //! `report` does.
 
-use super::driver::Shared;
+use super::shared::Shared;
 use crate::adapters::cluster::events::{self, Told};
 use crate::adapters::cluster::watch::key_of;
 use crate::adapters::notify::{InvolvedObject, Notification, severity};

@@ -4,8 +4,8 @@
 //! their metadata alone. What is absent: who is woken by what; `triggers` decides.
 
 use super::caches::Caches;
-use super::driver::Shared;
 use super::queue::Queue;
+use super::shared::Shared;
 use super::triggers::{self, Queues};
 use super::{Settings, Task};
 use crate::adapters::cluster::versions::follow_versions;

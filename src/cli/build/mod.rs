@@ -21,6 +21,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use refused::Refused;
 use std::path::{Path, PathBuf};
 
+/// What is built unless a folder is named.
+pub const HERE: &str = ".";
+
 /// The flags of `highwater build`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -28,7 +31,7 @@ pub struct Flags {
     #[command(subcommand)]
     what: Option<What>,
     /// the folder with a kustomization file, or the URL of one in a Git repository
-    #[arg(default_value = ".")]
+    #[arg(default_value = HERE)]
     dir: PathBuf,
     /// write into this file; into one file for each object when it is a folder
     #[arg(short, long, value_name = "PATH")]
@@ -46,6 +49,25 @@ pub struct Flags {
     no_remote_bases: bool,
     #[command(flatten)]
     refused: Refused,
+}
+
+impl Flags {
+    /// Those of a command that names a folder and nothing else.
+    pub fn for_folder(dir: &Path) -> Self {
+        Self {
+            what: None,
+            dir: dir.to_owned(),
+            output: None,
+            load_restrictor: LoadRestrictor::RootOnly,
+            no_remote_bases: false,
+            refused: Refused::default(),
+        }
+    }
+}
+
+/// Whether a word after `build` is not a folder.
+pub fn is_subcommand(word: &str) -> bool {
+    matches!(word, "kustomization" | "ks" | "help")
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,11 +23,13 @@ pub(super) fn build<T>(
             dir.display()
         ))
     };
-    let dir = dir.canonicalize().map_err(|error| cannot(&error))?;
-    for root in roots(&dir, options) {
-        let tree = Folder::open(&root).map_err(|error| cannot(&error))?.whole();
+    let folder = Folder::open(dir).map_err(|error| cannot(&error))?.whole();
+    let dir = folder.path();
+    for root in roots(dir, options) {
         let below = dir.strip_prefix(&root).ok().and_then(Path::to_str);
         let path = below.ok_or_else(|| cannot(&"its name is not UTF-8"))?;
+        let tree = folder.in_tree_of(&root);
+        let tree = tree.ok_or_else(|| cannot(&"it does not lie below its root"))?;
         match build(&tree, path) {
             Ok(built) => return Ok(built),
             Err(error) if leads_above(&error) && !is_last(&root) => {}

@@ -6,7 +6,7 @@ use crate::cli::failure::Failure;
 use clap::Args;
 
 /// What is known, and refused.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct Refused {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     enable_helm: Option<bool>,

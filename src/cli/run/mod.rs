@@ -18,7 +18,7 @@ use crate::adapters::metrics::Metrics;
 use crate::adapters::notify::Notifier;
 use crate::adapters::{probe, telemetry};
 use crate::controllers::cloud_access::CloudAccess;
-use crate::controllers::driver::Shared;
+use crate::controllers::shared::Shared;
 use crate::controllers::{Controllers, Settings, start};
 use crate::domain::backoff::Backoff;
 use crate::domain::object::ObjectKey;

@@ -2,8 +2,8 @@
 
 use crate::adapters::git::Remote;
 use crate::api::GitRepository;
-use crate::controllers::driver::Shared;
 use crate::controllers::git_remote::{self, Fault};
+use crate::controllers::shared::Shared;
 use crate::domain::outcome::{Outcome, reason};
 
 /// How to reach the repository, or why it cannot be reached.

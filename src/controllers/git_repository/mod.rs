@@ -7,9 +7,10 @@ mod execute;
 mod fetch;
 mod plan;
 
-use super::driver::{Controller, Run, Shared};
+use super::driver::{Controller, Run};
 use super::git_remote;
 use super::report::Report;
+use super::shared::Shared;
 use crate::adapters::artifacts::{ArtifactKey, ArtifactStore};
 use crate::adapters::git::GitCache;
 use crate::api::GitRepository;

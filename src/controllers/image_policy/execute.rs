@@ -3,8 +3,8 @@
 use super::fetch::Repository;
 use super::times::{Facts, Trouble};
 use crate::adapters::registry::{Access, ErrorClass, RegistryClient, RegistryError};
-use crate::controllers::driver::Shared;
 use crate::controllers::registry_access::{self, AccessError};
+use crate::controllers::shared::Shared;
 use crate::domain::image::ImageName;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::policy::{Question, Times};

@@ -13,9 +13,10 @@ mod skipped;
 mod times;
 
 use super::caches::Caches;
-use super::driver::{Controller, Run, Shared};
+use super::driver::{Controller, Run};
 use super::known_tags;
 use super::report::Report;
+use super::shared::Shared;
 use crate::adapters::cluster::watch::key_of;
 use crate::adapters::registry::RegistryClient;
 use crate::adapters::tag_store::TagStore;
@@ -67,6 +68,7 @@ pub struct Settings {
 impl Controller for ImagePolicies {
     type Kind = ImagePolicy;
     const NAME: &'static str = "image-reflector-controller";
+    const FINALIZER_FIRST: bool = false;
 
     async fn reconcile(&self, object: Arc<ImagePolicy>, run: Run) -> Report<ImagePolicyStatus> {
         let report = match self.select(&object, &run).await {
@@ -80,8 +82,12 @@ impl Controller for ImagePolicies {
     }
 
     async fn finalize(&self, object: Arc<ImagePolicy>) -> Result<(), String> {
-        self.facts.forget(&key_of(&*object));
+        self.forget(&key_of(&*object));
         Ok(())
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        self.facts.forget(key);
     }
 }
 

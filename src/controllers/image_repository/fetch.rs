@@ -4,8 +4,8 @@ use super::plan::Target;
 use crate::adapters::registry::{Access, Fingerprint};
 use crate::api::ImageRepository;
 use crate::api::image_repository::RegistryProvider;
-use crate::controllers::driver::Shared;
 use crate::controllers::registry_access::{self, AccessError};
+use crate::controllers::shared::Shared;
 use crate::domain::docker_config::Credentials;
 use crate::domain::outcome::{Outcome, reason};
 

@@ -7,10 +7,11 @@ mod fetch;
 mod plan;
 
 use super::caches::Caches;
-use super::driver::{Controller, Run, Shared};
+use super::driver::{Controller, Run};
 use super::hints::Hints;
 use super::known_tags;
 use super::report::Report;
+use super::shared::Shared;
 use super::triggers::{Queues, scanned};
 use crate::adapters::cluster::watch::key_of;
 use crate::adapters::registry::{
@@ -66,6 +67,7 @@ impl Reached {
 impl Controller for ImageRepositories {
     type Kind = ImageRepository;
     const NAME: &'static str = "image-reflector-controller";
+    const FINALIZER_FIRST: bool = false;
 
     async fn reconcile(
         &self,
@@ -136,13 +138,14 @@ impl Controller for ImageRepositories {
     }
 
     async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
-        let _ = self.hints.take(&key_of(&*object));
-        let metadata = &object.metadata;
-        let (namespace, name) = (metadata.namespace.clone(), metadata.name.clone());
-        let key = ObjectKey::new(namespace.unwrap_or_default(), name.unwrap_or_default());
-        self.tags.remove(&key);
-        self.reached.lock().remove(&key);
+        self.forget(&key_of(&*object));
         Ok(())
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        let _ = self.hints.take(key);
+        self.tags.remove(key);
+        self.reached.lock().remove(key);
     }
 }
 

@@ -24,9 +24,10 @@ mod turns;
 
 use super::caches::Caches;
 use super::caches::{by_url, of_source};
-use super::driver::{Controller, Run, Shared};
+use super::driver::{Controller, Run};
 use super::git_remote;
 use super::report::Report;
+use super::shared::Shared;
 use super::triggers::{Queues, pushed};
 use crate::adapters::cluster::watch::key_of;
 use crate::adapters::git::GitCache;

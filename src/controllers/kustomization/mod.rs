@@ -17,8 +17,9 @@ mod wait;
 
 use super::Settings as AllSettings;
 use super::caches::Caches;
-use super::driver::{Controller, Run, Shared};
+use super::driver::{Controller, Run};
 use super::report::Report;
+use super::shared::Shared;
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;

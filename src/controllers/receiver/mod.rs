@@ -9,8 +9,9 @@ mod fetch;
 mod plan;
 mod serve;
 
-use super::driver::{Controller, Run, Shared};
+use super::driver::{Controller, Run};
 use super::report::Report;
+use super::shared::Shared;
 use crate::adapters::cluster::watch::key_of;
 use crate::api::Receiver;
 use crate::api::receiver::ReceiverStatus;

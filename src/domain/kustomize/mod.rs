@@ -307,7 +307,6 @@ fn run(
         fetches,
         schemas: &schemas,
     };
-    tree.entries(&context.directory).map_err(BuildError::Root)?;
     let (file, mut kustomization) = match context.find()? {
         Some((path, bytes)) => {
             let file = context.called(&path);
@@ -320,6 +319,8 @@ fn run(
         }
         None if options.generate => (context.called(&context.directory), context.generate()?),
         None => {
+            // A folder that is not there is told first.
+            tree.entries(&context.directory).map_err(BuildError::Root)?;
             return Err(BuildError::NoKustomization {
                 directory: context.called(&context.directory),
             });
