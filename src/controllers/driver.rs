@@ -4,6 +4,7 @@
 //! holds up no other; what is written follows from the report alone; on the way out, work that was
 //! begun is finished. What is absent: anything of a kind.
 
+use super::background::Background;
 use super::failures::Failures;
 use super::finalizers::Finalizers;
 use super::queue::Queue;
@@ -65,6 +66,10 @@ pub struct Run {
 /// How long work may take before the status says that it goes on.
 const SOON: Duration = Duration::from_millis(250);
 
+/// How many finalizers are added at once in the background, and how many wait for that.
+const FINALIZED_AT_ONCE: usize = 2;
+const TO_FINALIZE: u32 = 2_000;
+
 /// The loop of one kind.
 pub struct Driver<C: Controller> {
     controller: C,
@@ -73,6 +78,7 @@ pub struct Driver<C: Controller> {
     shared: Arc<Shared>,
     failures: Failures,
     finalizers: Finalizers<C::Kind>,
+    finalizing: Background,
 }
 
 /// An object as the work saw it.
@@ -92,6 +98,7 @@ impl<C: Controller> Driver<C> {
         shared: Arc<Shared>,
     ) -> Self {
         let finalizers = Finalizers::new(shared.client.clone(), Arc::clone(&cache), C::NAME);
+        let finalizing = Background::behind(&shared.statuses, FINALIZED_AT_ONCE, TO_FINALIZE);
         Self {
             controller,
             cache,
@@ -99,6 +106,7 @@ impl<C: Controller> Driver<C> {
             shared,
             failures: Failures::default(),
             finalizers,
+            finalizing,
         }
     }
 
@@ -161,7 +169,8 @@ impl<C: Controller> Driver<C> {
         let again = self.reconcile(key, object).await;
         if !finalized {
             let (driver, key) = (Arc::clone(self), key.clone());
-            tokio::spawn(async move { driver.finalizers.add(&key).await });
+            let add = move || async move { driver.finalizers.add(&key).await };
+            self.finalizing.hand_in(add).await;
         }
         again
     }
@@ -240,7 +249,12 @@ impl<C: Controller> Driver<C> {
         }
         if let Some(begun) = begun {
             let (client, object) = (&self.shared.client, &*seen.object);
-            let written = patch_status(client, object, C::NAME, &seen.stored, &begun);
+            let busy = self.shared.statuses.busy();
+            let written = async {
+                let written = patch_status(client, object, C::NAME, &seen.stored, &begun).await;
+                drop(busy);
+                written
+            };
             let (report, written) = tokio::join!(work, written);
             match written {
                 Ok(Some(written)) => {
@@ -287,15 +301,11 @@ impl<C: Controller> Driver<C> {
             report.told,
             now(),
         );
-        match patch_status(
-            &self.shared.client,
-            object,
-            C::NAME,
-            stored,
-            &written.status,
-        )
-        .await
-        {
+        let busy = self.shared.statuses.busy();
+        let (client, after) = (&self.shared.client, &written.status);
+        let patched = patch_status(client, object, C::NAME, stored, after).await;
+        drop(busy);
+        match patched {
             Ok(Some(patched)) => {
                 self.cache.wrote(patched);
             }

@@ -1,4 +1,4 @@
-//! The finalizers of one kind: before the work on an object, or in their turn beside it.
+//! The finalizers of one kind: before the work on an object, or in the background.
 //!
 //! Invariant: those of others stay; what is written is the newest version of the object, or nothing. What is absent: what is done
 //! before a finalizer goes.
@@ -11,10 +11,7 @@ use crate::domain::object::ObjectKey;
 use kube::{Client, Resource, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
 
-/// How many are added at once beside the work, so that statuses come first.
-const AT_ONCE: usize = 2;
 /// How often one is tried that meets another change of its object, and the pause between.
 const TRIES: usize = 5;
 const PAUSE: Duration = Duration::from_millis(500);
@@ -24,7 +21,6 @@ pub(super) struct Finalizers<K: CustomObject> {
     client: Client,
     cache: Arc<Cache<K>>,
     controller: &'static str,
-    turns: Semaphore,
 }
 
 impl<K: CustomObject> Finalizers<K> {
@@ -34,7 +30,6 @@ impl<K: CustomObject> Finalizers<K> {
             client,
             cache,
             controller,
-            turns: Semaphore::new(AT_ONCE),
         }
     }
 
@@ -52,12 +47,8 @@ impl<K: CustomObject> Finalizers<K> {
         Ok(self.cache.wrote(written))
     }
 
-    /// Adds the finalizer to the newest version of an object, in its turn. What fails all the same is tried again by the object's
-    /// next run.
+    /// Adds the finalizer to the newest version of an object. What fails all the same is tried again by the object's next run.
     pub(super) async fn add(&self, key: &ObjectKey) {
-        let Ok(_turn) = self.turns.acquire().await else {
-            return;
-        };
         for _ in 0..TRIES {
             let latest = self.cache.latest(key);
             let living = latest.filter(|known| known.meta().deletion_timestamp.is_none());

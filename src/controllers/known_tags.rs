@@ -1,8 +1,9 @@
 //! The tags of an ImageRepository as they are known now: in memory, or kept from before the process started.
 //!
-//! Invariants: trouble with the folder is told in the log and costs a scan, nothing more; tags that another process has scanned anew
+//! Invariants: files are written in the background; trouble with the folder is told in the log and costs a scan, nothing more; tags that another process has scanned anew
 //! meanwhile are not known here, so that nobody selects from old ones. What is absent: scanning.
 
+use super::background::Background;
 use crate::adapters::tag_store::{StoreError, TagStore};
 use crate::api::ImageRepository;
 use crate::domain::object::ObjectKey;
@@ -39,9 +40,10 @@ fn revision(repository: &ImageRepository) -> Option<&str> {
     last.and_then(|scan| scan.revision.as_deref())
 }
 
-/// Keeps the tags of a scan of `repository` for the next process too.
+/// Keeps the tags of a scan of `repository`, and for the next process too when the background comes to it.
 pub(super) async fn keep(
     store: &Arc<TagStore>,
+    saving: &Background,
     key: &ObjectKey,
     repository: &ImageRepository,
     tags: TagSet,
@@ -51,8 +53,12 @@ pub(super) async fn keep(
     if let Some(before) = before {
         store.replaces(key, &before);
     }
-    let (store, own) = (Arc::clone(store), key.clone());
-    told(key, spawn_blocking(move || store.save(&own)).await);
+    let (store, key) = (Arc::clone(store), key.clone());
+    let save = move || async move {
+        let own = key.clone();
+        told(&key, spawn_blocking(move || store.save(&own)).await);
+    };
+    saving.hand_in(save).await;
 }
 
 fn told<T>(key: &ObjectKey, done: Result<Result<T, StoreError>, JoinError>) -> Option<T> {

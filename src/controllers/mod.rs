@@ -3,6 +3,7 @@
 //! Invariant: work begins only when every watch has listed what there is, so that nothing is judged
 //! by half the picture. What is absent: flags; [`Settings`] are values.
 
+pub mod background;
 pub mod caches;
 pub mod cloud_access;
 pub mod driver;
@@ -37,6 +38,7 @@ use crate::adapters::webhook;
 use crate::domain::object::ObjectKey;
 use crate::domain::registry_settings::RegistrySettings;
 use crate::domain::stage::CustomKinds;
+use background::Background;
 use caches::Caches;
 use driver::Driver;
 use futures::FutureExt;
@@ -107,6 +109,10 @@ pub struct Controllers {
     pub webhooks: Option<TcpListener>,
 }
 
+/// How many files of tags are written at once in the background, and how many wait for that.
+const SAVED_AT_ONCE: usize = 1;
+const TO_SAVE: u32 = 2_000;
+
 type Task = BoxFuture<'static, ()>;
 
 /// Starts watches and loops. The future ends when the process is to end and the loops are idle.
@@ -119,7 +125,7 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         webhooks,
     } = controllers;
     let mut ending = shared.ending.clone();
-    let events = shared.events.clone();
+    let telling = shared.telling.clone();
     let caches = Arc::new(Caches::default());
     let queues = Arc::new(Queues::default());
     let mut watches = watches::watches(&shared, &settings, &caches, &queues);
@@ -136,8 +142,10 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
     for watch in watches::configuration_watches(&shared, &settings, &caches, &queues) {
         tokio::spawn(watch);
     }
+    let saving = Background::behind(&shared.statuses, SAVED_AT_ONCE, TO_SAVE);
     let world = World {
         registry: Arc::new(registry(&shared, &settings)),
+        saving: saving.clone(),
         shared,
         settings,
         caches,
@@ -156,7 +164,8 @@ pub fn start(controllers: Controllers) -> impl Future<Output = ()> {
         }
         tracing::info!("every watch is complete, work begins");
         join_all(loops.into_iter().map(tokio::spawn)).await;
-        events.finish().await;
+        telling.finish().await;
+        saving.finish().await;
     }
 }
 
@@ -229,6 +238,7 @@ fn reflector(world: &World) -> [Task; 3] {
         shared: Arc::clone(&world.shared),
         registry: Arc::clone(&registry),
         tags: Arc::clone(&tags),
+        saving: world.saving.clone(),
         queues: Arc::clone(queues),
         caches: Arc::clone(caches),
         hints: Arc::clone(&world.hints),
@@ -298,6 +308,7 @@ fn receivers(world: &World, listener: TcpListener) -> [Task; 2] {
 /// What every loop is made of.
 struct World {
     registry: Arc<RegistryClient>,
+    saving: Background,
     shared: Arc<Shared>,
     settings: Settings,
     caches: Arc<Caches>,

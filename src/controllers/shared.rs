@@ -2,6 +2,7 @@
 //!
 //! Invariant: one for the whole process. What is absent: anything of a kind.
 
+use super::background::{Background, Foreground};
 use super::cloud_access::CloudAccess;
 use crate::adapters::cluster::events::Recorder;
 use crate::adapters::cluster::impersonate::Impersonator;
@@ -11,6 +12,11 @@ use crate::domain::backoff::Backoff;
 use kube::Client;
 use std::sync::Arc;
 use tokio::sync::watch;
+
+/// How many events are recorded at once in the background, and how many wait for that.
+pub const TOLD_AT_ONCE: usize = 2;
+/// See [`TOLD_AT_ONCE`].
+pub const TO_TELL: u32 = 2_000;
 
 /// What all controllers share.
 pub struct Shared {
@@ -22,6 +28,10 @@ pub struct Shared {
     pub cloud: CloudAccess,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// The statuses that are being written: what can wait gives way.
+    pub statuses: Foreground,
+    /// Where events wait for that.
+    pub telling: Background,
     /// Who writes Kubernetes events.
     pub events: Recorder,
     /// Who hears of it.
@@ -58,6 +68,8 @@ impl Shared {
         let nowhere = http::Uri::from_static("http://localhost:1");
         let client = Client::new(service, "default");
         Self {
+            statuses: Foreground::default(),
+            telling: Background::behind(&Foreground::default(), 1, 1),
             events: Recorder::new(client.clone()),
             client,
             impersonator: Impersonator::new(kube::Config::new(nowhere)),

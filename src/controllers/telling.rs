@@ -32,7 +32,8 @@ pub(super) async fn tell<K: CustomObject>(
     }
     let told = with_annotations(object, told);
     let now = Timestamp::now();
-    shared.events.record(object, reporter, &told, now).await;
+    let event = shared.events.event(object, reporter, &told, now);
+    shared.telling.hand_in(move || event.record()).await;
     let Some(severity) = severity(notice) else {
         return;
     };

@@ -233,7 +233,6 @@ async fn scan(client: &RegistryClient, image: &ImageName) -> TagSet {
     scan.outcome.expect("the registry answers").tags
 }
 
-/// `highwater run` from its start until every ImageRepository is ready.
 /// `highwater run` until many repositories are ready.
 async fn ready() {
     let mut fleet = Fleet::new(installed(), "scan").await;

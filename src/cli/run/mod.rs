@@ -17,8 +17,9 @@ use crate::adapters::git::{GitCache, SshAlgorithms};
 use crate::adapters::metrics::Metrics;
 use crate::adapters::notify::Notifier;
 use crate::adapters::{probe, telemetry};
+use crate::controllers::background::{Background, Foreground};
 use crate::controllers::cloud_access::CloudAccess;
-use crate::controllers::shared::Shared;
+use crate::controllers::shared::{Shared, TO_TELL, TOLD_AT_ONCE};
 use crate::controllers::{Controllers, Settings, start};
 use crate::domain::backoff::Backoff;
 use crate::domain::object::ObjectKey;
@@ -195,7 +196,10 @@ async fn controllers(
         flags.artifact_retention_records,
         flags.artifact_retention_ttl,
     );
+    let statuses = Foreground::default();
     let shared = Shared {
+        telling: Background::behind(&statuses, TOLD_AT_ONCE, TO_TELL),
+        statuses,
         events: Recorder::new(client.clone()),
         client,
         impersonator,

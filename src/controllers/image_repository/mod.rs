@@ -6,6 +6,7 @@ mod execute;
 mod fetch;
 mod plan;
 
+use super::background::Background;
 use super::caches::Caches;
 use super::driver::{Controller, Run};
 use super::hints::Hints;
@@ -39,6 +40,8 @@ pub struct ImageRepositories {
     pub registry: Arc<RegistryClient>,
     /// Where the tags are kept.
     pub tags: Arc<TagStore>,
+    /// Where their files are written.
+    pub saving: Background,
     /// Whom to wake.
     pub queues: Arc<Queues>,
     /// Where to find them.
@@ -121,7 +124,7 @@ impl Controller for ImageRepositories {
         match &scan.outcome {
             Ok(listing) => {
                 let report = plan::scanned(&object, &target, listing, &scan, run.now);
-                known_tags::keep(&self.tags, &run.key, &object, listing.tags.clone()).await;
+                self.keep(&run.key, &object, listing.tags.clone()).await;
                 self.reached.lock().insert(run.key.clone(), way);
                 if !had_tags {
                     scanned(&self.caches, &self.queues, &run.key);
@@ -150,6 +153,10 @@ impl Controller for ImageRepositories {
 }
 
 impl ImageRepositories {
+    async fn keep(&self, key: &ObjectKey, object: &ImageRepository, tags: TagSet) {
+        known_tags::keep(&self.tags, &self.saving, key, object, tags).await;
+    }
+
     /// Looks for tags that were told to have been pushed, each by itself. The set that they make the known tags grow to; `None` when
     /// there is nothing new.
     async fn look_for(
@@ -176,7 +183,7 @@ impl ImageRepositories {
         }
         if !new.is_empty() {
             let grown = known.iter().chain(new.iter().copied()).collect();
-            known_tags::keep(&self.tags, &run.key, object, grown).await;
+            self.keep(&run.key, object, grown).await;
         }
         // A known tag that was pushed again may point to something else, which matters to who reflects digests.
         if !new.is_empty() || !old.is_empty() {
