@@ -492,3 +492,17 @@ fn the_program_lies_at_a_fixed_address_unless_asked_to_be_movable() {
     };
     assert_eq!((&program[..4], program[16]), (&b"\x7fELF"[..], expected));
 }
+
+/// The linker that Rust brings, or the C compiler's, lays them there; one that somebody chose is left alone.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[test]
+fn the_functions_of_a_small_build_lie_together() {
+    let chosen = |name: &str| std::env::var(name).is_ok_and(|flags| flags.contains("link"));
+    if option_env!("HIGHWATER_PIE") == Some("1") || chosen("RUSTFLAGS") {
+        return;
+    }
+    let program = fs::read(env!("CARGO_BIN_EXE_highwater")).expect("it was built");
+    let name = b"\0.text.build\0";
+    let found = program.windows(name.len()).any(|bytes| bytes == name);
+    assert!(found, "no section of that name");
+}

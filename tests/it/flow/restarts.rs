@@ -1,6 +1,6 @@
 //! A restart: the tags of the last scans are there still, or are scanned again where they are not.
 
-use super::{EAGER, fleet};
+use super::{EAGER, PATIENCE, fleet};
 use crate::support::fake_registry::{FakeRegistry, Reply};
 use crate::support::fleet::{Fleet, is_ready};
 use serde_json::json;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 const IMAGES: [&str; 2] = ["one", "two"];
 
-/// Two images and their policies in a fleet, scanned once, and the program ended.
+/// Two images and their policies in a fleet, scanned once, and the program asked to end. It writes what is still to be kept.
 async fn scanned(prefix: &str) -> (Fleet, FakeRegistry) {
     let fake = FakeRegistry::start(|seen| {
         let path = seen.target.split('?').next().unwrap_or_default();
@@ -31,7 +31,10 @@ async fn scanned(prefix: &str) -> (Fleet, FakeRegistry) {
     for name in IMAGES {
         selected(&fleet, name, "1.2.0").await;
     }
-    fleet.kill();
+    assert!(fleet.process().terminate(PATIENCE).success());
+    for name in IMAGES {
+        assert!(stored(&fleet, name).exists(), "{name}");
+    }
     (fleet, fake)
 }
 
