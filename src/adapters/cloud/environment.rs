@@ -1,6 +1,6 @@
 //! What the environment says of clouds: who the process is, and where to ask.
 //!
-//! Invariant: `Debug` shows names, never values. What is absent: a meaning; each cloud's module knows
+//! Invariant: `Debug` shows names, never values; nobody but the process's own environment says which programs are started. What is absent: a meaning; each cloud's module knows
 //! its own.
 
 use super::error::CloudError;
@@ -10,7 +10,7 @@ use std::path::Path;
 use tokio::io::AsyncReadExt;
 
 /// Beginnings of the variables that are read.
-const PREFIXES: [&str; 7] = [
+const PREFIXES: [&str; 8] = [
     "AWS_",
     "AZURE_",
     "GOOGLE_",
@@ -18,6 +18,7 @@ const PREFIXES: [&str; 7] = [
     "CLOUDSDK_",
     "HIGHWATER_",
     "HOME",
+    "PATH",
 ];
 /// Largest file that a variable may name, in bytes. Tokens and keys have a few kilobytes.
 const LARGEST_FILE: u64 = 256 * 1024;

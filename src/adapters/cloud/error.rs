@@ -3,7 +3,9 @@
 //! Invariant: no message holds a secret; each names the place that was asked. Errors can be cloned, since
 //! those who share a request share its failure. What is absent: how often to try again.
 
+use super::program::ProgramError;
 use crate::domain::cloud::git::CodeCommitError;
+use crate::domain::cloud::profile::ProfileError;
 use crate::domain::cloud::{AnswerError, HostError};
 use thiserror::Error;
 
@@ -89,6 +91,27 @@ pub enum CloudError {
         name: &'static str,
         /// What is wrong.
         reason: String,
+    },
+    /// A profile of Amazon's cannot be used.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// A program that gives logins gave none.
+    #[error("{place} {problem}\nhint: {hint}")]
+    Program {
+        /// The program and who names it.
+        place: String,
+        /// What happened.
+        problem: ProgramError,
+        /// What helps.
+        hint: &'static str,
+    },
+    /// A login of a person's that has ended.
+    #[error("{what}\nhint: {hint}")]
+    Ended {
+        /// Which.
+        what: String,
+        /// How to log in.
+        hint: &'static str,
     },
     /// The process is nobody.
     #[error("the process has no identity: {last}\nhint: {hint}")]

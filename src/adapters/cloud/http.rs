@@ -19,6 +19,8 @@ use url::form_urlencoded::Serializer;
 const REQUEST_TIME: Duration = Duration::from_secs(10);
 /// How long it may take to learn that there is no metadata on this machine.
 const METADATA_TIME: Duration = Duration::from_secs(5);
+/// Hosts that are this machine.
+const LOOPBACK: [&str; 3] = ["127.0.0.1", "[::1]", "localhost"];
 /// Largest answer, in bytes.
 const LARGEST_ANSWER: usize = 1024 * 1024;
 
@@ -155,6 +157,23 @@ pub(super) fn url(name: &'static str, text: &str) -> Result<Url, CloudError> {
     }
 }
 
+/// A URL that gives secrets away: plain http only leads to this machine, or to one of `near`, which no other can pretend to be.
+pub(super) fn private_url(
+    name: &'static str,
+    text: &str,
+    near: &[&str],
+) -> Result<Url, CloudError> {
+    let url = url(name, text)?;
+    let host = url.host_str().unwrap_or_default();
+    if url.scheme() == "https" || near.contains(&host) || LOOPBACK.contains(&host) {
+        return Ok(url);
+    }
+    Err(CloudError::Setting {
+        name,
+        reason: format!("`{host}` is not on this machine, so expected https"),
+    })
+}
+
 /// A path below a base, whether or not the base ends in a slash.
 pub(super) fn joined(name: &'static str, base: &Url, path: &str) -> Result<Url, CloudError> {
     let base = format!("{}/", base.as_str().trim_end_matches('/'));
@@ -210,5 +229,28 @@ mod tests {
             );
         }
         assert!(url("X", "http://127.0.0.1:1").is_ok());
+    }
+
+    #[test]
+    fn what_is_private_is_asked_in_the_open_only_nearby() {
+        let near = ["169.254.169.254", "[fd00:ec2::254]"];
+        for text in [
+            "https://tokens.example/x",
+            "http://127.0.0.1:8080/x",
+            "http://localhost/x",
+            "http://[::1]/x",
+            "http://169.254.169.254/x",
+            "http://[fd00:ec2::254]/x",
+        ] {
+            assert!(private_url("X", text, &near).is_ok(), "{text}");
+        }
+        for text in [
+            "http://tokens.example/x",
+            "http://169.254.169.254.example/x",
+            "http://169.254.170.2/x",
+            "file:///etc/passwd",
+        ] {
+            assert!(private_url("X", text, &near).is_err(), "{text}");
+        }
     }
 }

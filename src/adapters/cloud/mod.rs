@@ -14,6 +14,7 @@ mod error;
 mod gcp;
 mod git;
 mod http;
+mod program;
 mod signing;
 
 pub use cache::CacheLimits;

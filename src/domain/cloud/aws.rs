@@ -6,6 +6,7 @@
 
 use super::answer::{AnswerError, element, json, text};
 use super::lifetime::Expiry;
+use super::profile::AssumedRole;
 use super::signature::AccessKeys;
 use crate::domain::docker_config::Credentials;
 use crate::domain::redact::Secret;
@@ -29,6 +30,20 @@ pub fn assume_role(role: &str, session: &str, token: &Secret) -> Form {
         ("RoleSessionName", session.to_owned()),
         ("WebIdentityToken", token.expose().clone()),
     ]
+}
+
+/// Asks for the keys of a role, in a request that somebody's keys sign.
+pub fn assume_role_with_keys(role: &AssumedRole, usual_session: &str) -> Form {
+    let session = role.session.as_deref().unwrap_or(usual_session);
+    let mut form = vec![
+        ("Action", "AssumeRole".to_owned()),
+        ("Version", "2011-06-15".to_owned()),
+        ("RoleArn", role.arn.clone()),
+        ("RoleSessionName", session.to_owned()),
+        ("DurationSeconds", role.seconds.to_string()),
+    ];
+    form.extend(role.external_id.clone().map(|id| ("ExternalId", id)));
+    form
 }
 
 /// The name of a session, as CloudTrail shows it: letters that Amazon takes, at most 64 of them.
@@ -76,14 +91,37 @@ pub fn instance_keys(body: &[u8]) -> Result<(AccessKeys, Expiry), AnswerError> {
             .as_str()
             .map(|token| Secret::new(token.to_owned())),
     };
-    let end = match answer["Expiration"].as_str() {
-        Some(end) => Expiry::At(
-            end.parse()
-                .map_err(|_| AnswerError::Missing("Expiration"))?,
-        ),
-        None => Expiry::Never,
+    Ok((keys, expiration(&answer)?))
+}
+
+/// The keys that a program printed, as Amazon documents `credential_process`.
+///
+/// # Errors
+/// [`AnswerError`] when there are none, or when they are of another version.
+pub fn program_keys(output: &[u8]) -> Result<(AccessKeys, Expiry), AnswerError> {
+    let answer = json(output)?;
+    if answer["Version"].as_u64() != Some(1) {
+        return Err(AnswerError::NotA("of version 1"));
+    }
+    let keys = AccessKeys {
+        id: text(&answer, "AccessKeyId")?.to_owned(),
+        secret: Secret::new(text(&answer, "SecretAccessKey")?.to_owned()),
+        session_token: text(&answer, "SessionToken")
+            .ok()
+            .map(|token| Secret::new(token.to_owned())),
     };
-    Ok((keys, end))
+    Ok((keys, expiration(&answer)?))
+}
+
+fn expiration(answer: &Value) -> Result<Expiry, AnswerError> {
+    match &answer["Expiration"] {
+        Value::Null => Ok(Expiry::Never),
+        end => end
+            .as_str()
+            .and_then(|end| end.parse().ok())
+            .map(Expiry::At)
+            .ok_or(AnswerError::Missing("Expiration")),
+    }
 }
 
 /// The login in an answer of `GetAuthorizationToken`; the public gallery's has one, not a list.
@@ -186,6 +224,36 @@ mod tests {
             instance_keys(failed),
             Err(AnswerError::Missing("AccessKeyId"))
         );
+    }
+
+    #[test]
+    fn the_keys_that_a_program_prints_are_read_as_documented() {
+        let body = br#"{"Version":1,"AccessKeyId":"an AWS access key","SecretAccessKey":"planted-secret","SessionToken":"t","Expiration":"2026-11-23T03:00:00+01:00"}"#;
+        let (keys, end) = program_keys(body).expect("it is whole");
+        assert_eq!(keys.id, "an AWS access key");
+        assert_eq!(end, at("2026-11-23T02:00:00Z"));
+        assert!(!format!("{keys:?}").contains("planted"));
+        let lasting = br#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s"}"#;
+        let (keys, end) = program_keys(lasting).expect("it is whole");
+        assert_eq!((keys.session_token, end), (None, Expiry::Never));
+        for (output, problem) in [
+            ("planted-secret", AnswerError::NotA("JSON")),
+            ("[]", AnswerError::NotA("of version 1")),
+            (
+                r#"{"Version":2,"AccessKeyId":"A","SecretAccessKey":"s"}"#,
+                AnswerError::NotA("of version 1"),
+            ),
+            (
+                r#"{"Version":1,"AccessKeyId":"A"}"#,
+                AnswerError::Missing("SecretAccessKey"),
+            ),
+            (
+                r#"{"Version":1,"AccessKeyId":"A","SecretAccessKey":"s","Expiration":7}"#,
+                AnswerError::Missing("Expiration"),
+            ),
+        ] {
+            assert_eq!(program_keys(output.as_bytes()), Err(problem), "{output}");
+        }
     }
 
     #[test]

@@ -37,13 +37,33 @@ fn domain(region: &str, dual_stack: bool) -> &'static str {
     if dual_stack { dual } else { plain }
 }
 
+/// Whether a text can be the name of a region, so that no host but Amazon's comes of it.
+pub fn is_region(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=40).contains(&text.len()) && text.bytes().all(letter)
+}
+
 /// The endpoint of the Security Token Service in a region.
 pub fn sts(region: &str, variant: Variant) -> String {
+    regional("sts", region, variant)
+}
+
+/// Where IAM Identity Center gives the keys of a role.
+pub fn single_sign_on(region: &str, variant: Variant) -> String {
+    regional("portal.sso", region, variant)
+}
+
+/// Where IAM Identity Center renews tokens.
+pub fn single_sign_on_tokens(region: &str, variant: Variant) -> String {
+    regional("oidc", region, variant)
+}
+
+fn regional(service: &str, region: &str, variant: Variant) -> String {
     // GovCloud's plain endpoints are certified, and have no other name.
     let fips = variant.fips && !region.starts_with("us-gov-");
-    let service = if fips { "sts-fips" } else { "sts" };
+    let certified = if fips { "-fips" } else { "" };
     format!(
-        "https://{service}.{region}.{}",
+        "https://{service}{certified}.{region}.{}",
         domain(region, variant.dual_stack)
     )
 }
@@ -128,6 +148,62 @@ mod tests {
             ),
         ] {
             assert_eq!(sts(region, variant), expected);
+        }
+    }
+
+    #[test]
+    fn identity_center_is_in_the_partition_of_its_region() {
+        for (region, variant, keys, tokens) in [
+            (
+                "eu-west-1",
+                PLAIN,
+                "https://portal.sso.eu-west-1.amazonaws.com",
+                "https://oidc.eu-west-1.amazonaws.com",
+            ),
+            (
+                "us-east-1",
+                FIPS,
+                "https://portal.sso-fips.us-east-1.amazonaws.com",
+                "https://oidc-fips.us-east-1.amazonaws.com",
+            ),
+            (
+                "us-gov-west-1",
+                FIPS,
+                "https://portal.sso.us-gov-west-1.amazonaws.com",
+                "https://oidc.us-gov-west-1.amazonaws.com",
+            ),
+            (
+                "cn-north-1",
+                PLAIN,
+                "https://portal.sso.cn-north-1.amazonaws.com.cn",
+                "https://oidc.cn-north-1.amazonaws.com.cn",
+            ),
+            (
+                "us-east-1",
+                DUAL,
+                "https://portal.sso.us-east-1.api.aws",
+                "https://oidc.us-east-1.api.aws",
+            ),
+        ] {
+            assert_eq!(single_sign_on(region, variant), keys);
+            assert_eq!(single_sign_on_tokens(region, variant), tokens);
+        }
+    }
+
+    #[test]
+    fn what_could_lead_to_another_host_is_no_region() {
+        for region in ["eu-west-1", "us-isob-east-1", "mx-central-1"] {
+            assert!(is_region(region), "{region}");
+        }
+        for region in [
+            "",
+            "eu-west-1.example",
+            "x/",
+            "x@y",
+            "EU-WEST-1",
+            &"a".repeat(41),
+        ] {
+            assert!(!is_region(region), "{region}");
         }
     }
 

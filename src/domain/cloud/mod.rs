@@ -17,6 +17,8 @@ pub mod lifetime;
 pub mod profile;
 pub mod registry;
 pub mod signature;
+pub mod single_sign_on;
+pub mod words;
 
 use std::fmt;
 

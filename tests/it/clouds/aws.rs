@@ -16,17 +16,17 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-const HOST: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
-const ROLE: (&str, &str) = (
+pub(super) const HOST: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
+pub(super) const ROLE: (&str, &str) = (
     "eks.amazonaws.com/role-arn",
     "arn:aws:iam::123456789012:role/reader",
 );
-const KEY: &str = "wJalrXUtnFEMI/K7MDENG+planted-secret";
-const SESSION: &str = "planted/session+token==";
+pub(super) const KEY: &str = "wJalrXUtnFEMI/K7MDENG+planted-secret";
+pub(super) const SESSION: &str = "planted/session+token==";
 /// Far in the future, so that nothing expires during a test.
-const END: &str = "2120-01-01T00:00:00Z";
+pub(super) const END: &str = "2120-01-01T00:00:00Z";
 
-fn role_answer() -> Reply {
+pub(super) fn role_answer() -> Reply {
     Reply::new(
         200,
         format!(
@@ -39,7 +39,7 @@ fn role_answer() -> Reply {
     .header("content-type", "text/xml")
 }
 
-fn instance_answer() -> Reply {
+pub(super) fn instance_answer() -> Reply {
     reply(
         &json!({
             "Code": "Success", "AccessKeyId": "ASIAEXAMPLE", "SecretAccessKey": KEY, "Token": SESSION,
@@ -49,14 +49,14 @@ fn instance_answer() -> Reply {
     )
 }
 
-fn login_answer(public: bool) -> Reply {
+pub(super) fn login_answer(public: bool) -> Reply {
     let data = json!({"authorizationToken": BASE64_STANDARD.encode("AWS:registry-password"), "expiresAt": 4_733_510_400_i64});
     let data = if public { data } else { json!([data]) };
     reply(&json!({"authorizationData": data}).to_string())
 }
 
 /// Amazon as far as these tests go. A request whose signature is wrong is refused.
-fn amazon(seen: &Seen) -> Reply {
+pub(super) fn amazon(seen: &Seen) -> Reply {
     if !seen.header("x-amz-target").is_empty() {
         let public = seen
             .header("x-amz-target")
@@ -108,7 +108,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Whether a request with an empty query is signed with `key`, computed from what arrived.
-fn is_signed(seen: &Seen, key: &str, region: &str, service: &str) -> bool {
+pub(super) fn is_signed(seen: &Seen, key: &str, region: &str, service: &str) -> bool {
     let date = seen.header("x-amz-date");
     let day = date.get(..8).unwrap_or_default();
     let scope = format!("{day}/{region}/{service}/aws4_request");
@@ -137,7 +137,11 @@ fn is_signed(seen: &Seen, key: &str, region: &str, service: &str) -> bool {
         .fold(format!("AWS4{key}").into_bytes(), |key, part| {
             hmac(&key, part.as_bytes())
         });
-    let must = ["host", "x-amz-date", "x-amz-target", "content-type"];
+    let registry = ["host", "x-amz-date", "x-amz-target", "content-type"];
+    let must = match seen.header("x-amz-target") {
+        "" => &["host", "x-amz-date", "content-type"][..],
+        _ => &registry,
+    };
     must.iter()
         .all(|must| names.split(';').any(|name| name == *must))
         && part("Credential=").ends_with(&scope)
@@ -150,6 +154,8 @@ fn variables(address: &str) -> Vec<(String, String)> {
         "AWS_ENDPOINT_URL_STS",
         "AWS_ENDPOINT_URL_ECR",
         "AWS_ENDPOINT_URL_ECR_PUBLIC",
+        "AWS_ENDPOINT_URL_SSO",
+        "AWS_ENDPOINT_URL_SSO_OIDC",
         "AWS_EC2_METADATA_SERVICE_ENDPOINT",
     ]
     .map(|name| (name.to_owned(), url.clone()))
@@ -157,7 +163,10 @@ fn variables(address: &str) -> Vec<(String, String)> {
 }
 
 /// Logins that ask the fake, with more variables.
-fn asking(fake: &FakeRegistry, more: &[(&str, &str)]) -> highwater::adapters::cloud::CloudLogins {
+pub(super) fn asking(
+    fake: &FakeRegistry,
+    more: &[(&str, &str)],
+) -> highwater::adapters::cloud::CloudLogins {
     let own = variables(&fake.address());
     let own = own
         .iter()
@@ -244,7 +253,7 @@ async fn asked_for_keys(fake: &FakeRegistry, variables: &[(&str, &str)]) -> Stri
 }
 
 /// A file in a folder, by its whole name.
-fn file(folder: &Path, name: &str, content: &str) -> String {
+pub(super) fn file(folder: &Path, name: &str, content: &str) -> String {
     let path = folder.join(name);
     fs::write(&path, content).expect("the folder is ours");
     path.display().to_string()
@@ -313,7 +322,7 @@ async fn the_process_is_whom_its_profile_says() {
 
     let error = as_process(&logins(&[("AWS_PROFILE", "nobody")]), Provider::Aws, HOST).await;
     let words = error.expect_err("there is no such profile").to_string();
-    let expected = "`AWS_PROFILE`: the profile `nobody` holds neither keys nor a web identity";
+    let expected = "`AWS_PROFILE`: there is no profile `nobody`";
     assert!(words.ends_with(expected), "{words}");
 }
 

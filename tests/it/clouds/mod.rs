@@ -10,6 +10,8 @@ mod azure;
 mod command;
 mod github;
 mod google;
+mod profiles;
+mod sign_on;
 
 use crate::support::fake_registry::{FakeRegistry, Reply, Seen};
 use base64::Engine;
@@ -152,6 +154,12 @@ pub(crate) fn is_signed(scheme: SignatureScheme, message: &str, signature: &[u8]
                 .verify_signature(public, message.as_bytes(), signature)
                 .is_ok()
         })
+}
+
+/// A program that these tests play: a script next to them.
+fn program(name: &str) -> String {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/clouds/programs");
+    format!("{folder}/{name}")
 }
 
 /// A server that answers each path with a text, and everything else with 404.

@@ -3,7 +3,10 @@
 //! Invariant: keys are asked for in the region that the registry is in, and a login is signed for it.
 //! What is absent: who the process is; `process` is that.
 
+mod machine;
 mod process;
+mod profile;
+mod single_sign_on;
 
 use crate::adapters::cloud::error::CloudError;
 use crate::adapters::cloud::http::{Question, form, url};
@@ -15,7 +18,7 @@ use crate::domain::cloud::{CloudRegistry, Identity, Provider};
 use crate::domain::docker_config::Credentials;
 use crate::domain::redact::{SafeUrl, Secret};
 use jiff::Timestamp;
-use reqwest::header::{HeaderValue, InvalidHeaderValue};
+use reqwest::header::HeaderValue;
 use reqwest::{Method, RequestBuilder, Url};
 
 /// What requests to the registries' API say of themselves.
@@ -56,17 +59,8 @@ impl CloudLogins {
             };
             let shown = format!("`{}` (the registry's login)", shown(&url));
             let headers = [("content-type", JSON), ("x-amz-target", target)];
-            let request = signed(
-                client.request(Method::POST, url.clone()),
-                &url,
-                &keys,
-                &headers,
-                scope,
-            )
-            .map_err(|_| CloudError::Setting {
-                name: "AWS_SESSION_TOKEN",
-                reason: "it cannot stand in a request".to_owned(),
-            })?;
+            let request = client.request(Method::POST, url.clone());
+            let request = signed(request, &url, &keys, &headers, "{}", scope)?;
             let question = Question {
                 place: shown.clone(),
                 request,
@@ -172,15 +166,15 @@ fn not_a_role() -> CloudError {
     }
 }
 
-/// The request with its header fields, signed, and the body that `GetAuthorizationToken` has.
+/// The request with its header fields and its body, signed.
 fn signed(
     request: RequestBuilder,
     url: &Url,
     keys: &AccessKeys,
     headers: &[(&str, &str)],
+    body: &str,
     scope: Scope<'_>,
-) -> Result<RequestBuilder, InvalidHeaderValue> {
-    const BODY: &str = "{}";
+) -> Result<RequestBuilder, CloudError> {
     let host = match (url.host_str().unwrap_or_default(), url.port()) {
         (host, Some(port)) => format!("{host}:{port}"),
         (host, None) => host.to_owned(),
@@ -192,14 +186,18 @@ fn signed(
         path: url.path(),
         query: &[],
         headers: &all,
-        body: BODY.as_bytes(),
+        body: body.as_bytes(),
     };
-    let mut request = request.body(BODY);
+    let mut request = request.body(body.to_owned());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     for (name, value) in signed_headers(keys, to_sign, scope) {
-        let mut value = HeaderValue::from_str(value.expose())?;
+        let value = HeaderValue::from_str(value.expose());
+        let mut value = value.map_err(|_| CloudError::Setting {
+            name: "AWS_SESSION_TOKEN",
+            reason: "it cannot stand in a request".to_owned(),
+        })?;
         value.set_sensitive(true);
         request = request.header(name, value);
     }

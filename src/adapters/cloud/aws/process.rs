@@ -1,26 +1,16 @@
 //! Who the process is for Amazon: its variables, its profile, its Pod, its node.
 //!
-//! Invariant: places are tried in the order of Amazon's own libraries: variables, a web identity (IRSA), a
-//! profile in a file, the container's endpoint (EKS Pod Identity, ECS), the instance's metadata (IMDSv2
-//! only). What is absent: profiles that name other profiles, programs or single sign-on.
+//! Invariant: places are tried in the order of Amazon's library for Go: variables, a web identity (IRSA), a
+//! profile in a file, and where that says nothing of keys the container's endpoint (EKS Pod Identity, ECS) and
+//! the instance's metadata. What is absent: those places themselves, and codes of a second factor.
 
-use super::shown;
-use crate::adapters::cloud::error::CloudError;
-use crate::adapters::cloud::http::{Question, url};
 use crate::adapters::cloud::{CloudLogins, Fresh};
-use crate::domain::cloud::aws::instance_keys;
 use crate::domain::cloud::lifetime::Expiry;
-use crate::domain::cloud::profile::{Profile, profile};
 use crate::domain::cloud::signature::AccessKeys;
 use crate::domain::redact::{SafeUrl, Secret};
-use reqwest::{Method, RequestBuilder, Url};
 
 /// The name of the process's sessions when none is given.
-const SESSION: &str = "highwater";
-/// How a process without keys gets some.
-const HINT: &str = "give the Pod an identity (EKS Pod Identity, IRSA), the node a role that its Pods may use, or set `AWS_ACCESS_KEY_ID`";
-/// Where a container's credentials may come from over plain http: the agents of ECS and EKS.
-const AGENTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "[fd00:ec2::23]"];
+pub(super) const SESSION: &str = "highwater";
 
 impl CloudLogins {
     /// The keys of the process.
@@ -29,19 +19,10 @@ impl CloudLogins {
         region: &str,
         proxy: Option<&SafeUrl>,
     ) -> Fresh<AccessKeys> {
-        let variable = |name| self.environment.get(name);
-        let owned = |text: &str| Secret::new(text.to_owned());
-        if let (Some(id), Some(secret)) = (
-            variable("AWS_ACCESS_KEY_ID"),
-            variable("AWS_SECRET_ACCESS_KEY"),
-        ) {
-            let keys = AccessKeys {
-                id: id.to_owned(),
-                secret: owned(secret),
-                session_token: variable("AWS_SESSION_TOKEN").map(owned),
-            };
+        if let Some(keys) = self.variable_keys() {
             return Ok((keys, Expiry::Never));
         }
+        let variable = |name| self.environment.get(name);
         if let (Some(file), Some(arn)) = (
             variable("AWS_WEB_IDENTITY_TOKEN_FILE"),
             variable("AWS_ROLE_ARN"),
@@ -50,170 +31,21 @@ impl CloudLogins {
                 .environment
                 .file("AWS_WEB_IDENTITY_TOKEN_FILE", file)
                 .await?;
-            let token = owned(token.trim());
+            let token = Secret::new(token.trim().to_owned());
             let session = variable("AWS_ROLE_SESSION_NAME").unwrap_or(SESSION);
             return self.role(region, proxy, arn, session, &token).await;
         }
-        if let Some(profile) = self.profile().await? {
-            return self.profile_keys(region, proxy, profile).await;
-        }
-        if let Some(url) = self.container_url()? {
-            return self.container_keys(url).await;
-        }
-        self.metadata_keys()
-            .await
-            .map_err(|last| CloudError::NoIdentity {
-                last: Box::new(last),
-                hint: HINT,
-            })
+        let chain = self.profile().await?;
+        self.chain_keys(region, proxy, chain).await
     }
 
-    /// The profile that is named, or the default one if there is such a thing.
-    async fn profile(&self) -> Result<Option<Profile>, CloudError> {
-        let named = self.environment.get("AWS_PROFILE");
-        let credentials = self
-            .environment
-            .own_file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")
-            .await?;
-        let config = self
-            .environment
-            .own_file("AWS_CONFIG_FILE", ".aws/config")
-            .await?;
-        let found = profile(&credentials, &config, named.unwrap_or("default"));
-        match (found, named) {
-            (None, Some(name)) => Err(CloudError::Setting {
-                name: "AWS_PROFILE",
-                reason: format!("the profile `{name}` holds neither keys nor a web identity"),
-            }),
-            (found, _) => Ok(found),
-        }
-    }
-
-    async fn profile_keys(
-        &self,
-        region: &str,
-        proxy: Option<&SafeUrl>,
-        profile: Profile,
-    ) -> Fresh<AccessKeys> {
-        match profile {
-            Profile::Keys(keys) => Ok((keys, Expiry::Never)),
-            Profile::WebIdentity {
-                arn,
-                token_file,
-                session,
-            } => {
-                let token = self.environment.file("AWS_PROFILE", &token_file).await?;
-                let token = Secret::new(token.trim().to_owned());
-                let session = session.as_deref().unwrap_or(SESSION);
-                self.role(region, proxy, &arn, session, &token).await
-            }
-        }
-    }
-
-    /// Where the container's own credentials are, if the environment says so.
-    fn container_url(&self) -> Result<Option<Url>, CloudError> {
-        if let Some(path) = self
-            .environment
-            .get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-        {
-            let name = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
-            let path = path.trim_start_matches('/');
-            return url(name, &format!("http://{}/{path}", AGENTS[0])).map(Some);
-        }
-        let name = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
-        let Some(text) = self.environment.get(name) else {
-            return Ok(None);
-        };
-        let full = url(name, text)?;
-        let host = full.host_str().unwrap_or_default();
-        let near = AGENTS.contains(&host) || ["127.0.0.1", "[::1]", "localhost"].contains(&host);
-        if full.scheme() != "https" && !near {
-            return Err(CloudError::Setting {
-                name,
-                reason: format!("`{host}` is not on this machine, so expected https"),
-            });
-        }
-        Ok(Some(full))
-    }
-
-    async fn container_keys(&self, url: Url) -> Fresh<AccessKeys> {
-        let name = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-        let token = match self.environment.get(name) {
-            Some(file) => Some(self.environment.file(name, file).await?.trim().to_owned()),
-            None => self
-                .environment
-                .get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
-                .map(str::to_owned),
-        };
-        let client = match url.scheme() {
-            "https" => self.clients.outward(&url, None)?,
-            _ => self.clients.local()?,
-        };
-        let place = format!("`{}` (the container's credentials)", shown(&url));
-        let mut request = client.request(Method::GET, url);
-        if let Some(token) = &token {
-            request = request.header("authorization", token);
-        }
-        let question = Question {
-            place: place.clone(),
-            request,
-            secrets: token.as_deref().into_iter().collect(),
-        };
-        instance_keys(&question.ask().await?)
-            .map_err(|problem| CloudError::Answer { place, problem })
-    }
-
-    /// The keys of the node's role: IMDSv2, which wants a token first.
-    async fn metadata_keys(&self) -> Fresh<AccessKeys> {
-        let name = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
-        if self.environment.is_true("AWS_EC2_METADATA_DISABLED") {
-            return Err(CloudError::Setting {
-                name: "AWS_EC2_METADATA_DISABLED",
-                reason: "it is `true`, so the instance is not asked".to_owned(),
-            });
-        }
-        let mode = self
-            .environment
-            .get("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE");
-        let default = match mode.is_some_and(|mode| mode.eq_ignore_ascii_case("ipv6")) {
-            true => "http://[fd00:ec2::254]",
-            false => "http://169.254.169.254",
-        };
-        let base = url(name, self.environment.get(name).unwrap_or(default))?;
-        let at = |path: &str| {
-            base.join(path).map_err(|_| CloudError::Setting {
-                name,
-                reason: "no path can be joined to it".to_owned(),
-            })
-        };
-        let client = self.clients.local()?;
-        let place = format!("`{}` (the instance's metadata)", shown(&base));
-        let ask = async |request: RequestBuilder| {
-            let question = Question {
-                place: place.clone(),
-                request,
-                secrets: Vec::new(),
-            };
-            question.ask().await
-        };
-        let text = |body: Vec<u8>| String::from_utf8_lossy(&body).trim().to_owned();
-        let token = client
-            .put(at("latest/api/token")?)
-            .header("x-aws-ec2-metadata-token-ttl-seconds", "300");
-        let token = text(ask(token).await?);
-        let get = async |path: &str| {
-            let request = client
-                .get(at(path)?)
-                .header("x-aws-ec2-metadata-token", &token);
-            ask(request).await
-        };
-        let roles = "latest/meta-data/iam/security-credentials/";
-        let role = text(get(roles).await?);
-        let role = role.lines().next().unwrap_or_default().replace('/', "");
-        let body = get(&format!("{roles}{role}")).await?;
-        instance_keys(&body).map_err(|problem| CloudError::Answer {
-            place: place.clone(),
-            problem,
+    /// The keys that variables hold.
+    pub(super) fn variable_keys(&self) -> Option<AccessKeys> {
+        let variable = |name| self.environment.get(name).map(str::to_owned);
+        Some(AccessKeys {
+            id: variable("AWS_ACCESS_KEY_ID")?,
+            secret: Secret::new(variable("AWS_SECRET_ACCESS_KEY")?),
+            session_token: variable("AWS_SESSION_TOKEN").map(Secret::new),
         })
     }
 }

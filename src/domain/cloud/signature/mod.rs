@@ -146,7 +146,7 @@ pub(super) fn amz_date(at: Timestamp) -> String {
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters, and slashes where they separate.
-fn encoded(text: &str, keep_slashes: bool) -> String {
+pub(super) fn encoded(text: &str, keep_slashes: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
