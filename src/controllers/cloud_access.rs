@@ -41,7 +41,7 @@ impl CloudAccess {
     /// For the command line: whoever runs it may do what the cluster lets them.
     pub fn of_person() -> Self {
         Self {
-            logins: CloudLogins::new(Environment::of_process(), USUAL),
+            logins: CloudLogins::new(Environment::of_process().of_a_person(), USUAL),
             object_level: true,
             default_service_account: String::new(),
         }

@@ -27,6 +27,7 @@ const LARGEST_FILE: u64 = 256 * 1024;
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    person: bool,
 }
 
 impl Environment {
@@ -46,7 +47,20 @@ impl Environment {
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         Self {
             variables: variables.into_iter().collect(),
+            person: false,
         }
+    }
+
+    /// The same of a person at a command line, who may have logged in there by other programs.
+    #[must_use]
+    pub fn of_a_person(mut self) -> Self {
+        self.person = true;
+        self
+    }
+
+    /// Whether a person runs the process.
+    pub(super) fn is_a_persons(&self) -> bool {
+        self.person
     }
 
     /// A variable that is set to something.

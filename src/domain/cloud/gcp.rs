@@ -5,6 +5,7 @@
 
 use super::answer::{AnswerError, json, text};
 use super::aws::Form;
+use super::external_account::ExternalAccount;
 use super::lifetime::Expiry;
 use crate::domain::docker_config::Credentials;
 use crate::domain::redact::Secret;
@@ -88,23 +89,6 @@ pub enum CredentialFile {
     External(ExternalAccount),
 }
 
-/// Somebody whom another identity provider vouches for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExternalAccount {
-    /// The pool that knows the provider.
-    pub audience: String,
-    /// What kind of token it is.
-    pub token_type: String,
-    /// Who exchanges it.
-    pub token_url: String,
-    /// The URL by which to act as a service account, if that is wanted.
-    pub impersonation_url: Option<String>,
-    /// The file that holds the token.
-    pub file: String,
-    /// The field of the file that holds it, where it is JSON.
-    pub field: Option<String>,
-}
-
 impl CredentialFile {
     /// Reads the file.
     ///
@@ -126,49 +110,11 @@ impl CredentialFile {
                 client_secret: Secret::new(owned("client_secret")?),
                 refresh_token: Secret::new(owned("refresh_token")?),
             }),
-            "external_account" => external(&file).map(Self::External),
+            "external_account" => ExternalAccount::parse(&file).map(Self::External),
             _ => Err(AnswerError::NotA(
-                "the key of a service account, a person's login or an external account with a token in a file",
+                "the key of a service account, a person's login or an external account",
             )),
         }
-    }
-}
-
-fn external(file: &Value) -> Result<ExternalAccount, AnswerError> {
-    let owned = |value: &Value, field| text(value, field).map(str::to_owned);
-    let source = &file["credential_source"];
-    let field = match source["format"]["type"].as_str() {
-        Some("json") => Some(owned(&source["format"], "subject_token_field_name")?),
-        _ => None,
-    };
-    Ok(ExternalAccount {
-        audience: owned(file, "audience")?,
-        token_type: owned(file, "subject_token_type")?,
-        token_url: owned(file, "token_url")?,
-        impersonation_url: owned(file, "service_account_impersonation_url").ok(),
-        file: owned(source, "file").map_err(|_| AnswerError::Missing("credential_source.file"))?,
-        field,
-    })
-}
-
-impl ExternalAccount {
-    /// The token in the file's content.
-    ///
-    /// # Errors
-    /// [`AnswerError`] when there is none.
-    pub fn token(&self, content: &str) -> Result<Secret, AnswerError> {
-        let missing = AnswerError::Missing("subject token");
-        let token = match &self.field {
-            None => content.trim().to_owned(),
-            Some(field) => {
-                let file = json(content.as_bytes())?;
-                file[field.as_str()].as_str().unwrap_or_default().to_owned()
-            }
-        };
-        if token.is_empty() {
-            return Err(missing);
-        }
-        Ok(Secret::new(token))
     }
 }
 
@@ -235,9 +181,9 @@ pub fn exchange_form(audience: &str, token_type: Option<&str>, token: &Secret, a
     ]
 }
 
-/// The body that asks to act as a service account.
-pub fn impersonation_body() -> String {
-    object!({"lifetime": "3600s", "scope": SCOPES}).to_string()
+/// The body that asks to act as a service account for some seconds.
+pub fn impersonation_body(lifetime: u32) -> String {
+    object!({"lifetime": format!("{lifetime}s"), "scope": SCOPES}).to_string()
 }
 
 /// The path that asks to act as a service account.
@@ -303,8 +249,8 @@ mod tests {
                 AnswerError::Missing("client_email"),
             ),
             (
-                r#"{"type":"external_account","audience":"a","subject_token_type":"t","token_url":"u","credential_source":{"url":"http://x"}}"#,
-                AnswerError::Missing("credential_source.file"),
+                r#"{"type":"external_account","audience":"a","subject_token_type":"t","token_url":"u","credential_source":{}}"#,
+                AnswerError::Missing("credential_source"),
             ),
             ("", AnswerError::NotA("JSON")),
         ] {
@@ -315,28 +261,6 @@ mod tests {
             );
         }
         assert!(CredentialFile::parse(br#"{"type":"gdch_service_account"}"#).is_err());
-    }
-
-    #[test]
-    fn an_external_accounts_token_is_text_or_a_field() {
-        let file = |format: &str| {
-            let text = format!(
-                r#"{{"type":"external_account","audience":"a","subject_token_type":"t","token_url":"u","credential_source":{{"file":"/f"{format}}}}}"#
-            );
-            match CredentialFile::parse(text.as_bytes()) {
-                Ok(CredentialFile::External(account)) => account,
-                other => panic!("{other:?}"),
-            }
-        };
-        let plain = file("");
-        assert_eq!(plain.token(" tok\n"), Ok(Secret::new("tok".to_owned())));
-        assert_eq!(plain.token(" "), Err(AnswerError::Missing("subject token")));
-        let field = file(r#","format":{"type":"json","subject_token_field_name":"id"}"#);
-        assert_eq!(
-            field.token(r#"{"id":"tok"}"#),
-            Ok(Secret::new("tok".to_owned()))
-        );
-        assert!(field.token("{}").is_err());
     }
 
     #[test]

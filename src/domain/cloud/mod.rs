@@ -10,6 +10,7 @@ pub mod aws;
 pub mod azure;
 pub mod counts;
 pub mod endpoint;
+pub mod external_account;
 pub mod gcp;
 pub mod git;
 pub mod identity;

@@ -107,7 +107,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether a request with an empty query is signed with `key`, computed from what arrived.
+/// Whether a request is signed with `key`, computed from what arrived.
 pub(super) fn is_signed(seen: &Seen, key: &str, region: &str, service: &str) -> bool {
     let date = seen.header("x-amz-date");
     let day = date.get(..8).unwrap_or_default();
@@ -122,10 +122,10 @@ pub(super) fn is_signed(seen: &Seen, key: &str, region: &str, service: &str) -> 
         .split(';')
         .map(|name| format!("{name}:{}\n", seen.header(name)))
         .collect();
+    let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
     let canonical = format!(
-        "{}\n{}\n\n{lines}\n{names}\n{}",
+        "{}\n{path}\n{query}\n{lines}\n{names}\n{}",
         seen.method,
-        seen.target,
         hex(&Sha256::digest(seen.body.as_bytes()))
     );
     let text = format!(
@@ -137,12 +137,11 @@ pub(super) fn is_signed(seen: &Seen, key: &str, region: &str, service: &str) -> 
         .fold(format!("AWS4{key}").into_bytes(), |key, part| {
             hmac(&key, part.as_bytes())
         });
-    let registry = ["host", "x-amz-date", "x-amz-target", "content-type"];
-    let must = match seen.header("x-amz-target") {
-        "" => &["host", "x-amz-date", "content-type"][..],
-        _ => &registry,
-    };
-    must.iter()
+    let there = ["x-amz-target", "content-type", "x-amz-security-token"];
+    let there = there.iter().filter(|name| !seen.header(name).is_empty());
+    ["host", "x-amz-date"]
+        .iter()
+        .chain(there)
         .all(|must| names.split(';').any(|name| name == *must))
         && part("Credential=").ends_with(&scope)
         && part("Signature=") == hex(&hmac(&key, text.as_bytes()))

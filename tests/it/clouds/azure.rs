@@ -12,8 +12,8 @@ use rustls::SignatureScheme;
 use serde_json::json;
 use std::fs;
 
-const HOST: &str = "acme.azurecr.io";
-const USER: &str = "00000000-0000-0000-0000-000000000000";
+pub(super) const HOST: &str = "acme.azurecr.io";
+pub(super) const USER: &str = "00000000-0000-0000-0000-000000000000";
 const SCOPE: &str = "https://containerregistry.azure.net/.default";
 const ANNOTATIONS: [(&str, &str); 2] = [
     ("azure.workload.identity/tenant-id", "tenant-1"),
@@ -21,14 +21,14 @@ const ANNOTATIONS: [(&str, &str); 2] = [
 ];
 
 /// A registry's refresh token that lasts for a century.
-fn refresh_token() -> String {
+pub(super) fn refresh_token() -> String {
     format!(
         "e30.{}.sig",
         BASE64_URL_SAFE_NO_PAD.encode(r#"{"exp":4733510400}"#)
     )
 }
 
-fn microsoft(seen: &Seen) -> Reply {
+pub(super) fn microsoft(seen: &Seen) -> Reply {
     let path = seen.target.split('?').next().unwrap_or_default();
     match path {
         "/tenant-1/oauth2/v2.0/token" => {

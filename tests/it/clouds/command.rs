@@ -1,5 +1,7 @@
 //! `highwater update` on a checkout, as somebody whom a cloud knows.
 
+use super::azure::{USER, refresh_token};
+use super::program;
 use crate::support::fake_registry::{FakeRegistry, Reply};
 use crate::support::highwater::highwater;
 use crate::update::{folder, update_as};
@@ -57,6 +59,52 @@ async fn a_checkout_is_scanned_with_the_login_that_a_cloud_gives_to_whoever_runs
         match knows {
             true => ran.expect(0).says("flux-system/web\t"),
             false => ran.expect(1).says("the process has no identity: "),
+        }
+    }
+}
+
+/// Microsoft's exchange of tokens, and the proxy by which its registry is reached.
+async fn microsoft() -> FakeRegistry {
+    FakeRegistry::start(|seen| {
+        if seen.target == "/oauth2/exchange" && seen.body.contains("access_token=azure-token") {
+            return Reply::json(&json!({"refresh_token": refresh_token()}));
+        }
+        if !seen.target.starts_with("http://acme.azurecr.io/") {
+            return Reply::new(502, "");
+        }
+        let login = BASE64_STANDARD.encode(format!("{USER}:{}", refresh_token()));
+        match seen.header("authorization") == format!("Basic {login}") {
+            true => Reply::tags("acme/web", &["1.0.0", "1.2.0"]),
+            false => Reply::new(401, "").header("www-authenticate", r#"Basic realm="x""#),
+        }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_is_scanned_with_the_login_of_azures_command_line() {
+    let objects = OBJECTS
+        .replace("europe-west1-docker.pkg.dev", "acme.azurecr.io")
+        .replace("gcp", "azure");
+    let root = folder(&[("all.yaml", &objects)]);
+    let az = program("az");
+    let path = format!("{}:/usr/bin:/bin", az.trim_end_matches("/az"));
+    for (tenant, out) in [("tenant-1", false), ("logged-out", true)] {
+        let microsoft = microsoft().await;
+        let mut command = highwater();
+        let url = format!("http://{}", microsoft.address());
+        command
+            .env("PATH", &path)
+            .env("AZURE_TENANT_ID", tenant)
+            .env("AZURE_POD_IDENTITY_AUTHORITY_HOST", "http://127.0.0.1:1")
+            .env("HIGHWATER_ACR_ENDPOINT", &url)
+            .env("HTTP_PROXY", &url)
+            .env("HTTPS_PROXY", &url);
+        let ran = update_as(command, &root, &[]);
+        assert!(!ran.stderr.contains("planted"), "{}", ran.stderr);
+        match out {
+            false => ran.expect(0).says("flux-system/web\t"),
+            true => ran.expect(1).says("run `az login`"),
         }
     }
 }

@@ -12,15 +12,15 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-const HOST: &str = "europe-west1-docker.pkg.dev";
-const EMAIL: &str = "reader@acme.iam.gserviceaccount.com";
+pub(super) const HOST: &str = "europe-west1-docker.pkg.dev";
+pub(super) const EMAIL: &str = "reader@acme.iam.gserviceaccount.com";
 const POOL: &str = "projects/1/locations/global/workloadIdentityPools/p/providers/q";
 const EVERYTHING: &str = "https://www.googleapis.com/auth/cloud-platform";
 const SCOPES: &str =
     "https://www.googleapis.com/auth/cloud-platform https://www.googleapis.com/auth/userinfo.email";
 const TOKEN: &str = r#"{"access_token":"google-token","expires_in":3599,"token_type":"Bearer"}"#;
 
-fn google(seen: &Seen) -> Reply {
+pub(super) fn google(seen: &Seen) -> Reply {
     let path = seen.target.split('?').next().unwrap_or_default();
     if let Some(path) = path.strip_prefix("/computeMetadata/v1/") {
         if seen.header("metadata-flavor") != "Google" {
@@ -46,7 +46,7 @@ fn google(seen: &Seen) -> Reply {
 }
 
 /// Logins that ask the fake, with more variables.
-fn asking(fake: &FakeRegistry, more: &[(&str, &str)]) -> CloudLogins {
+pub(super) fn asking(fake: &FakeRegistry, more: &[(&str, &str)]) -> CloudLogins {
     let address = fake.address();
     let url = format!("http://{address}/");
     let token = format!("http://{address}/token");

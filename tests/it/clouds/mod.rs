@@ -7,7 +7,9 @@
 mod answers;
 mod aws;
 mod azure;
+mod azure_cli;
 mod command;
+mod external;
 mod github;
 mod google;
 mod profiles;
@@ -47,6 +49,14 @@ fn logins(variables: &[(&str, &str)]) -> CloudLogins {
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     CloudLogins::new(Environment::new(variables), limits())
+}
+
+/// The same for a person at a command line.
+fn logins_of_a_person(variables: &[(&str, &str)]) -> CloudLogins {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    CloudLogins::new(Environment::new(variables).of_a_person(), limits())
 }
 
 /// An answer in JSON.

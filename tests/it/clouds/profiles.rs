@@ -201,9 +201,13 @@ async fn the_program_of_a_profile_gives_keys() {
         "[default]\ncredential_process = \"{keys}\" good AKIASOURCE 'planted-source-key'\n\
          [profile deploy]\nrole_arn = {DEPLOY}\nsource_profile = default\n"
     ));
-    for (profile, asked) in [("default", 1), ("deploy", 2)] {
+    for (variable, profile, asked) in [
+        ("AWS_PROFILE", "default", 1),
+        ("AWS_PROFILE", "deploy", 2),
+        ("AWS_DEFAULT_PROFILE", "deploy", 2),
+    ] {
         let fake = FakeRegistry::start(amazon_with_roles).await;
-        let variables = [("AWS_CONFIG_FILE", path.as_str()), ("AWS_PROFILE", profile)];
+        let variables = [("AWS_CONFIG_FILE", path.as_str()), (variable, profile)];
         let login = as_process(&asking(&fake, &variables), Provider::Aws, HOST).await;
         assert_eq!(login, Ok(basic("AWS", "registry-password")));
         let seen = fake.seen("/");

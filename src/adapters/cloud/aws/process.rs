@@ -40,7 +40,7 @@ impl CloudLogins {
     }
 
     /// The keys that variables hold.
-    pub(super) fn variable_keys(&self) -> Option<AccessKeys> {
+    pub(in crate::adapters::cloud) fn variable_keys(&self) -> Option<AccessKeys> {
         let variable = |name| self.environment.get(name).map(str::to_owned);
         Some(AccessKeys {
             id: variable("AWS_ACCESS_KEY_ID")?,

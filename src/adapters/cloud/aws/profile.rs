@@ -29,7 +29,8 @@ const FORM: &str = "application/x-www-form-urlencoded";
 impl CloudLogins {
     /// The profile that is named, or the default one; where there is none, the process's surroundings count.
     pub(super) async fn profile(&self) -> Result<Chain, CloudError> {
-        let named = self.environment.get("AWS_PROFILE");
+        let variable = |name| self.environment.get(name);
+        let named = variable("AWS_PROFILE").or_else(|| variable("AWS_DEFAULT_PROFILE"));
         let credentials = self
             .environment
             .own_file("AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials")

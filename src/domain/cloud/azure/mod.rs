@@ -3,6 +3,8 @@
 //! Invariant: tokens are asked for in the cloud that the registry belongs to. What is absent: the
 //! requests.
 
+pub mod chain;
+
 use super::answer::{AnswerError, json, text};
 use super::aws::Form;
 use super::lifetime::Expiry;

@@ -2,7 +2,9 @@
 //!
 //! Invariant: the process is whom the file of `GOOGLE_APPLICATION_CREDENTIALS` says, or who logged in by
 //! Google's command line, or else whom the metadata server knows; an answer counts as the metadata server's only when it
-//! says so itself. What is absent: tokens from programs and URLs.
+//! says so itself. What is absent: who vouches for external accounts (`external`).
+
+mod external;
 
 use super::error::CloudError;
 use super::http::{Question, form, url};
@@ -10,9 +12,10 @@ use super::signing::{Algorithm, sign};
 use super::{Account, CloudLogins, Fresh, Who, key};
 use crate::domain::cloud::answer::AnswerError;
 use crate::domain::cloud::azure::access_token;
+use crate::domain::cloud::external_account::{ExternalAccount, USUAL_LIFETIME};
 use crate::domain::cloud::gcp::{
-    CredentialFile, ExternalAccount, GkeCluster, assertion, assertion_form, exchange_form,
-    impersonated_token, impersonation_body, impersonation_path, refresh_form, scopes, signed,
+    CredentialFile, GkeCluster, assertion, assertion_form, exchange_form, impersonated_token,
+    impersonation_body, impersonation_path, refresh_form, scopes, signed,
 };
 use crate::domain::cloud::{Identity, Provider};
 use crate::domain::redact::{SafeUrl, Secret};
@@ -92,14 +95,16 @@ impl CloudLogins {
             "v1/token",
         )?;
         let exchange = exchange_form(&audience, None, &token, email.is_some());
-        let own = self.google_exchange(at, &exchange, &token, proxy).await?;
+        let own = self
+            .google_exchange(at, &exchange, &token, None, proxy)
+            .await?;
         let Some(email) = email else {
             return Ok(own);
         };
         let base = self.environment.get(IAM);
         let base = base.unwrap_or("https://iamcredentials.googleapis.com");
         let at = below(IAM, base, &impersonation_path(email))?;
-        self.act_as(at, &own.0, proxy).await
+        self.act_as(at, &own.0, USUAL_LIFETIME, proxy).await
     }
 
     async fn process_google(&self, proxy: Option<&SafeUrl>) -> Fresh<Secret> {
@@ -130,7 +135,7 @@ impl CloudLogins {
                     .ok_or_else(|| unusable("its `private_key` is no RSA key in PEM".to_owned()))?;
                 let assertion = signed(&unsigned, &signature);
                 let at = url(FILE, &token_uri)?;
-                self.google_exchange(at, &assertion_form(&assertion), &assertion, proxy)
+                self.google_exchange(at, &assertion_form(&assertion), &assertion, None, proxy)
                     .await
             }
             CredentialFile::AuthorizedUser {
@@ -141,7 +146,8 @@ impl CloudLogins {
                 let usual = "https://oauth2.googleapis.com/token";
                 let at = url(OAUTH, self.environment.get(OAUTH).unwrap_or(usual))?;
                 let form = refresh_form(&client_id, &client_secret, &refresh_token);
-                self.google_exchange(at, &form, &refresh_token, proxy).await
+                self.google_exchange(at, &form, &refresh_token, None, proxy)
+                    .await
             }
             CredentialFile::External(account) => self.external(&account, proxy).await,
         }
@@ -161,20 +167,20 @@ impl CloudLogins {
     }
 
     async fn external(&self, account: &ExternalAccount, proxy: Option<&SafeUrl>) -> Fresh<Secret> {
-        let content = self.environment.file(FILE, &account.file).await?;
-        let token = account
-            .token(&content)
-            .map_err(|problem| CloudError::Setting {
-                name: FILE,
-                reason: format!("`{}`: {problem}", account.file),
-            })?;
+        let token = self.subject_token(account).await?;
         let acts = account.impersonation_url.is_some();
         let kind = Some(account.token_type.as_str());
-        let exchange = exchange_form(&account.audience, kind, &token, acts);
+        let mut exchange = exchange_form(&account.audience, kind, &token, acts);
+        exchange.extend(account.options().map(|options| ("options", options)));
         let at = url(FILE, &account.token_url)?;
-        let own = self.google_exchange(at, &exchange, &token, proxy).await?;
+        let client = account.client.as_ref();
+        let own = self.google_exchange(at, &exchange, &token, client, proxy);
+        let own = own.await?;
         match &account.impersonation_url {
-            Some(at) => self.act_as(url(FILE, at)?, &own.0, proxy).await,
+            Some(at) => {
+                self.act_as(url(FILE, at)?, &own.0, account.lifetime, proxy)
+                    .await
+            }
             None => Ok(own),
         }
     }
@@ -184,28 +190,41 @@ impl CloudLogins {
         at: Url,
         content: &Vec<(&'static str, String)>,
         secret: &Secret,
+        program: Option<&(String, Secret)>,
         proxy: Option<&SafeUrl>,
     ) -> Fresh<Secret> {
         let place = format!("`{at}`");
         let client = self.clients.outward(&at, proxy)?;
+        let mut request = form(&client, at, content);
+        let mut secrets = vec![secret.expose().as_str()];
+        if let Some((name, password)) = program {
+            request = request.basic_auth(name, Some(password.expose()));
+            secrets.push(password.expose());
+        }
         let question = Question {
             place: place.clone(),
-            request: form(&client, at, content),
-            secrets: vec![secret.expose()],
+            request,
+            secrets,
         };
         access_token(&question.ask().await?)
             .map_err(|problem| CloudError::Answer { place, problem })
     }
 
     /// The token of the service account that a URL names, for a token that may act as it.
-    async fn act_as(&self, at: Url, token: &Secret, proxy: Option<&SafeUrl>) -> Fresh<Secret> {
+    async fn act_as(
+        &self,
+        at: Url,
+        token: &Secret,
+        lifetime: u32,
+        proxy: Option<&SafeUrl>,
+    ) -> Fresh<Secret> {
         let place = format!("`{at}`");
         let client = self.clients.outward(&at, proxy)?;
         let request = client
             .post(at)
             .header(CONTENT_TYPE, "application/json")
             .bearer_auth(token.expose())
-            .body(impersonation_body());
+            .body(impersonation_body(lifetime));
         let question = Question {
             place: place.clone(),
             request,

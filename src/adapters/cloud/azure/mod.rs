@@ -1,14 +1,17 @@
 //! Azure: tokens of the process or of an application, and logins of its registries.
 //!
 //! Invariant: the process is an application with a password, or one that a token in a file vouches for
-//! (workload identity), or else the managed identity of its node. What is absent: the logins of Azure's
-//! command line.
+//! (workload identity), or else the managed identity of its node, or else, for a person, whoever logged in by Azure's
+//! command line; of an identity that is named, nobody else is tried. What is absent: other tools of developers.
+
+mod command_line;
 
 use super::environment::Environment;
 use super::error::CloudError;
 use super::http::{Question, form, joined, url};
 use super::signing::{Algorithm, certificate, sign};
 use super::{CloudLogins, Fresh, Who, key};
+use crate::domain::cloud::azure::chain::Chain;
 use crate::domain::cloud::azure::{
     AzureCloud, AzureEnvironment, Proof, access_token, assertion, exchange_form, registry_login,
     token_form,
@@ -22,7 +25,10 @@ use reqwest::Url;
 use sha2::{Digest, Sha256};
 
 /// How a process without identity gets one.
-const HINT: &str = "let Azure's workload identity webhook label the Pod, give the node a managed identity, or set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`";
+const HINT: &str = "let Azure's workload identity webhook label the Pod, give the node a managed identity, or set `AZURE_TENANT_ID`, `AZURE_CLIENT_ID` and `AZURE_CLIENT_SECRET`; a person can run `az login`";
+
+/// The variable that says which logins are tried.
+const CHAIN: &str = "AZURE_TOKEN_CREDENTIALS";
 
 /// The cloud that the file of `AZURE_ENVIRONMENT_FILEPATH` describes, if one is named.
 pub(super) async fn described(
@@ -113,45 +119,87 @@ impl CloudLogins {
     }
 
     async fn process_token(&self, cloud: &AzureCloud, proxy: Option<&SafeUrl>) -> Fresh<Secret> {
-        let variable = |name| self.environment.get(name);
-        if let (Some(tenant), Some(client)) =
-            (variable("AZURE_TENANT_ID"), variable("AZURE_CLIENT_ID"))
-        {
-            let who = (tenant, client);
-            if let Some(password) = variable("AZURE_CLIENT_SECRET") {
-                let password = Secret::new(password.to_owned());
-                return self
-                    .application(cloud, proxy, who, Proof::Password(&password))
-                    .await;
-            }
-            let name = "AZURE_CLIENT_CERTIFICATE_PATH";
-            if let Some(path) = variable(name) {
-                let pem = self.environment.file(name, path).await?;
-                let at = self.token_url(cloud, tenant)?;
-                let assertion =
-                    signed_by(&pem, client, at.as_str()).ok_or_else(|| CloudError::Setting {
-                        name,
-                        reason: format!("`{path}` holds no certificate with an RSA key in PEM"),
-                    })?;
-                return self
-                    .application(cloud, proxy, who, Proof::Assertion(&assertion))
-                    .await;
-            }
-            let name = "AZURE_FEDERATED_TOKEN_FILE";
-            if let Some(path) = variable(name) {
-                let token = self.environment.file(name, path).await?;
-                let token = Secret::new(token.trim().to_owned());
-                return self
-                    .application(cloud, proxy, who, Proof::Assertion(&token))
-                    .await;
-            }
+        let named = self.environment.get(CHAIN);
+        let chain = Chain::of(named, self.environment.is_a_persons()).ok_or_else(|| {
+            setting(CHAIN, "it names no login that is tried here; expected `prod`, `dev`, `EnvironmentCredential`, `WorkloadIdentityCredential`, `ManagedIdentityCredential` or `AzureCLICredential`")
+        })?;
+        if let Some(token) = self.named_application(chain, cloud, proxy).await {
+            return token;
         }
-        self.managed_identity(cloud)
-            .await
-            .map_err(|last| CloudError::NoIdentity {
-                last: Box::new(last),
-                hint: HINT,
-            })
+        let managed = match chain.managed {
+            true => self.managed_identity(cloud, chain.command_line).await,
+            false => Err(setting(CHAIN, "none of the logins that it names is there")),
+        };
+        let Err(last) = managed else {
+            return managed;
+        };
+        let is_refused = matches!(last, CloudError::Refused { status: 400, .. });
+        let is_named = is_refused && self.environment.get("AZURE_CLIENT_ID").is_some();
+        let nobody = |last| {
+            let last = Box::new(last);
+            Err(CloudError::NoIdentity { last, hint: HINT })
+        };
+        if is_named || !chain.command_line {
+            return nobody(last);
+        }
+        match self.command_line_token(cloud).await {
+            Err(missing) if chain.managed && command_line::is_missing(&missing) => nobody(last),
+            told => told,
+        }
+    }
+
+    /// The token of the application that variables name; `None` when they name none.
+    async fn named_application(
+        &self,
+        chain: Chain,
+        cloud: &AzureCloud,
+        proxy: Option<&SafeUrl>,
+    ) -> Option<Fresh<Secret>> {
+        let variable = |name| self.environment.get(name);
+        let who = (variable("AZURE_TENANT_ID")?, variable("AZURE_CLIENT_ID")?);
+        let password = variable("AZURE_CLIENT_SECRET").filter(|_| chain.environment);
+        if let Some(password) = password {
+            let password = Secret::new(password.to_owned());
+            let proof = Proof::Password(&password);
+            return Some(self.application(cloud, proxy, who, proof).await);
+        }
+        let certificate = variable("AZURE_CLIENT_CERTIFICATE_PATH").filter(|_| chain.environment);
+        let token_file = variable("AZURE_FEDERATED_TOKEN_FILE").filter(|_| chain.workload);
+        let assertion = match (certificate, token_file) {
+            (Some(path), _) => self.own_assertion(path, who, cloud).await,
+            (None, Some(path)) => self.file_assertion(path).await,
+            (None, None) => return None,
+        };
+        Some(match assertion {
+            Ok(assertion) => {
+                let proof = Proof::Assertion(&assertion);
+                self.application(cloud, proxy, who, proof).await
+            }
+            Err(error) => Err(error),
+        })
+    }
+
+    /// What an application says of itself, signed with the key of its certificate.
+    async fn own_assertion(
+        &self,
+        path: &str,
+        (tenant, client): (&str, &str),
+        cloud: &AzureCloud,
+    ) -> Result<Secret, CloudError> {
+        let name = "AZURE_CLIENT_CERTIFICATE_PATH";
+        let pem = self.environment.file(name, path).await?;
+        let at = self.token_url(cloud, tenant)?;
+        signed_by(&pem, client, at.as_str()).ok_or_else(|| {
+            let problem = "holds no certificate with an RSA key in PEM";
+            setting(name, &format!("`{path}` {problem}"))
+        })
+    }
+
+    /// What a cluster says of an application.
+    async fn file_assertion(&self, path: &str) -> Result<Secret, CloudError> {
+        let name = "AZURE_FEDERATED_TOKEN_FILE";
+        let token = self.environment.file(name, path).await?;
+        Ok(Secret::new(token.trim().to_owned()))
     }
 
     /// A token of an application (tenant and client), which proves that it is itself.
@@ -182,22 +230,26 @@ impl CloudLogins {
         joined(name, &authority, &format!("{tenant}/oauth2/v2.0/token"))
     }
 
-    /// A token of the node's managed identity.
-    async fn managed_identity(&self, cloud: &AzureCloud) -> Fresh<Secret> {
+    /// A token of the node's managed identity. Where something else can be tried, who does not answer at once is not waited for.
+    async fn managed_identity(&self, cloud: &AzureCloud, impatient: bool) -> Fresh<Secret> {
         let name = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
         let base = self
             .environment
             .get(name)
             .unwrap_or("http://169.254.169.254");
         let mut at = joined(name, &url(name, base)?, "metadata/identity/oauth2/token")?;
+        let origin = at.origin().ascii_serialization();
+        let place = format!("`{origin}` (the node's managed identity)");
+        if impatient && !self.has_metadata(&at).await {
+            let reason = "nobody answered within a second".to_owned();
+            return Err(CloudError::Unreachable { place, reason });
+        }
         at.query_pairs_mut()
             .append_pair("api-version", "2018-02-01")
             .append_pair("resource", cloud.resource());
         if let Some(client) = self.environment.get("AZURE_CLIENT_ID") {
             at.query_pairs_mut().append_pair("client_id", client);
         }
-        let origin = at.origin().ascii_serialization();
-        let place = format!("`{origin}` (the node's managed identity)");
         let question = Question {
             place: place.clone(),
             request: self.clients.local()?.get(at).header("metadata", "true"),
@@ -211,6 +263,13 @@ impl CloudLogins {
         self.environment
             .get("AZURE_AUTHORITY_HOST")
             .unwrap_or(cloud.authority())
+    }
+}
+
+fn setting(name: &'static str, reason: &str) -> CloudError {
+    CloudError::Setting {
+        name,
+        reason: reason.to_owned(),
     }
 }
 
