@@ -3,8 +3,11 @@
 use super::limits;
 use highwater::domain::cloud::answer::refusal;
 use highwater::domain::cloud::azure::AzureEnvironment;
+use highwater::domain::cloud::azure::chain;
 use highwater::domain::cloud::gcp::CredentialFile;
 use highwater::domain::cloud::lifetime::Expiry;
+use highwater::domain::cloud::profile::Profiles;
+use highwater::domain::cloud::single_sign_on::{self, CachedToken};
 use highwater::domain::cloud::{CloudRegistry, Identity, Provider, aws, azure, gcp};
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -25,6 +28,19 @@ fn bodies() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Lines of Amazon's file `config`, of few profiles, so that they name one another.
+fn profile_lines() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "\\[(default|profile [abc]|sso-session a)\\]",
+        3 => "source_profile = (default|[abcd])",
+        3 => "role_arn = arn:aws:iam::[0-9]:role/r",
+        1 => "(aws_access_key_id = AKIA|aws_secret_access_key = planted)",
+        1 => "(credential_source = (Environment|EcsContainer|x)|web_identity_token_file = /f|credential_process = planted '?)",
+        1 => "(sso_session = a|sso_region = eu-west-1|sso_start_url = https://x|sso_account_id = 1|sso_role_name = r|mfa_serial = x)",
+        1 => ".{0,30}",
+    ]
+}
+
 proptest! {
     #[test]
     fn no_answer_makes_a_reader_panic(body in bodies()) {
@@ -37,12 +53,35 @@ proptest! {
             azure::access_token(&body).map(|(_, end)| keep(end)),
             azure::registry_login(&body).map(|(_, end)| keep(end)),
             gcp::impersonated_token(&body).map(|(_, end)| keep(end)),
+            aws::program_keys(&body).map(|(_, end)| keep(end)),
+            single_sign_on::role_keys(&body).map(|(_, end)| keep(end)),
+            single_sign_on::renewed(&body).map(|(_, end)| keep(end)),
+            chain::answered(&body).map(|(_, end)| keep(end)),
         ];
         for life in lives.into_iter().flatten() {
             prop_assert!(life <= Duration::from_secs(3_600));
         }
         let _ = AzureEnvironment::parse(&body);
         let _ = CredentialFile::parse(&body);
+        let _ = CachedToken::parse(&body);
+    }
+
+    #[test]
+    fn every_chain_of_profiles_ends(lines in prop::collection::vec(profile_lines(), 0..40), credentials in ".{0,200}") {
+        let config = lines.join("\n");
+        for credentials in ["[c]\naws_access_key_id=A\naws_secret_access_key=planted", &credentials] {
+            let profiles = Profiles::parse(credentials, &config);
+            for name in ["default", "a", "b", "c"] {
+                match profiles.chain(name) {
+                    // Three profiles have a name in here, and the default one.
+                    Ok(found) => {
+                        let shown = format!("{found:?}");
+                        prop_assert!(found.roles.len() <= 4 && !shown.contains("planted"));
+                    }
+                    Err(problem) => prop_assert!(!problem.to_string().contains("planted")),
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! A restart: the tags of the last scans are there still, or are scanned again where they are not.
 
-use super::{EAGER, PATIENCE, fleet};
+use super::{EAGER, fleet};
 use crate::support::fake_registry::{FakeRegistry, Reply};
-use crate::support::fleet::{Fleet, is_ready};
+use crate::support::fleet::{Fleet, PATIENCE, is_ready};
 use serde_json::json;
 use std::path::PathBuf;
 
