@@ -33,7 +33,7 @@
 //! | a field that names another object and is malformed passes when nothing is renamed | the API server says it better |
 //! | keys that YAML 1.1 reads as numbers or truth values, or that have a tag, are texts | v5.8.1 cannot print them |
 //! | JSON with surrogate pairs, `%YAML 1.2`, and a document of comments before `...` are read | v5.8.1 refuses valid JSON and YAML |
-//! | an empty value and a time inside `{}` and `[]` keep their type | v5.8.1 prints them as strings |
+//! | an empty value and a time inside `{}` and `[]`, and what a replacement empties in a `List` beside other documents, keep their type | v5.8.1 prints them as strings |
 //! | a `List` without `items` is an error | v5.8.1 prints an object without a name |
 //! | a bare `-` inside `[]` is an error | it is no YAML |
 //! | a `!!binary` annotation is decoded | v5.8.1 leaves the base64 |
