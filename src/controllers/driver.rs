@@ -508,6 +508,51 @@ mod tests {
         assert_eq!(written::<false>().await, ["True", "finalizer"]);
     }
 
+    /// Keeps the names of what it was told to forget.
+    struct Forgetting(Arc<Mutex<Vec<String>>>);
+
+    impl Controller for Forgetting {
+        type Kind = GitRepository;
+        const NAME: &'static str = "source-controller";
+
+        async fn reconcile(
+            &self,
+            object: Arc<GitRepository>,
+            _: Run,
+        ) -> Report<GitRepositoryStatus> {
+            unreachable!("{object:?} is gone")
+        }
+
+        async fn finalize(&self, object: Arc<GitRepository>) -> Result<(), String> {
+            unreachable!("{object:?} has no finalizer")
+        }
+
+        fn forget(&self, key: &ObjectKey) {
+            self.0.lock().unwrap().push(key.name.clone());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_goes_before_it_got_a_finalizer_is_forgotten() {
+        let forgotten = Arc::default();
+        let (cache, shared) = (
+            Arc::new(Cache::new(|_| Vec::new())),
+            Shared::answered_with(500),
+        );
+        let controller = Forgetting(Arc::clone(&forgotten));
+        let driver = Arc::new(Driver::new(
+            controller,
+            cache,
+            Arc::default(),
+            Arc::new(shared),
+        ));
+        let again = driver.process(&ObjectKey::new("apps", "fleet")).await;
+        assert_eq!(
+            (again, forgotten.lock().unwrap().as_slice()),
+            (None, &["fleet".to_owned()][..])
+        );
+    }
+
     #[tokio::test]
     async fn a_status_that_cannot_be_written_is_tried_again_ever_later() {
         let key = ObjectKey::new("apps", "fleet");
