@@ -32,6 +32,8 @@ fn main() -> Result<()> {
             let here = var("CARGO_MANIFEST_DIR").unwrap_or_default();
             let order = format!("-T{here}/src/build/order.ld");
             writeln!(cargo, "cargo:rustc-link-arg-bin=highwater={order}")?;
+            // For the test that looks whether it was heeded.
+            writeln!(cargo, "cargo:rustc-env=HIGHWATER_ORDERED=1")?;
         }
     }
     Ok(())

@@ -10,10 +10,10 @@ use super::finalizers::Finalizers;
 use super::queue::Queue;
 use super::report::{self, Report, Subject};
 use super::shared::Shared;
+use super::statuses::{Statuses, status_of, with_status};
 use super::telling::tell;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::events::Told;
-use crate::adapters::cluster::status::patch_status;
 use crate::adapters::cluster::watch::Cache;
 use crate::api::{CustomObject, has_finalizer, requested_at};
 use crate::domain::conditions::Notice;
@@ -77,6 +77,7 @@ pub struct Driver<C: Controller> {
     queue: Arc<Queue<ObjectKey>>,
     shared: Arc<Shared>,
     failures: Failures,
+    statuses: Statuses<C::Kind>,
     finalizers: Finalizers<C::Kind>,
     finalizing: Background,
 }
@@ -98,6 +99,8 @@ impl<C: Controller> Driver<C> {
         shared: Arc<Shared>,
     ) -> Self {
         let finalizers = Finalizers::new(shared.client.clone(), Arc::clone(&cache), C::NAME);
+        let (client, foreground) = (shared.client.clone(), shared.statuses.clone());
+        let statuses = Statuses::new(client, Arc::clone(&cache), C::NAME, foreground);
         let finalizing = Background::behind(&shared.statuses, FINALIZED_AT_ONCE, TO_FINALIZE);
         Self {
             controller,
@@ -105,6 +108,7 @@ impl<C: Controller> Driver<C> {
             queue,
             shared,
             failures: Failures::default(),
+            statuses,
             finalizers,
             finalizing,
         }
@@ -248,20 +252,11 @@ impl<C: Controller> Driver<C> {
             return (report, seen);
         }
         if let Some(begun) = begun {
-            let (client, object) = (&self.shared.client, &*seen.object);
-            let busy = self.shared.statuses.busy();
-            let written = async {
-                let written = patch_status(client, object, C::NAME, &seen.stored, &begun).await;
-                drop(busy);
-                written
-            };
+            let written = self.statuses.write(&seen.object, &seen.stored, &begun);
             let (report, written) = tokio::join!(work, written);
             match written {
-                Ok(Some(written)) => {
-                    self.cache.wrote(written);
-                    seen.stored = begun;
-                }
-                Ok(None) => {}
+                Ok(true) => seen.stored = begun,
+                Ok(false) => {}
                 // The next write tells it, or what came of it.
                 Err(error) => {
                     tracing::debug!(kind = C::Kind::KIND, object = %key, %error, "the status could not be written");
@@ -301,15 +296,8 @@ impl<C: Controller> Driver<C> {
             report.told,
             now(),
         );
-        let busy = self.shared.statuses.busy();
-        let (client, after) = (&self.shared.client, &written.status);
-        let patched = patch_status(client, object, C::NAME, stored, after).await;
-        drop(busy);
-        match patched {
-            Ok(Some(patched)) => {
-                self.cache.wrote(patched);
-            }
-            Ok(None) => {}
+        match self.statuses.write(object, stored, &written.status).await {
+            Ok(_) => {}
             Err(error) if error.is_not_found() => return Err(None),
             Err(error) => {
                 tracing::warn!(kind = C::Kind::KIND, object = %key, %error, "the status could not be written");
@@ -366,20 +354,6 @@ impl<C: Controller> Driver<C> {
 fn now() -> Timestamp {
     let now = Timestamp::now();
     Timestamp::from_second(now.as_second()).unwrap_or(now)
-}
-
-fn status_of<K: CustomObject>(object: &K) -> Value {
-    serde_json::to_value(object.status()).unwrap_or_default()
-}
-
-/// The object with another status.
-fn with_status<K: CustomObject>(object: &Arc<K>, status: &Value) -> Arc<K> {
-    let mut changed = K::clone(object);
-    match serde_json::from_value(status.clone()) {
-        Ok(status) => *changed.status_mut() = status,
-        Err(error) => tracing::error!(kind = K::KIND, %error, "a status of our own cannot be read"),
-    }
-    Arc::new(changed)
 }
 
 #[cfg(test)]

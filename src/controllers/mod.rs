@@ -25,6 +25,7 @@ mod report;
 pub mod secrets;
 pub mod shared;
 mod skips;
+mod statuses;
 mod telling;
 pub mod triggers;
 mod watches;

@@ -1,7 +1,7 @@
 //! What the environment says of clouds: who the process is, and where to ask.
 //!
-//! Invariant: `Debug` shows names, never values; nobody but the process's own environment says which programs are started. What is absent: a meaning; each cloud's module knows
-//! its own.
+//! Invariant: `Debug` shows names, never values; nobody but the process's own environment says which programs are started. What is
+//! absent: a meaning; each cloud's module knows its own.
 
 use super::error::CloudError;
 use std::collections::BTreeMap;

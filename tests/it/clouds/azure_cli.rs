@@ -115,30 +115,22 @@ async fn a_controller_starts_no_program_unless_its_environment_says_so() {
         assert_eq!(login, Ok(basic(USER, &refresh_token())));
     }
     assert!(fake.seen("/metadata/").is_empty());
-    let unknown = [("AZURE_TOKEN_CREDENTIALS", "MoonCredential")];
-    let error = as_process(
-        &logins(&variables(&url, &path, &unknown)),
-        Provider::Azure,
-        HOST,
-    )
-    .await;
-    let words = error.expect_err("there is no such login").to_string();
-    assert!(
-        words.contains("`AZURE_TOKEN_CREDENTIALS`: it names no login that is tried here"),
-        "{words}"
-    );
-    let none = [("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")];
-    let error = as_process(
-        &logins(&variables(&url, &path, &none)),
-        Provider::Azure,
-        HOST,
-    )
-    .await;
-    let words = error.expect_err("no variables").to_string();
-    assert!(
-        words.contains("none of the logins that it names is there"),
-        "{words}"
-    );
+    for (chain, expected) in [
+        (
+            "MoonCredential",
+            "`AZURE_TOKEN_CREDENTIALS`: it names no login that is tried here",
+        ),
+        (
+            "EnvironmentCredential",
+            "none of the logins that it names is there",
+        ),
+    ] {
+        let named = [("AZURE_TOKEN_CREDENTIALS", chain)];
+        let logins = logins(&variables(&url, &path, &named));
+        let error = as_process(&logins, Provider::Azure, HOST).await;
+        let words = error.expect_err("nobody logs in so").to_string();
+        assert!(words.contains(expected), "{words}");
+    }
 }
 
 #[tokio::test]
