@@ -8,9 +8,8 @@ use std::path::PathBuf;
 
 const IMAGES: [&str; 2] = ["one", "two"];
 
-/// Two images and their policies in a fleet, scanned once, and the program asked to end. It writes what is still to be kept.
-async fn scanned(prefix: &str) -> (Fleet, FakeRegistry) {
-    let fake = FakeRegistry::start(|seen| {
+async fn registry() -> FakeRegistry {
+    FakeRegistry::start(|seen| {
         let path = seen.target.split('?').next().unwrap_or_default();
         let name = path.trim_start_matches("/v2/");
         match name.strip_suffix("/tags/list") {
@@ -18,13 +17,22 @@ async fn scanned(prefix: &str) -> (Fleet, FakeRegistry) {
             None => Reply::json(&json!({})),
         }
     })
-    .await;
+    .await
+}
+
+async fn apply_repository(fleet: &Fleet, fake: &FakeRegistry, name: &str) {
+    let image = fake.image(name).as_str().to_owned();
+    let repository = json!({"spec": {"image": image, "interval": "1h", "insecure": true}});
+    fleet.apply("ImageRepository", name, repository).await;
+}
+
+/// Two images and their policies in a fleet, scanned once, and the program asked to end. It writes what is still to be kept.
+async fn scanned(prefix: &str) -> (Fleet, FakeRegistry) {
+    let fake = registry().await;
     let mut fleet = fleet(prefix).await;
     fleet.start(&EAGER);
     for name in IMAGES {
-        let image = fake.image(name).as_str().to_owned();
-        let repository = json!({"spec": {"image": image, "interval": "1h", "insecure": true}});
-        fleet.apply("ImageRepository", name, repository).await;
+        apply_repository(&fleet, &fake, name).await;
         let policy = fleet.image_policy(name);
         fleet.apply("ImagePolicy", name, policy).await;
     }
@@ -75,6 +83,37 @@ async fn on_a_volume_no_repository_is_scanned_again_before_it_is_due() {
         assert_eq!(listings(&fake, name), 1, "{name}");
     }
     fleet.assert_no_panic();
+}
+
+/// Asked to end in the middle of many first scans, whose files and events wait while statuses are written.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_status_tells_of_is_kept_and_told_when_the_program_is_asked_to_end() {
+    let fake = registry().await;
+    let mut fleet = fleet("tags-ending").await;
+    for number in 0..60 {
+        apply_repository(&fleet, &fake, &format!("app-{number}")).await;
+    }
+    fleet.start(&EAGER);
+    let some_ready = async { while !fleet.list("ImageRepository").await.iter().any(is_ready) {} };
+    let some_ready = tokio::time::timeout(PATIENCE, some_ready).await;
+    some_ready.expect("one is ready in the end");
+    assert!(fleet.process().terminate(PATIENCE).success());
+    let objects = fleet.list("ImageRepository").await;
+    let ready: Vec<&str> = objects
+        .iter()
+        .filter(|object| is_ready(object))
+        .filter_map(|object| object["metadata"]["name"].as_str())
+        .collect();
+    let of_a_scan =
+        |event: &serde_json::Value| event["involvedObject"]["kind"] == "ImageRepository";
+    let events = fleet.events(ready.len(), of_a_scan).await;
+    for name in ready {
+        assert!(stored(&fleet, name).exists(), "{name}");
+        let told = events
+            .iter()
+            .any(|event| event["involvedObject"]["name"] == *name);
+        assert!(told, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
