@@ -6,7 +6,8 @@
 //! Absent: texts that are not UTF-8.
 //!
 //! Known differences, all of them towards accepting more or refusing what is huge: a script name with `_` (`\p{Old_Italic}`)
-//! works, which Go 1.25 lost; a pattern longer than [`MAX_PATTERN_LENGTH`] or nested deeper than [`MAX_DEPTH`] is refused.
+//! works, which Go 1.25 lost; a pattern longer than [`MAX_PATTERN_LENGTH`], nested deeper than [`MAX_DEPTH`], or that repeats wide classes
+//! so often that it compiles to over 10 MiB, is refused ([`Fault::TooLarge`]).
 
 mod bracket;
 mod class;

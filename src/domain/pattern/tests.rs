@@ -134,6 +134,7 @@ fn huge_patterns_are_refused() {
     let fault = |pattern: &str| Pattern::new(pattern).unwrap_err().fault;
     assert_eq!(fault(&"a".repeat(MAX_PATTERN_LENGTH + 1)), Fault::TooLarge);
     assert_eq!(fault(r"(\pL{500}){2}\pL{1000}\pL{1000}"), Fault::TooLarge);
+    assert_eq!(fault(r"(?<m>[---\pL]{30}1-){30}"), Fault::TooLarge);
     assert_eq!(
         fault(&format!("{}a{}", "(".repeat(300), ")".repeat(300))),
         Fault::TooDeep

@@ -2,7 +2,7 @@
 
 use super::random::Random;
 use crate::support::oracle::ask;
-use highwater::domain::pattern::{Pattern, Template};
+use highwater::domain::pattern::{Fault, Pattern, Template};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -209,6 +209,16 @@ fn pattern_request(random: &mut Random) -> serde_json::Value {
     json!({ "pattern": pattern, "template": random.join(&pieces, 1, 4), "texts": texts })
 }
 
+/// How often something in a pattern is repeated at most: its counts, multiplied.
+fn unfolded(pattern: &str) -> u64 {
+    let braces = pattern
+        .split('{')
+        .skip(1)
+        .filter_map(|rest| rest.split('}').next());
+    let counts = braces.filter_map(|counts| counts.split(',').next_back()?.parse::<u64>().ok());
+    counts.fold(1, |product, count| product.saturating_mul(count.max(1)))
+}
+
 #[test]
 fn patterns_match_and_expand_as_in_go() {
     let mut random = Random::new();
@@ -239,6 +249,10 @@ fn patterns_match_and_expand_as_in_go() {
                 }
             }
             (Err(ours), Some(error), _) => assert_eq!(ours.to_string(), error, "{context}"),
+            // The known difference: what repeats of repeats unfold to is bounded here.
+            (Err(ours), None, _) if ours.fault == Fault::TooLarge => {
+                assert!(unfolded(pattern) >= 500, "{context}: {ours}");
+            }
             (ours, error, _) => panic!("{context}: {ours:?}, but Go: {error:?}"),
         }
     }
