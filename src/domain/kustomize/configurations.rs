@@ -6,9 +6,8 @@
 use super::context::{Context, shown};
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
-use super::field_spec::FieldSpec;
-use super::reference_fields::Reference;
-use super::resource::Gvk;
+use super::field_spec::{FieldList, FieldSpec};
+use super::reference_fields::{Reference, Target};
 use super::tables::{FieldTables, Tables};
 use crate::domain::manifest::{Rules, documents};
 
@@ -97,7 +96,8 @@ fn parse(file: &str, bytes: &[u8]) -> Result<FieldTables, BuildError> {
             .items("nameReference")?
             .iter()
             .map(reference)
-            .collect::<Result<_, _>>()?,
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
         var_references: specs("varReference")?,
         images: specs("images")?,
         replicas: specs("replicas")?,
@@ -106,8 +106,10 @@ fn parse(file: &str, bytes: &[u8]) -> Result<FieldTables, BuildError> {
     Ok(tables)
 }
 
-fn specs(fields: &Fields<'_>, name: &str) -> Result<Vec<FieldSpec>, BuildError> {
-    fields.items(name)?.iter().map(FieldSpec::parse).collect()
+fn specs(fields: &Fields<'_>, name: &str) -> Result<FieldList, BuildError> {
+    let items = fields.items(name)?;
+    let specs: Result<Vec<_>, _> = items.iter().map(FieldSpec::parse).collect();
+    Ok(specs?.into())
 }
 
 /// Which fields name objects of one kind.
@@ -115,10 +117,10 @@ fn reference(at: &At<'_>) -> Result<Reference, BuildError> {
     let fields = at.fields()?;
     fields.only(&["group", "version", "kind", "fieldSpecs"])?;
     Ok(Reference {
-        target: Gvk {
-            group: fields.text("group")?,
-            version: fields.text("version")?,
-            kind: fields.text("kind")?,
+        target: Target {
+            group: fields.text("group")?.into(),
+            version: fields.text("version")?.into(),
+            kind: fields.text("kind")?.into(),
         },
         fields: specs(&fields, "fieldSpecs")?,
     })

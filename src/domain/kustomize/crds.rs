@@ -9,8 +9,7 @@ use super::decode::Located;
 use super::error::BuildError;
 use super::field_spec::FieldSpec;
 use super::open_api;
-use super::reference_fields::Reference;
-use super::resource::Gvk;
+use super::reference_fields::{Reference, Target};
 use super::tables::{FieldTables, Tables};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -141,21 +140,21 @@ impl<'a> Walk<'a> {
             (IDENTITY, &mut self.found.name_prefix),
         ] {
             if text(key).is_some() {
-                fields.push(spec.clone());
+                fields.to_mut().push(spec.clone());
             }
         }
         let (Some(version), Some(kind)) = (text(VERSION), text(KIND)) else {
             return;
         };
         let reference = Reference {
-            target: Gvk {
-                group: String::new(),
-                version: version.to_owned(),
-                kind: kind.to_owned(),
+            target: Target {
+                group: "".into(),
+                version: version.to_owned().into(),
+                kind: kind.to_owned().into(),
             },
-            fields: vec![self.spec(Some(text(NAME_KEY).unwrap_or("name")))],
+            fields: vec![self.spec(Some(text(NAME_KEY).unwrap_or("name")))].into(),
         };
-        self.found.name_references.push(reference);
+        self.found.name_references.to_mut().push(reference);
     }
 
     fn spec(&self, last: Option<&str>) -> FieldSpec {

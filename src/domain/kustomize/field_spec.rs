@@ -25,6 +25,24 @@ pub(super) struct FieldSpec {
     pub(super) create: bool,
 }
 
+/// A table of fields that are never made, as it stands in the program: `(group, version, kind) "begins/" ["one", "other"];` for
+/// each kind. Nothing is joined or copied when a build begins.
+macro_rules! fields {
+    ($(($group:expr, $version:literal, $kind:literal) $begin:literal [$($end:literal),+ $(,)?];)*) => {
+        &[$($($crate::domain::kustomize::field_spec::FieldSpec::new(
+            $group,
+            $version,
+            $kind,
+            concat!($begin, $end),
+            false,
+        )),+),*]
+    };
+}
+pub(super) use fields;
+
+/// Fields in their order. What stands in the program is not copied until somebody adds to it.
+pub(super) type FieldList = Cow<'static, [FieldSpec]>;
+
 /// What stands at the end of a path that is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Create {
@@ -99,10 +117,10 @@ impl FieldSpec {
 }
 
 /// Adds what is not there yet. The error names the path two entries disagree on.
-pub(super) fn extend(specs: &mut Vec<FieldSpec>, more: &[FieldSpec]) -> Result<(), String> {
+pub(super) fn extend(specs: &mut FieldList, more: &[FieldSpec]) -> Result<(), String> {
     for spec in more {
         match specs.iter().find(|known| known.covers(spec)) {
-            None => specs.push(spec.clone()),
+            None => specs.to_mut().push(spec.clone()),
             Some(known) if known.create == spec.create => {}
             Some(_) => {
                 return Err(format!(

@@ -19,7 +19,7 @@ use regex::Regex;
 const STEP: &str = "images";
 
 /// The fields of the built-in kinds.
-pub(super) const FIELDS: [FieldSpec; 6] = [
+pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::new("", "", "", "spec/containers[]/image", true),
     FieldSpec::new("", "", "", "spec/initContainers[]/image", true),
     FieldSpec::new("", "", "", "spec/volumes[]/image/reference", true),

@@ -5,13 +5,12 @@
 use super::budget::Budget;
 use super::decode::{At, Located};
 use super::error::BuildError;
-use super::field_spec::{Create, FieldSpec, extend};
+use super::field_spec::{Create, FieldList, FieldSpec, extend};
+use super::label_fields::{ANNOTATED, METADATA};
 use super::resource::Resource;
 use super::tables::FieldTables;
 use super::ties;
 use std::collections::BTreeMap;
-
-const METADATA: FieldSpec = FieldSpec::new("", "", "", "metadata/labels", true);
 
 /// One entry of `labels`.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +18,7 @@ pub(super) struct Label {
     pairs: BTreeMap<String, String>,
     include_selectors: bool,
     include_templates: bool,
-    fields: Vec<FieldSpec>,
+    fields: FieldList,
 }
 
 /// Reads one entry of `labels`.
@@ -34,7 +33,8 @@ pub(super) fn parse(at: &At<'_>) -> Result<Label, BuildError> {
             .items("fields")?
             .iter()
             .map(FieldSpec::parse)
-            .collect::<Result<_, _>>()?,
+            .collect::<Result<Vec<_>, _>>()?
+            .into(),
     })
 }
 
@@ -99,117 +99,3 @@ pub(super) fn set(
     }
     Ok(())
 }
-
-/// Where pods of a workload are selected: its own selector, affinities, spread.
-pub(super) const SELECTORS: &[FieldSpec] = &[
-    FieldSpec::new("", "v1", "Service", "spec/selector", true),
-    FieldSpec::new("", "v1", "ReplicationController", "spec/selector", true),
-    FieldSpec::new("", "", "Deployment", "spec/selector/matchLabels", true),
-    scheduling("Deployment", PREFERRED_NEAR),
-    scheduling("Deployment", REQUIRED_NEAR),
-    scheduling("Deployment", PREFERRED_APART),
-    scheduling("Deployment", REQUIRED_APART),
-    scheduling("Deployment", SPREAD),
-    FieldSpec::new("", "", "ReplicaSet", "spec/selector/matchLabels", true),
-    FieldSpec::new("", "", "DaemonSet", "spec/selector/matchLabels", true),
-    FieldSpec::new("apps", "", "StatefulSet", "spec/selector/matchLabels", true),
-    scheduling("StatefulSet", PREFERRED_NEAR),
-    scheduling("StatefulSet", REQUIRED_NEAR),
-    scheduling("StatefulSet", PREFERRED_APART),
-    scheduling("StatefulSet", REQUIRED_APART),
-    scheduling("StatefulSet", SPREAD),
-    FieldSpec::new("batch", "", "Job", "spec/selector/matchLabels", false),
-    FieldSpec::new(
-        "batch",
-        "",
-        "CronJob",
-        "spec/jobTemplate/spec/selector/matchLabels",
-        false,
-    ),
-    FieldSpec::new(
-        "policy",
-        "",
-        "PodDisruptionBudget",
-        "spec/selector/matchLabels",
-        false,
-    ),
-    network("spec/podSelector/matchLabels"),
-    network("spec/ingress/from/podSelector/matchLabels"),
-    network("spec/egress/to/podSelector/matchLabels"),
-];
-
-const PREFERRED_NEAR: &str = "spec/template/spec/affinity/podAffinity/preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels";
-const REQUIRED_NEAR: &str = "spec/template/spec/affinity/podAffinity/requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels";
-const PREFERRED_APART: &str = "spec/template/spec/affinity/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution/podAffinityTerm/labelSelector/matchLabels";
-const REQUIRED_APART: &str = "spec/template/spec/affinity/podAntiAffinity/requiredDuringSchedulingIgnoredDuringExecution/labelSelector/matchLabels";
-const SPREAD: &str = "spec/template/spec/topologySpreadConstraints/labelSelector/matchLabels";
-
-const fn scheduling(kind: &'static str, path: &'static str) -> FieldSpec {
-    FieldSpec::new("apps", "", kind, path, false)
-}
-
-const fn network(path: &'static str) -> FieldSpec {
-    FieldSpec::new("networking.k8s.io", "", "NetworkPolicy", path, false)
-}
-
-const TEMPLATE: &str = "spec/template/metadata/labels";
-
-/// The object's own labels and those of the templates in it.
-pub(super) const TEMPLATES: &[FieldSpec] = &[
-    METADATA,
-    FieldSpec::new("", "v1", "ReplicationController", TEMPLATE, true),
-    FieldSpec::new("", "", "Deployment", TEMPLATE, true),
-    FieldSpec::new("", "", "ReplicaSet", TEMPLATE, true),
-    FieldSpec::new("", "", "DaemonSet", TEMPLATE, true),
-    FieldSpec::new("apps", "", "StatefulSet", TEMPLATE, true),
-    FieldSpec::new(
-        "apps",
-        "",
-        "StatefulSet",
-        "spec/volumeClaimTemplates[]/metadata/labels",
-        true,
-    ),
-    FieldSpec::new("batch", "", "Job", TEMPLATE, true),
-    FieldSpec::new(
-        "batch",
-        "",
-        "CronJob",
-        "spec/jobTemplate/metadata/labels",
-        true,
-    ),
-    FieldSpec::new(
-        "batch",
-        "",
-        "CronJob",
-        "spec/jobTemplate/spec/template/metadata/labels",
-        true,
-    ),
-];
-
-const ANNOTATED: &str = "metadata/annotations";
-const NOTED_TEMPLATE: &str = "spec/template/metadata/annotations";
-
-/// The object's own annotations and those of the templates in it.
-pub(super) const ANNOTATIONS: &[FieldSpec] = &[
-    FieldSpec::new("", "", "", ANNOTATED, true),
-    FieldSpec::new("", "v1", "ReplicationController", NOTED_TEMPLATE, true),
-    FieldSpec::new("", "", "Deployment", NOTED_TEMPLATE, true),
-    FieldSpec::new("", "", "ReplicaSet", NOTED_TEMPLATE, true),
-    FieldSpec::new("", "", "DaemonSet", NOTED_TEMPLATE, true),
-    FieldSpec::new("", "", "StatefulSet", NOTED_TEMPLATE, true),
-    FieldSpec::new("batch", "", "Job", NOTED_TEMPLATE, true),
-    FieldSpec::new(
-        "batch",
-        "",
-        "CronJob",
-        "spec/jobTemplate/metadata/annotations",
-        true,
-    ),
-    FieldSpec::new(
-        "batch",
-        "",
-        "CronJob",
-        "spec/jobTemplate/spec/template/metadata/annotations",
-        true,
-    ),
-];

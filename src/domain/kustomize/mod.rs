@@ -67,6 +67,7 @@ mod images;
 mod inner;
 mod json_patch;
 mod key_values;
+mod label_fields;
 mod label_selector;
 mod labels;
 mod loose;

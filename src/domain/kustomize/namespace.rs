@@ -16,21 +16,21 @@ const STEP: &str = "namespace";
 static OWN: FieldSpec = FieldSpec::new("", "", "", "metadata/namespace", true);
 
 /// The fields that are changed besides the object's own namespace.
-pub(super) const FIELDS: [FieldSpec; 3] = [
+pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::new("", "", "Namespace", "metadata/name", true),
-    FieldSpec::new(
-        "apiregistration.k8s.io",
-        "",
-        "APIService",
-        "spec/service/namespace",
-        true,
-    ),
     FieldSpec::new(
         "apiextensions.k8s.io",
         "",
         "CustomResourceDefinition",
         "spec/conversion/webhook/clientConfig/service/namespace",
         false,
+    ),
+    FieldSpec::new(
+        "apiregistration.k8s.io",
+        "",
+        "APIService",
+        "spec/service/namespace",
+        true,
     ),
 ];
 

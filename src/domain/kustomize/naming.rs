@@ -12,7 +12,9 @@ use super::ties;
 use crate::domain::manifest::Node;
 
 /// The field that is changed where `configurations` name no other.
-pub(super) const FIELD: FieldSpec = FieldSpec::new("", "", "", "metadata/name", false);
+pub(super) const FIELDS: &[FieldSpec] = &[FieldSpec::new("", "", "", NAMED, false)];
+
+const NAMED: &str = "metadata/name";
 
 /// How long a name may become, in bytes. Kubernetes takes 253.
 const NAME: usize = 4096;
@@ -66,7 +68,7 @@ impl Affix<'_> {
     }
 
     fn change(&self, resource: &mut Resource, spec: &FieldSpec) -> Result<(), BuildError> {
-        if spec.path == FIELD.path {
+        if spec.path == NAMED {
             return self.change_name(resource);
         }
         let done = spec.visit(&mut resource.root, Create::Text, &mut |node| match node {
@@ -90,7 +92,7 @@ impl Affix<'_> {
         let metadata = resource.mapping().get("metadata");
         let node = metadata.and_then(|metadata| metadata.get("name"));
         if node.is_some_and(|node| node.as_scalar().is_none()) {
-            return Err(resource.error(self.step, &FIELD.path, "expected a string".to_owned()));
+            return Err(resource.error(self.step, NAMED, "expected a string".to_owned()));
         }
         let name = self.around(resource.name());
         if self.prefix.is_empty() && self.suffix.is_empty() {
@@ -162,8 +164,8 @@ mod tests {
             ("rbac.authorization.k8s.io/v1", "ClusterRole", "a-web-z"),
         ] {
             let mut resources = [resource(version, kind)];
-            prefix(&mut resources, "a-", &[FIELD]).expect("it is short");
-            suffix(&mut resources, "-z", &[FIELD]).expect("it is short");
+            prefix(&mut resources, "a-", FIELDS).expect("it is short");
+            suffix(&mut resources, "-z", FIELDS).expect("it is short");
             assert_eq!(resources[0].name(), name, "{kind}");
         }
     }
@@ -172,7 +174,7 @@ mod tests {
     fn each_layer_is_remembered() {
         let mut resources = [resource("v1", "ConfigMap")];
         for layer in ["a-", "b-"] {
-            prefix(&mut resources, layer, &[FIELD]).expect("it is short");
+            prefix(&mut resources, layer, FIELDS).expect("it is short");
         }
         let [resource] = resources;
         assert_eq!(resource.name(), "b-a-web");
@@ -189,7 +191,7 @@ mod tests {
     #[test]
     fn a_name_does_not_grow_without_end() {
         let mut resources = [resource("v1", "ConfigMap")];
-        let error = prefix(&mut resources, &"x".repeat(5000), &[FIELD]).expect_err("it is refused");
+        let error = prefix(&mut resources, &"x".repeat(5000), FIELDS).expect_err("it is refused");
         assert!(
             error.to_string().starts_with("a name of 5003 bytes"),
             "{error}"

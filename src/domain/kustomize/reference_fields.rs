@@ -2,72 +2,70 @@
 //!
 //! Invariant: a path never makes what is missing. What is absent: fields of custom resources.
 
-use super::field_spec::FieldSpec;
-use super::resource::Gvk;
+use super::field_spec::{FieldList, FieldSpec, fields};
+use std::borrow::Cow;
 
 /// The fields that name objects of one kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reference {
-    pub(super) target: Gvk,
-    pub(super) fields: Vec<FieldSpec>,
+    pub(super) target: Target,
+    pub(super) fields: FieldList,
 }
 
-/// Kinds with a pod in them, and where it is.
-pub(super) const PODS: [(&str, &str); 9] = [
-    ("Pod", "spec"),
-    ("PodTemplate", "template/spec"),
-    ("Deployment", "spec/template/spec"),
-    ("ReplicaSet", "spec/template/spec"),
-    ("ReplicationController", "spec/template/spec"),
-    ("DaemonSet", "spec/template/spec"),
-    ("StatefulSet", "spec/template/spec"),
-    ("Job", "spec/template/spec"),
-    ("CronJob", "spec/jobTemplate/spec/template/spec"),
-];
-
-/// Which of [`PODS`] a reference is looked for in.
-#[derive(Clone, Copy)]
-enum Among {
-    /// All but `ReplicationController`.
-    Configured,
-    /// All but `PodTemplate` and `ReplicaSet`.
-    Running,
+/// What kind of object is named. An empty group or version fits every one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) group: Cow<'static, str>,
+    pub(super) version: Cow<'static, str>,
+    pub(super) kind: Cow<'static, str>,
 }
 
-fn in_pods(among: Among, paths: &[&str]) -> Vec<FieldSpec> {
-    let left_out: &[&str] = match among {
-        Among::Configured => &["ReplicationController"],
-        Among::Running => &["PodTemplate", "ReplicaSet"],
+/// The given fields of all pods but those of a `ReplicationController`, then other fields.
+macro_rules! configured {
+    ($paths:tt $($others:tt)*) => {
+        fields! {
+            ("", "", "Pod") "spec/" $paths;
+            ("", "", "PodTemplate") "template/spec/" $paths;
+            ("", "", "Deployment") "spec/template/spec/" $paths;
+            ("", "", "ReplicaSet") "spec/template/spec/" $paths;
+            ("", "", "DaemonSet") "spec/template/spec/" $paths;
+            ("", "", "StatefulSet") "spec/template/spec/" $paths;
+            ("", "", "Job") "spec/template/spec/" $paths;
+            ("", "", "CronJob") "spec/jobTemplate/spec/template/spec/" $paths;
+            $($others)*
+        }
     };
-    PODS.iter()
-        .filter(|(kind, _)| !left_out.contains(kind))
-        .flat_map(|(kind, pod)| {
-            paths.iter().map(move |path| FieldSpec {
-                kind: (*kind).into(),
-                path: [*pod, *path].join("/").into(),
-                ..FieldSpec::default()
-            })
-        })
-        .collect()
 }
 
-fn reference(
-    (group, version, kind): (&str, &str, &str),
-    mut pods: Vec<FieldSpec>,
-    others: &[(&'static str, &'static str, &'static str)],
+/// The given fields of all pods but those of a `PodTemplate` and a `ReplicaSet`, then other fields.
+macro_rules! running {
+    ($paths:tt $($others:tt)*) => {
+        fields! {
+            ("", "", "Pod") "spec/" $paths;
+            ("", "", "Deployment") "spec/template/spec/" $paths;
+            ("", "", "ReplicationController") "spec/template/spec/" $paths;
+            ("", "", "DaemonSet") "spec/template/spec/" $paths;
+            ("", "", "StatefulSet") "spec/template/spec/" $paths;
+            ("", "", "Job") "spec/template/spec/" $paths;
+            ("", "", "CronJob") "spec/jobTemplate/spec/template/spec/" $paths;
+            $($others)*
+        }
+    };
+}
+
+const fn reference(
+    group: &'static str,
+    version: &'static str,
+    kind: &'static str,
+    fields: &'static [FieldSpec],
 ) -> Reference {
-    pods.extend(
-        others
-            .iter()
-            .map(|(group, kind, path)| FieldSpec::new(group, "", kind, path, false)),
-    );
     Reference {
-        target: Gvk {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: kind.to_owned(),
+        target: Target {
+            group: Cow::Borrowed(group),
+            version: Cow::Borrowed(version),
+            kind: Cow::Borrowed(kind),
         },
-        fields: pods,
+        fields: Cow::Borrowed(fields),
     }
 }
 
@@ -75,214 +73,117 @@ const RBAC: &str = "rbac.authorization.k8s.io";
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// The whole table.
-pub(super) fn references() -> Vec<Reference> {
-    let mut all = scaled();
-    all.extend([
-        config_maps(),
-        secrets(),
-        services(),
-        service_accounts(),
-        claims(),
-        priority_classes(),
-    ]);
-    all.extend(roles());
-    all.extend(volumes());
-    all.push(reference(
-        (ADMISSION, "", "ValidatingAdmissionPolicy"),
-        Vec::new(),
-        &[(
-            ADMISSION,
-            "ValidatingAdmissionPolicyBinding",
-            "spec/policyName",
-        )],
-    ));
-    all
-}
+pub(super) const REFERENCES: &[Reference] = &[
+    reference("storage.k8s.io", "v1", "StorageClass", STORAGE_CLASSES),
+    reference("", "v1", "ServiceAccount", SERVICE_ACCOUNTS),
+    reference(RBAC, "", "Role", ROLES),
+    reference(RBAC, "", "ClusterRole", CLUSTER_ROLES),
+    reference("", "v1", "ConfigMap", CONFIG_MAPS),
+    reference("", "v1", "Secret", SECRETS),
+    reference("", "v1", "Service", SERVICES),
+    reference("scheduling.k8s.io", "v1", "PriorityClass", PRIORITY_CLASSES),
+    reference("", "v1", "PersistentVolume", VOLUMES),
+    reference("", "v1", "PersistentVolumeClaim", CLAIMS),
+    reference("", "", "Deployment", SCALED),
+    reference("", "", "StatefulSet", SCALED),
+    reference(ADMISSION, "", "ValidatingAdmissionPolicy", POLICIES),
+    reference("", "", "ReplicaSet", SCALED),
+    reference("", "", "ReplicationController", SCALED),
+];
 
-fn scaled() -> Vec<Reference> {
+const SCALED: &[FieldSpec] = fields! {
+    ("", "", "HorizontalPodAutoscaler") "spec/" ["scaleTargetRef/name"];
+};
+
+const CONFIG_MAPS: &[FieldSpec] = configured! {
     [
-        "Deployment",
-        "StatefulSet",
-        "ReplicaSet",
-        "ReplicationController",
+        "volumes/configMap/name",
+        "containers/env/valueFrom/configMapKeyRef/name",
+        "initContainers/env/valueFrom/configMapKeyRef/name",
+        "containers/envFrom/configMapRef/name",
+        "initContainers/envFrom/configMapRef/name",
+        "volumes/projected/sources/configMap/name",
     ]
-    .into_iter()
-    .map(|kind| {
-        let scaler = [("", "HorizontalPodAutoscaler", "spec/scaleTargetRef/name")];
-        reference(("", "", kind), Vec::new(), &scaler)
-    })
-    .collect()
-}
+    ("", "", "Node") "spec/" ["configSource/configMap"];
+    ("", "", "Role") "rules/" ["resourceNames"];
+    ("", "", "ClusterRole") "rules/" ["resourceNames"];
+    ("", "", "Ingress") "metadata/annotations/nginx.ingress.kubernetes.io\\/" ["fastcgi-params-configmap"];
+};
 
-fn config_maps() -> Reference {
-    reference(
-        ("", "v1", "ConfigMap"),
-        in_pods(
-            Among::Configured,
-            &[
-                "volumes/configMap/name",
-                "containers/env/valueFrom/configMapKeyRef/name",
-                "initContainers/env/valueFrom/configMapKeyRef/name",
-                "containers/envFrom/configMapRef/name",
-                "initContainers/envFrom/configMapRef/name",
-                "volumes/projected/sources/configMap/name",
-            ],
-        ),
-        &[
-            ("", "Node", "spec/configSource/configMap"),
-            ("", "Role", "rules/resourceNames"),
-            ("", "ClusterRole", "rules/resourceNames"),
-            (
-                "",
-                "Ingress",
-                "metadata/annotations/nginx.ingress.kubernetes.io\\/fastcgi-params-configmap",
-            ),
-        ],
-    )
-}
-
-fn secrets() -> Reference {
-    reference(
-        ("", "v1", "Secret"),
-        in_pods(
-            Among::Configured,
-            &[
-                "volumes/secret/secretName",
-                "containers/env/valueFrom/secretKeyRef/name",
-                "initContainers/env/valueFrom/secretKeyRef/name",
-                "containers/envFrom/secretRef/name",
-                "initContainers/envFrom/secretRef/name",
-                "imagePullSecrets/name",
-                "volumes/projected/sources/secret/name",
-            ],
-        ),
-        &[
-            ("", "Ingress", "spec/tls/secretName"),
-            (
-                "",
-                "Ingress",
-                "metadata/annotations/ingress.kubernetes.io\\/auth-secret",
-            ),
-            (
-                "",
-                "Ingress",
-                "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-secret",
-            ),
-            (
-                "",
-                "Ingress",
-                "metadata/annotations/nginx.ingress.kubernetes.io\\/auth-tls-secret",
-            ),
-            ("", "ServiceAccount", "imagePullSecrets/name"),
-            ("", "StorageClass", "parameters/secretName"),
-            ("", "StorageClass", "parameters/adminSecretName"),
-            ("", "StorageClass", "parameters/userSecretName"),
-            ("", "StorageClass", "parameters/secretRef"),
-            ("", "Role", "rules/resourceNames"),
-            ("", "ClusterRole", "rules/resourceNames"),
-            (
-                "serving.knative.dev",
-                "Service",
-                "spec/template/spec/containers/env/valueFrom/secretKeyRef/name",
-            ),
-            ("", "PersistentVolume", "spec/azureFile/secretName"),
-        ],
-    )
-}
-
-fn services() -> Reference {
-    reference(
-        ("", "v1", "Service"),
-        Vec::new(),
-        &[
-            ("apps", "StatefulSet", "spec/serviceName"),
-            ("", "Ingress", "spec/rules/http/paths/backend/serviceName"),
-            ("", "Ingress", "spec/backend/serviceName"),
-            ("", "Ingress", "spec/rules/http/paths/backend/service/name"),
-            ("", "Ingress", "spec/defaultBackend/service/name"),
-            ("apiregistration.k8s.io", "APIService", "spec/service/name"),
-            (
-                ADMISSION,
-                "ValidatingWebhookConfiguration",
-                "webhooks/clientConfig/service",
-            ),
-            (
-                ADMISSION,
-                "MutatingWebhookConfiguration",
-                "webhooks/clientConfig/service",
-            ),
-        ],
-    )
-}
-
-fn roles() -> [Reference; 2] {
+const SECRETS: &[FieldSpec] = configured! {
     [
-        reference(
-            (RBAC, "", "Role"),
-            Vec::new(),
-            &[(RBAC, "RoleBinding", "roleRef/name")],
-        ),
-        reference(
-            (RBAC, "", "ClusterRole"),
-            Vec::new(),
-            &[
-                (RBAC, "RoleBinding", "roleRef/name"),
-                (RBAC, "ClusterRoleBinding", "roleRef/name"),
-            ],
-        ),
+        "volumes/secret/secretName",
+        "containers/env/valueFrom/secretKeyRef/name",
+        "initContainers/env/valueFrom/secretKeyRef/name",
+        "containers/envFrom/secretRef/name",
+        "initContainers/envFrom/secretRef/name",
+        "imagePullSecrets/name",
+        "volumes/projected/sources/secret/name",
     ]
-}
+    ("", "", "Ingress") "spec/" ["tls/secretName"];
+    ("", "", "Ingress") "metadata/annotations/" [
+        "ingress.kubernetes.io\\/auth-secret",
+        "nginx.ingress.kubernetes.io\\/auth-secret",
+        "nginx.ingress.kubernetes.io\\/auth-tls-secret",
+    ];
+    ("", "", "ServiceAccount") "imagePullSecrets/" ["name"];
+    ("", "", "StorageClass") "parameters/" [
+        "secretName",
+        "adminSecretName",
+        "userSecretName",
+        "secretRef",
+    ];
+    ("", "", "Role") "rules/" ["resourceNames"];
+    ("", "", "ClusterRole") "rules/" ["resourceNames"];
+    ("serving.knative.dev", "", "Service") "spec/template/spec/" [
+        "containers/env/valueFrom/secretKeyRef/name",
+    ];
+    ("", "", "PersistentVolume") "spec/" ["azureFile/secretName"];
+};
 
-fn service_accounts() -> Reference {
-    reference(
-        ("", "v1", "ServiceAccount"),
-        in_pods(Among::Running, &["serviceAccountName"]),
-        &[
-            (RBAC, "RoleBinding", "subjects"),
-            (RBAC, "ClusterRoleBinding", "subjects"),
-        ],
-    )
-}
+const SERVICES: &[FieldSpec] = fields! {
+    ("apps", "", "StatefulSet") "spec/" ["serviceName"];
+    ("", "", "Ingress") "spec/" [
+        "rules/http/paths/backend/serviceName",
+        "backend/serviceName",
+        "rules/http/paths/backend/service/name",
+        "defaultBackend/service/name",
+    ];
+    ("apiregistration.k8s.io", "", "APIService") "spec/" ["service/name"];
+    (ADMISSION, "", "ValidatingWebhookConfiguration") "webhooks/" ["clientConfig/service"];
+    (ADMISSION, "", "MutatingWebhookConfiguration") "webhooks/" ["clientConfig/service"];
+};
 
-fn claims() -> Reference {
-    let paths = ["volumes/persistentVolumeClaim/claimName"];
-    reference(
-        ("", "v1", "PersistentVolumeClaim"),
-        in_pods(Among::Running, &paths),
-        &[],
-    )
-}
+const ROLES: &[FieldSpec] = fields! {
+    (RBAC, "", "RoleBinding") "roleRef/" ["name"];
+};
 
-fn priority_classes() -> Reference {
-    reference(
-        ("scheduling.k8s.io", "v1", "PriorityClass"),
-        in_pods(Among::Running, &["priorityClassName"]),
-        &[],
-    )
-}
+const CLUSTER_ROLES: &[FieldSpec] = fields! {
+    (RBAC, "", "RoleBinding") "roleRef/" ["name"];
+    (RBAC, "", "ClusterRoleBinding") "roleRef/" ["name"];
+};
 
-fn volumes() -> [Reference; 2] {
-    [
-        reference(
-            ("", "v1", "PersistentVolume"),
-            Vec::new(),
-            &[
-                ("", "PersistentVolumeClaim", "spec/volumeName"),
-                ("", "ClusterRole", "rules/resourceNames"),
-            ],
-        ),
-        reference(
-            ("storage.k8s.io", "v1", "StorageClass"),
-            Vec::new(),
-            &[
-                ("", "PersistentVolume", "spec/storageClassName"),
-                ("", "PersistentVolumeClaim", "spec/storageClassName"),
-                (
-                    "",
-                    "StatefulSet",
-                    "spec/volumeClaimTemplates/spec/storageClassName",
-                ),
-            ],
-        ),
-    ]
-}
+const SERVICE_ACCOUNTS: &[FieldSpec] = running! {
+    ["serviceAccountName"]
+    (RBAC, "", "RoleBinding") "" ["subjects"];
+    (RBAC, "", "ClusterRoleBinding") "" ["subjects"];
+};
+
+const CLAIMS: &[FieldSpec] = running! { ["volumes/persistentVolumeClaim/claimName"] };
+
+const PRIORITY_CLASSES: &[FieldSpec] = running! { ["priorityClassName"] };
+
+const VOLUMES: &[FieldSpec] = fields! {
+    ("", "", "PersistentVolumeClaim") "spec/" ["volumeName"];
+    ("", "", "ClusterRole") "rules/" ["resourceNames"];
+};
+
+const STORAGE_CLASSES: &[FieldSpec] = fields! {
+    ("", "", "PersistentVolume") "spec/" ["storageClassName"];
+    ("", "", "PersistentVolumeClaim") "spec/" ["storageClassName"];
+    ("", "", "StatefulSet") "spec/" ["volumeClaimTemplates/spec/storageClassName"];
+};
+
+const POLICIES: &[FieldSpec] = fields! {
+    (ADMISSION, "", "ValidatingAdmissionPolicyBinding") "spec/" ["policyName"];
+};

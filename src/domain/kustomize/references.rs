@@ -7,7 +7,7 @@
 use super::budget::Budget;
 use super::error::BuildError;
 use super::field_spec::{Create, FieldSpec};
-use super::reference_fields::Reference;
+use super::reference_fields::{Reference, Target};
 use super::resource::{Gvk, NO_NAMESPACE, Name, Resource};
 use crate::domain::manifest::{Mapping, Node};
 use std::collections::{HashMap, HashSet};
@@ -40,7 +40,7 @@ pub(super) fn fix(
 
 /// A field that names an object of the kind `target`.
 struct Field<'a> {
-    target: &'a Gvk,
+    target: &'a Target,
     spec: &'a FieldSpec,
 }
 
@@ -230,7 +230,7 @@ fn reachable(resource: &Resource) -> Result<HashSet<String>, String> {
 struct Search<'a> {
     candidates: &'a Candidates<'a>,
     referrer: &'a Referrer,
-    target: &'a Gvk,
+    target: &'a Target,
     role: Option<&'a (String, String)>,
 }
 

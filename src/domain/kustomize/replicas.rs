@@ -20,11 +20,11 @@ pub(super) struct Replica {
 }
 
 /// The fields of the built-in kinds.
-pub(super) const FIELDS: [FieldSpec; 4] = [
+pub(super) const FIELDS: &[FieldSpec] = &[
     FieldSpec::new("", "", "Deployment", "spec/replicas", true),
-    FieldSpec::new("", "", "ReplicationController", "spec/replicas", true),
-    FieldSpec::new("", "", "ReplicaSet", "spec/replicas", true),
     FieldSpec::new("", "", "StatefulSet", "spec/replicas", true),
+    FieldSpec::new("", "", "ReplicaSet", "spec/replicas", true),
+    FieldSpec::new("", "", "ReplicationController", "spec/replicas", true),
 ];
 
 /// Reads one entry.
@@ -120,7 +120,7 @@ mod tests {
                 count,
             },
         };
-        apply(resources, &replica, &FIELDS)
+        apply(resources, &replica, FIELDS)
     }
 
     fn count(resource: &Resource) -> Option<&str> {

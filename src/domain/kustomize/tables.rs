@@ -5,53 +5,47 @@
 //! entries for one field agree on whether it is made; each table is sorted by kind. What is absent:
 //! the steps.
 
-use super::field_spec::{FieldSpec, extend};
+use super::field_spec::{FieldList, extend};
 use super::order::KindKey;
-use super::reference_fields::{Reference, references};
-use super::{images, labels, namespace, naming, replicas, variable_fields};
+use super::reference_fields::{REFERENCES, Reference};
+use super::{images, label_fields, namespace, naming, replicas, variable_fields};
+use std::borrow::Cow;
 use std::ops::Deref;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 /// How many entries all tables together may have. kustomize's own are some 320.
 const ENTRIES: usize = 2_500;
 
 /// The fields of each step.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct FieldTables {
-    pub(super) name_prefix: Vec<FieldSpec>,
-    pub(super) name_suffix: Vec<FieldSpec>,
-    pub(super) namespace: Vec<FieldSpec>,
-    pub(super) common_labels: Vec<FieldSpec>,
-    pub(super) labels: Vec<FieldSpec>,
-    pub(super) template_labels: Vec<FieldSpec>,
-    pub(super) common_annotations: Vec<FieldSpec>,
-    pub(super) name_references: Vec<Reference>,
-    pub(super) var_references: Vec<FieldSpec>,
-    pub(super) images: Vec<FieldSpec>,
-    pub(super) replicas: Vec<FieldSpec>,
+    pub(super) name_prefix: FieldList,
+    pub(super) name_suffix: FieldList,
+    pub(super) namespace: FieldList,
+    pub(super) common_labels: FieldList,
+    pub(super) labels: FieldList,
+    pub(super) template_labels: FieldList,
+    pub(super) common_annotations: FieldList,
+    pub(super) name_references: Cow<'static, [Reference]>,
+    pub(super) var_references: FieldList,
+    pub(super) images: FieldList,
+    pub(super) replicas: FieldList,
 }
 
-static OWN: LazyLock<Arc<FieldTables>> = LazyLock::new(|| {
-    let mut own = FieldTables {
-        name_prefix: vec![naming::FIELD],
-        name_suffix: vec![naming::FIELD],
-        namespace: namespace::FIELDS.to_vec(),
-        common_labels: labels::SELECTORS
-            .iter()
-            .chain(labels::TEMPLATES)
-            .cloned()
-            .collect(),
-        labels: Vec::new(),
-        template_labels: labels::TEMPLATES.to_vec(),
-        common_annotations: labels::ANNOTATIONS.to_vec(),
-        name_references: references(),
-        var_references: variable_fields::table(),
-        images: images::FIELDS.to_vec(),
-        replicas: replicas::FIELDS.to_vec(),
-    };
-    own.sort();
-    Arc::new(own)
-});
+/// kustomize's own.
+static OWN: FieldTables = FieldTables {
+    name_prefix: Cow::Borrowed(naming::FIELDS),
+    name_suffix: Cow::Borrowed(naming::FIELDS),
+    namespace: Cow::Borrowed(namespace::FIELDS),
+    common_labels: Cow::Borrowed(label_fields::WITH_SELECTORS),
+    labels: Cow::Borrowed(&[]),
+    template_labels: Cow::Borrowed(label_fields::WITH_TEMPLATES),
+    common_annotations: Cow::Borrowed(label_fields::ANNOTATIONS),
+    name_references: Cow::Borrowed(REFERENCES),
+    var_references: Cow::Borrowed(variable_fields::FIELDS),
+    images: Cow::Borrowed(images::FIELDS),
+    replicas: Cow::Borrowed(replicas::FIELDS),
+};
 
 impl FieldTables {
     /// Adds the entries of `other` that are new. The error names the field two entries disagree on.
@@ -59,15 +53,13 @@ impl FieldTables {
         for ((step, own), (_, other)) in self.steps_mut().into_iter().zip(other.steps()) {
             extend(own, other).map_err(|reason| format!("`{step}`: {reason}"))?;
         }
-        for reference in &other.name_references {
-            let known = self
-                .name_references
-                .iter_mut()
-                .find(|known| known.target == reference.target);
-            match known {
+        for reference in &*other.name_references {
+            let references = self.name_references.to_mut();
+            let mut known = references.iter_mut();
+            match known.find(|known| known.target == reference.target) {
                 Some(known) => extend(&mut known.fields, &reference.fields)
                     .map_err(|reason| format!("`nameReference`: {reason}"))?,
-                None => self.name_references.push(reference.clone()),
+                None => references.push(reference.clone()),
             }
         }
         if self.len() > ENTRIES {
@@ -77,21 +69,25 @@ impl FieldTables {
         Ok(())
     }
 
-    /// Brings the entries into kustomize's order: which of two that overlap stays depends on it.
+    /// Brings the entries into kustomize's order: which of two that overlap stays depends on it. Those that nobody added to are in it.
     pub(super) fn sort(&mut self) {
         for (_, specs) in self.steps_mut() {
-            specs.sort_by_cached_key(|spec| {
-                KindKey::new(spec.group.clone(), spec.version.clone(), spec.kind.clone())
+            if let Cow::Owned(specs) = specs {
+                specs.sort_by_cached_key(|spec| {
+                    KindKey::new(spec.group.clone(), spec.version.clone(), spec.kind.clone())
+                });
+            }
+        }
+        if let Cow::Owned(references) = &mut self.name_references {
+            references.sort_by_cached_key(|reference| {
+                let target = &reference.target;
+                KindKey::new(
+                    target.group.clone(),
+                    target.version.clone(),
+                    target.kind.clone(),
+                )
             });
         }
-        self.name_references.sort_by_cached_key(|reference| {
-            let target = &reference.target;
-            KindKey::new(
-                target.group.clone(),
-                target.version.clone(),
-                target.kind.clone(),
-            )
-        });
     }
 
     /// How many entries there are.
@@ -104,7 +100,7 @@ impl FieldTables {
                 .sum::<usize>()
     }
 
-    fn steps(&self) -> [(&'static str, &Vec<FieldSpec>); 10] {
+    fn steps(&self) -> [(&'static str, &FieldList); 10] {
         [
             ("namePrefix", &self.name_prefix),
             ("nameSuffix", &self.name_suffix),
@@ -119,7 +115,7 @@ impl FieldTables {
         ]
     }
 
-    fn steps_mut(&mut self) -> [(&'static str, &mut Vec<FieldSpec>); 10] {
+    fn steps_mut(&mut self) -> [(&'static str, &mut FieldList); 10] {
         [
             ("namePrefix", &mut self.name_prefix),
             ("nameSuffix", &mut self.name_suffix),
@@ -135,52 +131,57 @@ impl FieldTables {
     }
 }
 
-/// Tables that are shared until one directory adds to them; kustomize's own until something is
-/// merged in.
+/// Tables that are shared until one directory adds to them.
 ///
 /// Every directory merges its own tables, which begin with kustomize's, into what its bases came
 /// to, as kustomize does. That is not idle: an entry without a kind gives way to an entry for one
 /// kind that stands before it, so each merge may drop one.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tables(Option<Arc<FieldTables>>);
+pub(super) enum Tables {
+    /// Nothing was merged; what is asked for is answered from kustomize's own.
+    #[default]
+    None,
+    /// kustomize's own, and no others.
+    Own,
+    /// Those of some directory too.
+    Added(Arc<FieldTables>),
+}
 
 impl Deref for Tables {
     type Target = FieldTables;
 
     fn deref(&self) -> &FieldTables {
-        self.0.as_ref().unwrap_or(&OWN)
+        match self {
+            Self::None | Self::Own => &OWN,
+            Self::Added(tables) => tables,
+        }
     }
 }
 
 impl Tables {
     /// Adds the entries of `other` that are new. The error names the field two entries disagree on.
     pub(super) fn merge(&mut self, other: &Self) -> Result<(), String> {
-        let Some(other) = &other.0 else {
-            return Ok(());
-        };
-        match &mut self.0 {
-            Some(own) if Arc::ptr_eq(own, other) && Arc::ptr_eq(own, &OWN) => Ok(()),
-            Some(_) => self.add(other),
-            None if Arc::ptr_eq(other, &OWN) => {
-                self.0 = Some(Arc::clone(&OWN));
+        match (&*self, other) {
+            (_, Self::None) | (Self::Own, Self::Own) => Ok(()),
+            (Self::None, Self::Own) => {
+                *self = Self::Own;
                 Ok(())
             }
-            None => {
-                let mut own = FieldTables::default();
-                own.add(other)?;
-                self.0 = Some(Arc::new(own));
+            (Self::None, Self::Added(other)) => {
+                let mut tables = FieldTables::default();
+                tables.add(other)?;
+                *self = Self::Added(Arc::new(tables));
                 Ok(())
             }
+            _ => self.add(other),
         }
     }
 
     /// Adds kustomize's own entries together with `custom`, as every directory does once.
     pub(super) fn configure(&mut self, custom: &FieldTables) -> Result<(), String> {
-        let mut own = Arc::clone(&OWN);
-        if custom.len() > 0 {
-            Arc::make_mut(&mut own).add(custom)?;
-        }
-        self.merge(&Self(Some(own)))
+        let mut own = Self::Own;
+        own.add(custom)?;
+        self.merge(&own)
     }
 
     /// Adds the entries of `other` alone.
@@ -188,8 +189,15 @@ impl Tables {
         if other.len() == 0 {
             return Ok(());
         }
-        let own = self.0.get_or_insert_with(|| Arc::clone(&OWN));
-        Arc::make_mut(own).add(other)
+        match self {
+            Self::Added(tables) => Arc::make_mut(tables).add(other),
+            Self::None | Self::Own => {
+                let mut tables = OWN.clone();
+                tables.add(other)?;
+                *self = Self::Added(Arc::new(tables));
+                Ok(())
+            }
+        }
     }
 
     /// How many entries there are besides kustomize's own.
@@ -205,11 +213,12 @@ impl Tables {
 
 #[cfg(test)]
 mod tests {
+    use super::super::field_spec::FieldSpec;
     use super::*;
 
     fn with_image(path: &'static str, create: bool) -> FieldTables {
         FieldTables {
-            images: vec![FieldSpec::new("", "", "Widget", path, create)],
+            images: vec![FieldSpec::new("", "", "Widget", path, create)].into(),
             ..FieldTables::default()
         }
     }
@@ -249,7 +258,7 @@ mod tests {
     fn an_entry_for_every_kind_gives_way_to_one_for_a_kind() {
         let mut tables = Tables::default();
         let custom = FieldTables {
-            name_prefix: vec![FieldSpec::new("", "", "Widget", "metadata/name", false)],
+            name_prefix: vec![FieldSpec::new("", "", "Widget", "metadata/name", false)].into(),
             ..FieldTables::default()
         };
         tables.configure(&custom).expect("they agree");
@@ -268,6 +277,17 @@ mod tests {
         tables
             .configure(&FieldTables::default())
             .expect("nothing is in the way");
-        assert!(tables.0.is_some_and(|own| Arc::ptr_eq(&own, &OWN)));
+        assert!(matches!(tables, Tables::Own));
+    }
+
+    #[test]
+    fn kustomizes_own_tables_stand_in_kustomizes_order() {
+        let mut sorted = OWN.clone();
+        for (_, specs) in sorted.steps_mut() {
+            specs.to_mut();
+        }
+        sorted.name_references.to_mut();
+        sorted.sort();
+        assert_eq!(sorted, OWN);
     }
 }
