@@ -7,8 +7,9 @@
 //! purpose, `ours.yaml` (what this build gives, and the real program does not). Every run asks the real
 //! program again, so a case cannot drift. `HIGHWATER_BLESS=1` writes `expected.yaml` anew.
 
-use highwater::domain::kustomize::{BuildError, Built, Options, build};
-use highwater::domain::manifest::{Manifest, parse_documents, to_yaml};
+use highwater::domain::kustomize::remote::NoRemotes;
+use highwater::domain::kustomize::{BuildError, Built, Options, build, print_with};
+use highwater::domain::manifest::{Manifest, Printed, parse_documents, to_yaml};
 use highwater::domain::tree::MapTree;
 use proptest::strategy::{Strategy, ValueTree as _};
 use serde_json::Value;
@@ -81,7 +82,7 @@ fn compare(root: &Path, path: &str) -> Result<Option<String>, String> {
     let tree = read_tree(root);
     let ours = build(&tree, path, &Options::kubectl());
     let theirs = kubectl_kustomize(&root.join(path));
-    check_print(&ours)?;
+    check_print(&tree, path, &ours)?;
     let ours = ours
         .map(|built| values(&built.manifests))
         .map_err(|error| error.to_string());
@@ -100,9 +101,22 @@ fn compare(root: &Path, path: &str) -> Result<Option<String>, String> {
     }
 }
 
-/// The print of a build reads as the build.
-fn check_print(built: &Result<Built, BuildError>) -> Result<(), String> {
-    let Ok(built) = built else { return Ok(()) };
+/// The print of a build reads as the build, and is the same whether objects are made first or not.
+fn check_print(
+    tree: &MapTree,
+    path: &str,
+    built: &Result<Built, BuildError>,
+) -> Result<(), String> {
+    let printed = print_with(tree, path, &Options::kubectl(), &NoRemotes);
+    let (built, printed) = match (built, printed) {
+        (Ok(built), Ok(printed)) => (built, printed),
+        (Err(one), Err(other)) if one.to_string() == other.to_string() => return Ok(()),
+        (one, other) => return Err(format!("one is refused, one not: {one:?}, {other:?}")),
+    };
+    let objects: Vec<Printed> = built.manifests.iter().map(Printed::from).collect();
+    if objects != printed.manifests || built.warnings != printed.warnings {
+        return Err(format!("built: {objects:?}\nprinted: {printed:?}"));
+    }
     let text = to_yaml(&built.manifests);
     if parsed(&text) == values(&built.manifests) {
         Ok(())
@@ -140,8 +154,9 @@ fn check_case(case: &Path) -> Result<(), String> {
 
 /// A difference on purpose is one still, and is as it is written down.
 fn check_differs(case: &Path, path: &str, text: &str) -> Result<(), String> {
-    let built = build(&read_tree(case), path, &Options::kubectl());
-    check_print(&built)?;
+    let tree = read_tree(case);
+    let built = build(&tree, path, &Options::kubectl());
+    check_print(&tree, path, &built)?;
     let ours = values(&built.map_err(|error| explain(&error))?.manifests);
     if ours != parsed(text) {
         return Err(format!("this build gives {}", show(&Ok(ours))));

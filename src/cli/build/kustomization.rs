@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Printer;
 use crate::controllers::kustomization::recipe::{self, Recipe};
 use crate::domain::kustomize::build_with;
-use crate::domain::manifest::{Manifest, parse_documents};
+use crate::domain::manifest::{Manifest, Printed, parse_documents};
 use crate::domain::object::ObjectKey;
 use crate::domain::stage;
 use crate::domain::substitute::Variables;
@@ -101,7 +101,8 @@ pub(super) async fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Fail
         mask::mask(object);
         stage::set_owner(object, &flags.namespace, &flags.name);
     }
-    output::write(&manifests, None, printer)
+    let printed: Vec<Printed> = manifests.iter().map(Printed::from).collect();
+    output::write(&printed, None, printer)
 }
 
 fn refuse(flags: &Flags) -> Result<(), Failure> {

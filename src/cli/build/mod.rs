@@ -16,7 +16,8 @@ mod remote;
 use super::failure::Failure;
 use super::output::Printer;
 use crate::domain::kustomize::remote::RepositoryUrl;
-use crate::domain::kustomize::{Built, Options, build_repository, build_with};
+use crate::domain::kustomize::{Built, Options, print_repository, print_with};
+use crate::domain::manifest::Printed;
 use clap::{Args, Subcommand, ValueEnum};
 use refused::Refused;
 use std::path::{Path, PathBuf};
@@ -111,20 +112,20 @@ pub fn run(flags: &Flags, printer: &mut Printer) -> Result<(), Failure> {
 }
 
 /// Builds a folder, or a folder of the repository that a URL names.
-fn build(dir: &Path, options: &Options, no_remotes: bool) -> Result<Built, Failure> {
+fn build(dir: &Path, options: &Options, no_remotes: bool) -> Result<Built<Printed>, Failure> {
     let remotes = remote::remotes(no_remotes);
     if !dir.exists()
         && let Some(repository) = dir.to_str().and_then(RepositoryUrl::parse)
     {
-        return Ok(build_repository(&repository, options, &*remotes)?);
+        return Ok(print_repository(&repository, options, &*remotes)?);
     }
     place::build(dir, options, |tree, path| {
-        build_with(tree, path, options, &*remotes)
+        print_with(tree, path, options, &*remotes)
     })
 }
 
 /// Says what should be written otherwise.
-fn warn(built: &Built, printer: &mut Printer) {
+fn warn<Object>(built: &Built<Object>, printer: &mut Printer) {
     for warning in &built.warnings {
         printer.talk(&format!("warning: {warning}"));
     }

@@ -6,44 +6,49 @@
 use crate::cli::failure::Failure;
 use crate::cli::output::Printer;
 use crate::domain::kustomize::is_cluster_wide;
-use crate::domain::manifest::{Manifest, to_yaml};
+use crate::domain::manifest::{DIVISION, Printed};
 use crate::domain::object::ObjectId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Prints or writes the objects.
 pub(super) fn write(
-    manifests: &[Manifest],
+    objects: &[Printed],
     output: Option<&Path>,
     printer: &mut Printer,
 ) -> Result<(), Failure> {
     let cannot =
         |path: &Path, error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
     match output {
-        None => Ok(printer.data(&to_yaml(manifests))?),
+        None => Ok(printer.data(&stream(objects))?),
         Some(folder) if folder.is_dir() => {
-            for (name, manifest) in files(manifests)? {
+            for (name, object) in files(objects)? {
                 let path = folder.join(name);
-                let text = to_yaml(std::slice::from_ref(manifest));
-                std::fs::write(&path, text).map_err(|error| cannot(&path, error))?;
+                std::fs::write(&path, &object.yaml).map_err(|error| cannot(&path, error))?;
             }
             Ok(())
         }
-        Some(file) => std::fs::write(file, to_yaml(manifests)).map_err(|error| cannot(file, error)),
+        Some(file) => std::fs::write(file, stream(objects)).map_err(|error| cannot(file, error)),
     }
 }
 
+/// All objects in one text.
+fn stream(objects: &[Printed]) -> String {
+    let texts: Vec<&str> = objects.iter().map(|object| object.yaml.as_str()).collect();
+    texts.join(DIVISION)
+}
+
 /// The objects by the names of their files.
-fn files(manifests: &[Manifest]) -> Result<BTreeMap<String, &Manifest>, Failure> {
-    let namespaces: BTreeSet<String> = manifests
+fn files(objects: &[Printed]) -> Result<BTreeMap<String, &Printed>, Failure> {
+    let namespaces: BTreeSet<String> = objects
         .iter()
-        .filter_map(|manifest| namespace(&manifest.id()))
+        .filter_map(|object| namespace(&object.id))
         .collect();
     let mut files = BTreeMap::new();
-    for manifest in manifests {
-        let id = manifest.id();
-        let mut name = file_name(&id);
-        if let Some(namespace) = namespace(&id).filter(|_| namespaces.len() > 1) {
+    for object in objects {
+        let id = &object.id;
+        let mut name = file_name(id);
+        if let Some(namespace) = namespace(id).filter(|_| namespaces.len() > 1) {
             name = format!("{}_{name}", namespace.to_lowercase());
         }
         if name.contains('/') {
@@ -51,8 +56,8 @@ fn files(manifests: &[Manifest]) -> Result<BTreeMap<String, &Manifest>, Failure>
                 "{id}: no file can have the name `{name}`"
             )));
         }
-        if let Some(other) = files.insert(name.clone(), manifest) {
-            let message = format!("{id} and {} both go to the file `{name}`", other.id());
+        if let Some(other) = files.insert(name.clone(), object) {
+            let message = format!("{id} and {} both go to the file `{name}`", other.id);
             return Err(Failure::new(message).with_hint("write all objects into one file"));
         }
     }
@@ -75,16 +80,21 @@ fn file_name(id: &ObjectId) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn object(api_version: &str, kind: &str, name: &str, namespace: Option<&str>) -> Manifest {
-        let metadata = json!({"name": name, "namespace": namespace});
-        let object = json!({"apiVersion": api_version, "kind": kind, "metadata": metadata});
-        Manifest::new(object, None).expect("it is an object")
+    fn object(api_version: &str, kind: &str, name: &str, namespace: Option<&str>) -> Printed {
+        Printed {
+            id: ObjectId {
+                api_version: api_version.to_owned(),
+                kind: kind.to_owned(),
+                namespace: namespace.map(str::to_owned),
+                name: name.to_owned(),
+            },
+            yaml: String::new(),
+        }
     }
 
-    fn names(manifests: &[Manifest]) -> Vec<String> {
-        files(manifests)
+    fn names(objects: &[Printed]) -> Vec<String> {
+        files(objects)
             .expect("all have names")
             .into_keys()
             .collect()

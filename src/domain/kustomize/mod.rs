@@ -5,7 +5,7 @@
 //! (`generators`) and what components do, carries out one step after the other, each in its own
 //! file (`patch`, `namespace`, `naming`, `labels`, `replicas`, `images`, `replacements`; `plugins`
 //! adds steps that are configured by objects), and finishes at the top with what concerns all
-//! objects (`content_hash`, `references`, `order`).
+//! objects (`content_hash`, `references`, `order`; `finished`).
 //! `context` reads the tree; `tables` says which fields a step changes (`crds` adds to them);
 //! `schema` says how lists merge: by the table in `merge_keys`, by an `open_api` document, or both.
 //! Objects are trees that keep the text of each scalar until the end, because kustomize compares
@@ -60,6 +60,7 @@ mod expression;
 mod field_path;
 mod field_spec;
 mod file;
+mod finished;
 mod generate;
 mod generators;
 mod go_yaml;
@@ -98,16 +99,17 @@ mod variables;
 mod vars;
 
 pub use error::BuildError;
+pub use finished::{Built, build, build_repository, build_with, print_repository, print_with};
 pub use scope::is_cluster_wide;
 
-use super::manifest::{Manifest, ManifestError};
 use super::tree::{FileTree, join};
 use accumulate::Accumulated;
 use budget::Budget;
 use build_metadata::Wanted;
 use context::Context;
+use finished::Finished;
 use order::Sort;
-use remote::{Fetches, NoRemotes, Remotes, RepositoryUrl};
+use remote::{Fetches, RepositoryUrl};
 use resource::{Resource, check_unique};
 use schema::Schemas;
 use serde::{Deserialize, Serialize};
@@ -238,62 +240,13 @@ impl Options {
     }
 }
 
-/// What a build gives.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Built {
-    /// The objects, in order.
-    pub manifests: Vec<Manifest>,
-    /// What should be written otherwise, such as deprecated fields: `file:line: words`.
-    pub warnings: Vec<String>,
-}
-
-/// Builds the directory `path` of `tree`. Remote bases are refused: see [`build_with`].
-///
-/// # Errors
-/// [`BuildError`] for everything that kustomize refuses, and for fields not carried out yet.
-pub fn build(tree: &dyn FileTree, path: &str, options: &Options) -> Result<Built, BuildError> {
-    build_with(tree, path, options, &NoRemotes)
-}
-
-/// As [`build`], with remote bases and files from `remotes`, which is asked while this runs.
-///
-/// # Errors
-/// As [`build`]; [`BuildError::Remote`] when a base or file cannot be fetched.
-pub fn build_with(
-    tree: &dyn FileTree,
-    path: &str,
-    options: &Options,
-    remotes: &dyn Remotes,
-) -> Result<Built, BuildError> {
-    run(tree, path, options, &Fetches::new(remotes), Vec::new())
-}
-
-/// Builds what a URL names, as `kubectl kustomize URL` does.
-///
-/// # Errors
-/// As [`build_with`]; [`BuildError::RemoteRoot`] when the repository cannot be fetched.
-pub fn build_repository(
-    repository: &RepositoryUrl,
-    options: &Options,
-    remotes: &dyn Remotes,
-) -> Result<Built, BuildError> {
-    let fetches = Fetches::new(remotes);
-    let fetched = fetches.tree(repository);
-    let tree = fetched.map_err(|source| BuildError::RemoteRoot {
-        url: repository.to_string(),
-        source: Box::new(source),
-    })?;
-    let path = repository.path.trim_start_matches('/');
-    run(&*tree, path, options, &fetches, vec![repository.clone()])
-}
-
 fn run(
     tree: &dyn FileTree,
     path: &str,
     options: &Options,
     fetches: &Fetches<'_>,
     clones: Vec<RepositoryUrl>,
-) -> Result<Built, BuildError> {
+) -> Result<Finished, BuildError> {
     let budget = Budget::default();
     let schemas = Schemas::default();
     let mut context = Context {
@@ -345,7 +298,7 @@ fn finish(
     wanted: Wanted,
     options: &Options,
     budget: &Budget,
-) -> Result<Built, BuildError> {
+) -> Result<Finished, BuildError> {
     let Accumulated {
         mut resources,
         tables,
@@ -366,20 +319,12 @@ fn finish(
             .sum();
         budget.keep(texts.saturating_mul(resources.len()))?;
     }
-    let mut manifests = Vec::with_capacity(resources.len());
-    for mut resource in resources {
+    for resource in &mut resources {
         resource.texts_only("annotations");
-        overrides::set_common(&mut resource, options);
-        let Resource { root, source, .. } = resource;
-        let object = root.into_json().map_err(|error| ManifestError::Invalid {
-            file: source.file.clone(),
-            line: u32::try_from(source.line).unwrap_or(u32::MAX),
-            reason: error.to_string(),
-        })?;
-        manifests.push(Manifest::new(object, Some(source))?);
+        overrides::set_common(resource, options);
     }
-    Ok(Built {
-        manifests,
+    Ok(Finished {
+        resources,
         warnings,
     })
 }

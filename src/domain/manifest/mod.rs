@@ -19,7 +19,7 @@ mod usual;
 pub use expand::{expand_lists, is_list};
 pub use node::{Entry, Mapping, Node, Scalar, ScalarKind};
 pub use parse::{Document, LIMITS, Limits, documents, documents_with_repeated_keys};
-pub use print::to_yaml;
+pub use print::{DIVISION, Printed, to_yaml};
 pub use scalar::{Rules, ScalarError, classify, from_f64};
 
 use super::object::ObjectId;
@@ -65,11 +65,7 @@ impl Manifest {
                     file: "(made)".to_owned(),
                     line: 0,
                 });
-                Err(ManifestError::NotAnObject {
-                    file: source.file,
-                    line: u32::try_from(source.line).unwrap_or(u32::MAX),
-                    field,
-                })
+                Err(ManifestError::not_an_object(&source, field))
             }
         }
     }
@@ -160,6 +156,26 @@ pub enum ManifestError {
     },
 }
 
+impl ManifestError {
+    /// What was read at `source` lacks `field`.
+    fn not_an_object(source: &Source, field: &'static str) -> Self {
+        Self::NotAnObject {
+            file: source.file.clone(),
+            line: u32::try_from(source.line).unwrap_or(u32::MAX),
+            field,
+        }
+    }
+
+    /// What was read at `source` has no JSON value.
+    pub fn invalid(source: &Source, error: &ScalarError) -> Self {
+        Self::Invalid {
+            file: source.file.clone(),
+            line: u32::try_from(source.line).unwrap_or(u32::MAX),
+            reason: error.to_string(),
+        }
+    }
+}
+
 /// Reads the objects of a file as the API machinery reads manifests: documents without content are
 /// skipped, lists are replaced by their items.
 ///
@@ -175,18 +191,12 @@ pub fn parse_documents(file: &str, bytes: &[u8]) -> Result<Vec<Manifest>, Manife
 }
 
 fn manifest(file: &str, document: Document) -> Result<Manifest, ManifestError> {
-    let object = document
-        .root
-        .into_json()
-        .map_err(|error| ManifestError::Invalid {
-            file: file.to_owned(),
-            line: document.line,
-            reason: error.to_string(),
-        })?;
     let source = Source {
         file: file.to_owned(),
         line: document.line as usize,
     };
+    let object = document.root.into_json();
+    let object = object.map_err(|error| ManifestError::invalid(&source, &error))?;
     Manifest::new(object, Some(source))
 }
 

@@ -9,6 +9,7 @@ use super::merge_key;
 use super::scalar::{self, Rules, ScalarError};
 use serde_json::map::Entry as MapEntry;
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 /// What a scalar means under the rules it was read with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,10 +249,35 @@ impl Node {
     }
 }
 
+/// Up to how many keys are compared each with each.
+const FEW: usize = 24;
+
 impl Mapping {
     /// Of entries with one key the last one stays.
     pub fn keep_last_of_each_key(&mut self) {
         merge_key::keep_last(&mut self.entries);
+    }
+
+    /// Refuses a key that occurs twice.
+    pub(super) fn check_keys(&self) -> Result<(), ScalarError> {
+        let repeated = match self.entries.len() {
+            ..=FEW => (1..self.entries.len()).find(|&index| {
+                let (before, this) = (&self.entries[..index], &self.entries[index]);
+                before.iter().any(|entry| entry.key == this.key)
+            }),
+            many => {
+                let mut seen = HashSet::with_capacity(many);
+                let mut keys = self.entries.iter();
+                keys.position(|entry| !seen.insert(entry.key.as_str()))
+            }
+        };
+        match repeated.map(|index| &self.entries[index]) {
+            None => Ok(()),
+            Some(entry) => Err(ScalarError::RepeatedKey {
+                key: entry.key.clone(),
+                line: entry.line,
+            }),
+        }
     }
 
     fn position(&self, key: &str) -> Option<usize> {

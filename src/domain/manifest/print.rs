@@ -5,31 +5,169 @@
 //! text of several lines is a block scalar where YAML allows it.
 //! What is absent: the layout of the source file.
 
-use super::Manifest;
-use super::node::ScalarKind;
-use super::scalar::{Rules, classify};
-use serde_json::{Map, Value};
+use super::node::{Node, ScalarKind};
+use super::scalar::{self, Rules, ScalarError, classify};
+use super::{Manifest, ManifestError, Source};
+use crate::domain::object::ObjectId;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::convert::Infallible;
 use std::fmt::Write as _;
+
+/// One object as it is printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Printed {
+    /// Which object it is.
+    pub id: ObjectId,
+    /// A YAML document, ended by a line feed.
+    pub yaml: String,
+}
+
+impl Printed {
+    /// Prints the object `root` that was read at `source`: as if it were made a [`Manifest`] first.
+    ///
+    /// # Errors
+    /// [`ManifestError::Invalid`] where it has no JSON value; [`ManifestError::NotAnObject`] when `apiVersion`, `kind` or
+    /// `metadata.name` is missing.
+    pub fn new(root: &Node, source: &Source) -> Result<Self, ManifestError> {
+        let mut yaml = String::with_capacity(USUAL);
+        print_document(&mut yaml, root).map_err(|error| ManifestError::invalid(source, &error))?;
+        let missing = |field| ManifestError::not_an_object(source, field);
+        let metadata = |key| string(root.get("metadata")?.get(key));
+        Ok(Self {
+            id: ObjectId {
+                api_version: string(root.get("apiVersion")).ok_or_else(|| missing("apiVersion"))?,
+                kind: string(root.get("kind")).ok_or_else(|| missing("kind"))?,
+                name: metadata("name").ok_or_else(|| missing("metadata.name"))?,
+                namespace: metadata("namespace"),
+            },
+            yaml,
+        })
+    }
+}
+
+/// How many bytes most objects need at most.
+const USUAL: usize = 512;
+
+impl From<&Manifest> for Printed {
+    fn from(manifest: &Manifest) -> Self {
+        Self {
+            id: manifest.id(),
+            yaml: to_yaml(std::slice::from_ref(manifest)),
+        }
+    }
+}
+
+/// A scalar that is a string and not empty.
+fn string(node: Option<&Node>) -> Option<String> {
+    match node?.shape() {
+        Ok(Shape::Leaf(Leaf::Text(text))) if !text.is_empty() => Some(text.into_owned()),
+        _ => None,
+    }
+}
 
 /// Prints objects as a stream of documents, each ended by a line feed, divided by `---`.
 pub fn to_yaml(manifests: &[Manifest]) -> String {
     let mut out = String::new();
     for (index, manifest) in manifests.iter().enumerate() {
         if index > 0 {
-            out.push_str("---\n");
+            out.push_str(DIVISION);
         }
-        print_document(&mut out, &manifest.object);
+        let Ok(()) = print_document(&mut out, &manifest.object);
     }
     out
 }
 
-fn print_document(out: &mut String, value: &Value) {
-    match value {
-        Value::Object(object) if !object.is_empty() => print_mapping(out, object, 0),
-        Value::Array(items) if !items.is_empty() => print_sequence(out, items, 0),
-        leaf => {
-            print_leaf(out, leaf, 0);
+/// What stands between two documents.
+pub const DIVISION: &str = "---\n";
+
+/// A tree that can be printed.
+trait Tree: Sized {
+    /// Why a part of it may have no value.
+    type Error;
+
+    fn shape(&self) -> Result<Shape<'_, Self>, Self::Error>;
+
+    /// Keys and values, if this is a mapping.
+    fn entries(&self) -> impl Iterator<Item = (&str, &Self)>;
+}
+
+/// What a tree begins with.
+enum Shape<'a, T> {
+    /// At least one key with its value.
+    Mapping,
+    /// At least one item.
+    Sequence(&'a [T]),
+    Leaf(Leaf<'a>),
+}
+
+enum Leaf<'a> {
+    EmptyMapping,
+    EmptySequence,
+    Text(Cow<'a, str>),
+    /// Null, a truth value or a number.
+    Word(Value),
+}
+
+impl Tree for Value {
+    type Error = Infallible;
+
+    fn shape(&self) -> Result<Shape<'_, Self>, Infallible> {
+        Ok(match self {
+            Self::Object(object) if object.is_empty() => Shape::Leaf(Leaf::EmptyMapping),
+            Self::Object(_) => Shape::Mapping,
+            Self::Array(items) if items.is_empty() => Shape::Leaf(Leaf::EmptySequence),
+            Self::Array(items) => Shape::Sequence(items),
+            Self::String(text) => Shape::Leaf(Leaf::Text(text.into())),
+            word => Shape::Leaf(Leaf::Word(word.clone())),
+        })
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&str, &Self)> {
+        let object = self.as_object().into_iter().flatten();
+        object.map(|(key, value)| (key.as_str(), value))
+    }
+}
+
+impl Tree for Node {
+    type Error = ScalarError;
+
+    fn shape(&self) -> Result<Shape<'_, Self>, ScalarError> {
+        Ok(match self {
+            Self::Mapping(mapping) if mapping.entries.is_empty() => Shape::Leaf(Leaf::EmptyMapping),
+            Self::Mapping(mapping) => {
+                mapping.check_keys()?;
+                Shape::Mapping
+            }
+            Self::Sequence(items) if items.is_empty() => Shape::Leaf(Leaf::EmptySequence),
+            Self::Sequence(items) => Shape::Sequence(items),
+            Self::Scalar(text) if text.kind == ScalarKind::Text => {
+                Shape::Leaf(Leaf::Text(text.text.as_str().into()))
+            }
+            Self::Scalar(other) => Shape::Leaf(match scalar::to_json(other)? {
+                Value::String(text) => Leaf::Text(text.into()),
+                word => Leaf::Word(word),
+            }),
+        })
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&str, &Self)> {
+        let entries = self
+            .as_mapping()
+            .into_iter()
+            .flat_map(|mapping| &mapping.entries);
+        entries.map(|entry| (entry.key.as_str(), &entry.value))
+    }
+}
+
+fn print_document<T: Tree>(out: &mut String, tree: &T) -> Result<(), T::Error> {
+    match tree.shape()? {
+        Shape::Mapping => print_mapping(out, tree, 0),
+        Shape::Sequence(items) => print_sequence(out, items, 0),
+        Shape::Leaf(leaf) => {
+            print_leaf(out, &leaf, 0);
             out.push('\n');
+            Ok(())
         }
     }
 }
@@ -38,15 +176,16 @@ fn indent(out: &mut String, level: usize) {
     out.extend(std::iter::repeat_n("  ", level));
 }
 
-fn print_mapping(out: &mut String, object: &Map<String, Value>, level: usize) {
-    for (index, (key, value)) in object.iter().enumerate() {
+fn print_mapping<T: Tree>(out: &mut String, mapping: &T, level: usize) -> Result<(), T::Error> {
+    for (index, (key, value)) in mapping.entries().enumerate() {
         if index > 0 || level == 0 {
             indent(out, level);
         }
         print_key(out, key, level);
         out.push(':');
-        print_value(out, value, level);
+        print_value(out, value, level)?;
     }
+    Ok(())
 }
 
 /// A key; one too long for the short form gets the long one.
@@ -61,54 +200,56 @@ fn print_key(out: &mut String, key: &str, level: usize) {
 }
 
 /// The value after `key:`, with the line feed after it.
-fn print_value(out: &mut String, value: &Value, level: usize) {
-    match value {
-        Value::Object(object) if !object.is_empty() => {
+fn print_value<T: Tree>(out: &mut String, value: &T, level: usize) -> Result<(), T::Error> {
+    match value.shape()? {
+        Shape::Mapping => {
             out.push('\n');
             indent(out, level + 1);
-            print_mapping(out, object, level + 1);
+            print_mapping(out, value, level + 1)?;
         }
-        Value::Array(items) if !items.is_empty() => {
+        Shape::Sequence(items) => {
             out.push('\n');
-            print_sequence(out, items, level);
+            print_sequence(out, items, level)?;
         }
-        leaf => {
+        Shape::Leaf(leaf) => {
             out.push(' ');
-            print_leaf(out, leaf, level + 1);
+            print_leaf(out, &leaf, level + 1);
             out.push('\n');
         }
     }
+    Ok(())
 }
 
-fn print_sequence(out: &mut String, items: &[Value], level: usize) {
+fn print_sequence<T: Tree>(out: &mut String, items: &[T], level: usize) -> Result<(), T::Error> {
     for item in items {
         indent(out, level);
         out.push('-');
-        match item {
-            Value::Object(object) if !object.is_empty() => {
+        match item.shape()? {
+            Shape::Mapping => {
                 out.push(' ');
-                print_mapping(out, object, level + 1);
+                print_mapping(out, item, level + 1)?;
             }
-            Value::Array(inner) if !inner.is_empty() => {
+            Shape::Sequence(inner) => {
                 out.push('\n');
-                print_sequence(out, inner, level + 1);
+                print_sequence(out, inner, level + 1)?;
             }
-            leaf => {
+            Shape::Leaf(leaf) => {
                 out.push(' ');
-                print_leaf(out, leaf, level + 1);
+                print_leaf(out, &leaf, level + 1);
                 out.push('\n');
             }
         }
     }
+    Ok(())
 }
 
-fn print_leaf(out: &mut String, value: &Value, level: usize) {
-    match value {
-        Value::String(text) => print_string(out, text, Some(level)),
-        Value::Array(_) => out.push_str("[]"),
-        Value::Object(_) => out.push_str("{}"),
-        other => {
-            let _ = write!(out, "{other}");
+fn print_leaf(out: &mut String, leaf: &Leaf<'_>, level: usize) {
+    match leaf {
+        Leaf::Text(text) => print_string(out, text, Some(level)),
+        Leaf::EmptySequence => out.push_str("[]"),
+        Leaf::EmptyMapping => out.push_str("{}"),
+        Leaf::Word(word) => {
+            let _ = write!(out, "{word}");
         }
     }
 }

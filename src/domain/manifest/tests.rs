@@ -353,6 +353,34 @@ fn of_keys_that_may_repeat_the_first_is_found_and_the_whole_has_no_value() {
     );
 }
 
+#[test]
+fn what_cannot_be_made_an_object_cannot_be_printed() {
+    let keys: String = (0..100).map(|key| format!("  k{key}: {key}\n")).collect();
+    let repeated = format!("metadata: {{name: a}}\nspec:\n{keys}  k98: 1\n");
+    for text in [
+        "metadata: {name: a}\nspec: {a: 1, b: 2, a: 3}\n",
+        repeated.as_str(),
+        "metadata: {name: a}\nspec: [.inf]\n",
+        "metadata: {name: 7}\n",
+        "metadata: {name: ''}\n",
+        "metadata: name\n",
+        "spec: 1\n",
+    ] {
+        let text = format!("apiVersion: v1\nkind: A\n{text}");
+        let documents = documents_with_repeated_keys("a.yaml", text.as_bytes());
+        let root = documents.expect("it is YAML").remove(0).root;
+        let source = Source {
+            file: "a.yaml".to_owned(),
+            line: 1,
+        };
+        let object = root.to_json();
+        let object = object.map_err(|error| ManifestError::invalid(&source, &error));
+        let made = object.and_then(|object| Manifest::new(object, Some(source.clone())));
+        let error = made.expect_err("it is no object");
+        assert_eq!(Printed::new(&root, &source), Err(error), "{text}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_print_reads_as_it_was_under_both_rules(spec in tree()) {
@@ -369,6 +397,23 @@ proptest! {
     #[test]
     fn a_node_keeps_the_value_it_was_made_of(value in tree()) {
         prop_assert_eq!(Node::from_json(&value).to_json(), Ok(value));
+    }
+
+    #[test]
+    fn an_object_prints_the_same_before_and_after_it_is_made(object in tree(), named in any::<bool>()) {
+        let object = match named {
+            true => json!({"apiVersion": "v1", "kind": "A", "metadata": {"name": "a", "namespace": object}, "spec": object}),
+            false => json!({"apiVersion": "v1", "kind": object, "metadata": {"name": object}}),
+        };
+        let source = Source { file: "a.yaml".to_owned(), line: 3 };
+        let made = Manifest::new(object.clone(), Some(source.clone()));
+        let made = made.map(|manifest| Printed::from(&manifest));
+        prop_assert_eq!(Printed::new(&Node::from_json(&object), &source), made.clone());
+        // As read, with what texts look like.
+        let text = object.to_string();
+        if let Ok(read) = documents("a.yaml", text.as_bytes(), Rules::Kustomize) {
+            prop_assert_eq!(Printed::new(&read[0].root, &source), made);
+        }
     }
 
     #[test]
