@@ -209,7 +209,7 @@ impl Reader<'_> {
                 file: self.file.to_owned(),
                 line: entry.line,
                 field: match path {
-                    "" => entry.key.clone(),
+                    "" => entry.key.to_string(),
                     path => format!("{path}.{}", entry.key),
                 },
                 nearest: nearest(&entry.key, known),

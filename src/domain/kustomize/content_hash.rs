@@ -23,7 +23,9 @@ pub(super) fn suffix(resource: &Resource) -> Result<String, String> {
     content.insert("name".to_owned(), "".into());
     for field in fields {
         let value = match resource.mapping().get(field) {
-            Some(Node::Scalar(scalar)) if scalar.text != "null" => Value::from(scalar.text.clone()),
+            Some(Node::Scalar(scalar)) if scalar.text != "null" => {
+                Value::from(scalar.text.as_str())
+            }
             None | Some(Node::Scalar(_)) => Value::from(""),
             Some(Node::Sequence(_)) => Value::Null,
             Some(mapping) => mapping.to_json().map_err(|error| error.to_string())?,

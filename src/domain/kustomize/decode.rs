@@ -111,7 +111,7 @@ impl<'a> Fields<'a> {
                 } else {
                     at.text()?
                 };
-                Ok((entry.key.clone(), text.to_owned()))
+                Ok((entry.key.to_string(), text.to_owned()))
             })
             .collect()
     }

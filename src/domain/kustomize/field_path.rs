@@ -8,6 +8,7 @@
 use super::expression::compile;
 use super::inner;
 use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind};
+use compact_str::CompactString;
 use std::borrow::Cow;
 
 /// The elements of a path; what stands in brackets is one element, and `\.` is no border.
@@ -164,13 +165,13 @@ impl Leaf {
             (Some(next), _) if list(next) => Node::Sequence(Vec::new()),
             (Some(_), _) | (None, Self::Mapping) => Node::mapping(),
             (None, Self::Sequence) => Node::Sequence(Vec::new()),
-            (None, Self::Scalar) => Node::Scalar(made(String::new())),
+            (None, Self::Scalar) => Node::Scalar(made("")),
         }
     }
 }
 
 /// A scalar that means what its text looks like.
-pub(super) fn made(text: String) -> Scalar {
+pub(super) fn made(text: impl Into<CompactString>) -> Scalar {
     Scalar::new(text, ScalarKind::Untagged, 0)
 }
 

@@ -213,7 +213,7 @@ fn enter(
         return Err(format!("expected a list where `{field}` is looked for"));
     }
     let make = || match create {
-        Create::Text if rest.is_none() => Node::Scalar(made(String::new())),
+        Create::Text if rest.is_none() => Node::Scalar(made("")),
         _ => Node::mapping(),
     };
     let node = if create == Create::Nothing || list {

@@ -276,7 +276,7 @@ impl Kind {
 /// An entry of a mapping that does not have the key.
 fn entry(key: &str, value: Node) -> Entry {
     Entry {
-        key: key.to_owned(),
+        key: key.into(),
         line: 0,
         value,
     }
@@ -399,7 +399,7 @@ fn merge_data(made: &mut Resource, old: &Resource, field: &str) {
         let data = resource.mapping().get(field).and_then(Node::as_mapping);
         for entry in data.map(|data| data.entries.as_slice()).unwrap_or_default() {
             let text = entry.value.as_text().unwrap_or_default();
-            pairs.insert(entry.key.clone(), text.to_owned());
+            pairs.insert(entry.key.to_string(), text.to_owned());
         }
     }
     if let Some(root) = made.root.as_mapping_mut() {

@@ -97,7 +97,7 @@ fn write_numbers(node: &mut Node) {
     match node {
         Node::Scalar(scalar) if matches!(scalar.kind, ScalarKind::Integer | ScalarKind::Float) => {
             if let Ok(number) = scalar.text.parse() {
-                scalar.text = go_yaml::float(number);
+                scalar.text = go_yaml::float(number).into();
                 scalar.kind = classify(&scalar.text, Rules::Kustomize);
             }
         }

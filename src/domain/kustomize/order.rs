@@ -5,9 +5,10 @@
 
 use super::decode::At;
 use super::error::BuildError;
-use super::resource::{Gvk, Resource};
+use super::resource::{GvkRef, Resource};
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::collections::HashMap;
 
 const FIRST: [&str; 22] = [
     "Namespace",
@@ -74,15 +75,8 @@ pub(super) fn parse(at: &At<'_>) -> Result<Sort, BuildError> {
     }
 }
 
-struct Key {
-    rank: i64,
-    gvk: Gvk,
-    kind_text: String,
-    name_text: String,
-}
-
 /// Sorts `resources` as `sort` says.
-pub(super) fn apply(resources: &mut [Resource], sort: &Sort) {
+pub(super) fn apply(resources: &mut Vec<Resource>, sort: &Sort) {
     match sort {
         Sort::Listed => {}
         Sort::Legacy(None) => legacy(resources, &FIRST, &LAST),
@@ -94,22 +88,64 @@ pub(super) fn apply(resources: &mut [Resource], sort: &Sort) {
     }
 }
 
-fn legacy(resources: &mut [Resource], first: &[&str], last: &[&str]) {
-    resources.sort_by_cached_key(|resource| Ranked(key(resource, first, last)));
+/// Kinds are compared once each, not with every pair of objects.
+fn legacy(resources: &mut Vec<Resource>, first: &[&str], last: &[&str]) {
+    let places = places(resources, first, last);
+    let names: Vec<String> = resources.iter().map(name_text).collect();
+    let mut order: Vec<usize> = (0..resources.len()).collect();
+    order.sort_by(|&one, &other| {
+        let by_kind = places[one].cmp(&places[other]);
+        by_kind.then_with(|| names[one].cmp(&names[other]))
+    });
+    let mut unsorted: Vec<Option<Resource>> = resources.drain(..).map(Some).collect();
+    resources.extend(order.into_iter().filter_map(|index| unsorted[index].take()));
 }
 
-fn key(resource: &Resource, first: &[&str], last: &[&str]) -> Key {
-    let gvk = resource.gvk();
-    Key {
-        rank: rank(&gvk.kind, first, last),
-        kind_text: kind_text(&gvk.group, &gvk.version, &gvk.kind),
-        name_text: format!(
-            "{}|{}",
-            or(resource.namespace(), "~X"),
-            or(resource.name(), "~N")
-        ),
-        gvk,
+/// For each object the place of its kind among all kinds there are.
+fn places(resources: &[Resource], first: &[&str], last: &[&str]) -> Vec<usize> {
+    let mut numbers: HashMap<GvkRef<'_>, usize> = HashMap::new();
+    let of_objects: Vec<usize> = resources
+        .iter()
+        .map(|resource| {
+            let next = numbers.len();
+            *numbers.entry(resource.gvk_ref()).or_insert(next)
+        })
+        .collect();
+    let mut kinds: Vec<_> = numbers
+        .into_iter()
+        .map(|(gvk, number)| {
+            let text = kind_text(gvk.group, gvk.version, gvk.kind);
+            (rank(gvk.kind, first, last), text, number, gvk)
+        })
+        .collect();
+    kinds.sort_by(
+        |(rank, text, number, gvk), (other_rank, other_text, other_number, other)| {
+            let namespaces = gvk.kind == "Namespace"
+                && other.kind == "Namespace"
+                && (gvk.group.is_empty() || other.group.is_empty());
+            let by_text = text.cmp(other_text);
+            let by_text = if namespaces {
+                by_text.reverse()
+            } else {
+                by_text
+            };
+            let by_kind = rank.cmp(other_rank).then(by_text);
+            by_kind.then(number.cmp(other_number))
+        },
+    );
+    let mut places = vec![0; kinds.len()];
+    for (place, (_, _, number, _)) in kinds.iter().enumerate() {
+        places[*number] = place;
     }
+    of_objects
+        .into_iter()
+        .map(|number| places[number])
+        .collect()
+}
+
+fn name_text(resource: &Resource) -> String {
+    let namespace = or(resource.namespace(), "~X");
+    [namespace, "|", or(resource.name(), "~N")].concat()
 }
 
 /// Where a kind of a field table stands among others: by kustomize's own lists, then by text.
@@ -198,37 +234,3 @@ fn kind_text(group: &str, version: &str, kind: &str) -> String {
 fn or<'a>(text: &'a str, other: &'a str) -> &'a str {
     if text.is_empty() { other } else { text }
 }
-
-struct Ranked(Key);
-
-impl Ord for Ranked {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let (one, other) = (&self.0, &other.0);
-        if one.gvk == other.gvk {
-            return one.name_text.cmp(&other.name_text);
-        }
-        let namespaces = one.gvk.kind == "Namespace"
-            && other.gvk.kind == "Namespace"
-            && (one.gvk.group.is_empty() || other.gvk.group.is_empty());
-        let by_kind = one.kind_text.cmp(&other.kind_text);
-        one.rank.cmp(&other.rank).then(if namespaces {
-            by_kind.reverse()
-        } else {
-            by_kind
-        })
-    }
-}
-
-impl PartialOrd for Ranked {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Ranked {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Ranked {}

@@ -211,7 +211,9 @@ enum Loose {
 fn text(mapping: &Mapping, name: &str, loose: Loose) -> Result<String, String> {
     match fields(mapping).get(name).map(|at| at.node) {
         None => Ok(String::new()),
-        Some(Node::Scalar(scalar)) if scalar.kind == ScalarKind::Text => Ok(scalar.text.clone()),
+        Some(Node::Scalar(scalar)) if scalar.kind == ScalarKind::Text => {
+            Ok(scalar.text.to_string())
+        }
         Some(node @ Node::Scalar(_)) if loose == Loose::Yes => {
             let value = node.to_json().map_err(|error| error.to_string())?;
             Ok(value.to_string())

@@ -10,6 +10,7 @@ use super::field_spec::{Create, FieldSpec};
 use super::reference_fields::{Reference, Target};
 use super::resource::{Gvk, NO_NAMESPACE, Name, Resource};
 use crate::domain::manifest::{Mapping, Node};
+use compact_str::CompactString;
 use std::collections::{HashMap, HashSet};
 
 const STEP: &str = "name references";
@@ -95,8 +96,8 @@ impl Affixes {
 struct Candidates<'a> {
     budget: &'a Budget,
     all: Vec<Candidate>,
-    by_name: HashMap<String, Vec<usize>>,
-    original_namespaces: HashSet<String>,
+    by_name: HashMap<CompactString, Vec<usize>>,
+    original_namespaces: HashSet<CompactString>,
 }
 
 /// Who refers.
@@ -138,7 +139,7 @@ impl<'a> Candidates<'a> {
                 .map(|name| name.name.as_str())
                 .collect();
             for name in names {
-                this.by_name.entry(name.to_owned()).or_default().push(index);
+                this.by_name.entry(name.into()).or_default().push(index);
             }
             this.all.push(Candidate {
                 gvk: resource.gvk(),

@@ -6,6 +6,7 @@
 use super::error::BuildError;
 use super::scope::Scopes;
 use crate::domain::manifest::{Mapping, Node, Source};
+use compact_str::CompactString;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -15,9 +16,9 @@ pub(super) const NO_NAMESPACE: &str = "_non_namespaceable_";
 /// Group, version and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Gvk {
-    pub(super) group: String,
-    pub(super) version: String,
-    pub(super) kind: String,
+    pub(super) group: CompactString,
+    pub(super) version: CompactString,
+    pub(super) kind: CompactString,
 }
 
 /// The same, of an object that holds the texts.
@@ -31,10 +32,10 @@ pub(super) struct GvkRef<'a> {
 /// A name an object has or had.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Name {
-    pub(super) kind: String,
+    pub(super) kind: CompactString,
     /// The namespace as comparisons see it: `default` when none is stated.
-    pub(super) namespace: String,
-    pub(super) name: String,
+    pub(super) namespace: CompactString,
+    pub(super) name: CompactString,
 }
 
 /// One object.
@@ -87,9 +88,9 @@ impl<'a> GvkRef<'a> {
 
     pub(super) fn to_owned(self) -> Gvk {
         Gvk {
-            group: self.group.to_owned(),
-            version: self.version.to_owned(),
-            kind: self.kind.to_owned(),
+            group: self.group.into(),
+            version: self.version.into(),
+            kind: self.kind.into(),
         }
     }
 }
@@ -178,9 +179,9 @@ impl Resource {
 
     pub(super) fn current(&self) -> Name {
         Name {
-            kind: self.text("kind").to_owned(),
-            namespace: self.effective_namespace().to_owned(),
-            name: self.name().to_owned(),
+            kind: self.text("kind").into(),
+            namespace: self.effective_namespace().into(),
+            name: self.name().into(),
         }
     }
 

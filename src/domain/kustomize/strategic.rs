@@ -9,6 +9,7 @@ use super::associative;
 use super::schema::Schema;
 use super::ties;
 use crate::domain::manifest::{Entry, Mapping, Node, Rules, ScalarKind, classify};
+use compact_str::CompactString;
 use std::collections::{HashMap, HashSet};
 
 const DIRECTIVE: &str = "$patch";
@@ -166,7 +167,7 @@ fn fields(mut dest: Mapping, patch: Mapping, schema: Schema<'_>) -> Result<Merge
     let (changes, additions): (Vec<Entry>, Vec<Entry>) = first_of_each_key(patch.entries)
         .into_iter()
         .partition(|entry| stated.contains(entry.key.as_str()));
-    let mut changes: HashMap<String, Node> = changes
+    let mut changes: HashMap<CompactString, Node> = changes
         .into_iter()
         .map(|entry| (entry.key, entry.value))
         .collect();

@@ -14,6 +14,7 @@ use super::resource::{Gvk, Resource};
 use super::ties;
 use super::variables::{Value, expand};
 use crate::domain::manifest::{Node, Scalar, ScalarKind};
+use compact_str::CompactString;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 const STEP: &str = "vars";
@@ -63,9 +64,9 @@ pub(super) fn parse(at: &At<'_>) -> Result<Var, BuildError> {
         field.only(&["fieldPath"])?;
     }
     let stated = Gvk {
-        group: text(&object, "group")?,
-        version: text(&object, "version")?,
-        kind: text(&object, "kind")?,
+        group: text(&object, "group")?.into(),
+        version: text(&object, "version")?.into(),
+        kind: text(&object, "kind")?.into(),
     };
     Ok(Var {
         name: fields.text("name")?,
@@ -88,12 +89,12 @@ fn with_version(stated: Gvk, api_version: &str) -> Gvk {
     match *api_version.split('/').collect::<Vec<_>>() {
         [""] => stated,
         [version] => Gvk {
-            version: version.to_owned(),
+            version: version.into(),
             ..stated
         },
         [group, version] => Gvk {
-            group: group.to_owned(),
-            version: version.to_owned(),
+            group: group.into(),
+            version: version.into(),
             ..stated
         },
         _ => stated,
@@ -121,7 +122,7 @@ impl Var {
             kind,
         } = &self.gvk;
         let version = match group.as_str() {
-            "" => version.clone(),
+            "" => version.to_string(),
             group => format!("{group}/{version}"),
         };
         let namespace = match self.namespace.as_str() {
@@ -141,16 +142,16 @@ pub(super) fn define(
     if vars.is_empty() {
         return Ok(());
     }
-    let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut by_name: HashMap<CompactString, Vec<usize>> = HashMap::new();
     for (index, resource) in resources.iter().enumerate() {
-        let names: HashSet<String> = resource.names().map(|name| name.name).collect();
+        let names: HashSet<CompactString> = resource.names().map(|name| name.name).collect();
         for name in names {
             by_name.entry(name).or_default().push(index);
         }
     }
     for var in vars {
         let named = by_name
-            .get(&var.value.object)
+            .get(var.value.object.as_str())
             .map_or(&[][..], Vec::as_slice);
         let mut found = named
             .iter()
@@ -354,9 +355,9 @@ mod tests {
 
     fn gvk(group: &str, version: &str) -> Gvk {
         Gvk {
-            group: group.to_owned(),
-            version: version.to_owned(),
-            kind: "Widget".to_owned(),
+            group: group.into(),
+            version: version.into(),
+            kind: "Widget".into(),
         }
     }
 

@@ -8,6 +8,7 @@ use super::merge_key::{self, Again};
 use super::node::{Entry, Mapping, Node, Scalar, ScalarKind};
 use super::parse::{Document, LIMITS, too_large};
 use super::scalar::{self, Rules};
+use compact_str::{CompactString, ToCompactString as _};
 use granit_parser::{Event, ScalarStyle, Tag};
 use std::collections::{HashMap, HashSet};
 
@@ -21,14 +22,14 @@ struct Finished {
 }
 
 struct Key {
-    text: String,
+    text: CompactString,
     line: u32,
     merge: bool,
 }
 
 /// Which keys a mapping has. Most have few: those are compared one by one, without copies.
 #[derive(Default)]
-pub(super) struct Seen(HashSet<String>);
+pub(super) struct Seen(HashSet<CompactString>);
 
 impl Seen {
     const FEW: usize = 16;
@@ -41,7 +42,7 @@ impl Seen {
         if self.0.is_empty() {
             self.0.extend(entries.iter().map(|entry| entry.key.clone()));
         }
-        self.0.insert(key.to_owned())
+        self.0.insert(key.into())
     }
 }
 
@@ -356,7 +357,7 @@ impl<'a> Composer<'a> {
         let text = match scalar.kind {
             ScalarKind::Text => scalar.text,
             _ => match scalar::to_json(&scalar) {
-                Ok(value) => value.to_string(),
+                Ok(value) => value.to_compact_string(),
                 Err(error) => return Err(self.fail(error.to_string())),
             },
         };

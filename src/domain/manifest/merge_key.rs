@@ -5,6 +5,7 @@
 
 use super::node::{Entry, Mapping, Node};
 use super::scalar::Rules;
+use compact_str::CompactString;
 use std::collections::HashSet;
 
 /// What becomes of a key that occurs again.
@@ -57,7 +58,7 @@ pub(super) fn apply(mut mapping: Mapping, merged: Option<Node>) -> Result<Mappin
             .collect::<Result<_, _>>()?,
         Some(_) => return Err(EXPECTED),
     };
-    let mut seen: HashSet<String> = mapping
+    let mut seen: HashSet<CompactString> = mapping
         .entries
         .iter()
         .map(|entry| entry.key.clone())

@@ -7,6 +7,7 @@
 
 use super::merge_key;
 use super::scalar::{self, Rules, ScalarError};
+use compact_str::CompactString;
 use serde_json::map::Entry as MapEntry;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
@@ -34,8 +35,8 @@ pub enum ScalarKind {
 /// One scalar.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
-    /// The text, unescaped.
-    pub text: String,
+    /// The text, unescaped. Short ones, as most are, need no memory of their own.
+    pub text: CompactString,
     /// What it means.
     pub kind: ScalarKind,
     /// The line it starts on, counted from 1; 0 when it was made by a program.
@@ -48,7 +49,7 @@ pub struct Scalar {
 
 impl Scalar {
     /// A scalar of its own, without quotes.
-    pub fn new(text: impl Into<String>, kind: ScalarKind, line: u32) -> Self {
+    pub fn new(text: impl Into<CompactString>, kind: ScalarKind, line: u32) -> Self {
         Self {
             text: text.into(),
             kind,
@@ -59,7 +60,7 @@ impl Scalar {
     }
 
     /// A string that no document wrote: quoted where it would not read as a string.
-    pub fn string(text: impl Into<String>) -> Self {
+    pub fn string(text: impl Into<CompactString>) -> Self {
         let text = text.into();
         Self {
             quoted: scalar::needs_quotes(&text),
@@ -81,7 +82,7 @@ impl Scalar {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key's text.
-    pub key: String,
+    pub key: CompactString,
     /// The line of the key, counted from 1; 0 when it was made by a program.
     pub line: u32,
     /// The value.
@@ -108,7 +109,7 @@ pub enum Node {
 
 impl Node {
     /// A string that no document wrote.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn text(text: impl Into<CompactString>) -> Self {
         Self::Scalar(Scalar::string(text))
     }
 
@@ -202,7 +203,7 @@ impl Node {
     pub fn into_json(self) -> Result<Value, ScalarError> {
         match self {
             Self::Scalar(scalar) if scalar.kind == ScalarKind::Text => {
-                Ok(Value::String(scalar.text))
+                Ok(Value::String(scalar.text.into_string()))
             }
             Self::Scalar(scalar) => scalar::to_json(&scalar),
             Self::Sequence(items) => items.into_iter().map(Self::into_json).collect(),
@@ -210,7 +211,7 @@ impl Node {
                 let mut object = Map::with_capacity(mapping.entries.len());
                 for entry in mapping.entries {
                     let line = entry.line;
-                    match object.entry(entry.key) {
+                    match object.entry(entry.key.into_string()) {
                         MapEntry::Vacant(place) => place.insert(entry.value.into_json()?),
                         MapEntry::Occupied(place) => {
                             let key = place.key().clone();
@@ -239,7 +240,7 @@ impl Node {
                 entries: object
                     .iter()
                     .map(|(key, value)| Entry {
-                        key: key.clone(),
+                        key: key.as_str().into(),
                         line: 0,
                         value: Self::from_json(value),
                     })
@@ -274,7 +275,7 @@ impl Mapping {
         match repeated.map(|index| &self.entries[index]) {
             None => Ok(()),
             Some(entry) => Err(ScalarError::RepeatedKey {
-                key: entry.key.clone(),
+                key: entry.key.to_string(),
                 line: entry.line,
             }),
         }
@@ -305,7 +306,7 @@ impl Mapping {
         match self.get_mut(key) {
             Some(old) => *old = value,
             None => self.entries.push(Entry {
-                key: key.to_owned(),
+                key: key.into(),
                 line: 0,
                 value,
             }),
@@ -322,7 +323,7 @@ impl Mapping {
     pub fn get_or_insert_with(&mut self, key: &str, default: impl FnOnce() -> Node) -> &mut Node {
         let index = self.position(key).unwrap_or_else(|| {
             self.entries.push(Entry {
-                key: key.to_owned(),
+                key: key.into(),
                 line: 0,
                 value: default(),
             });

@@ -313,7 +313,7 @@ fn value_of(
     let index = usize::try_from(part.index).ok();
     let piece = index.and_then(|index| scalar.text.split(&part.delimiter).nth(index));
     let outside = || format!("`{}` has no part {}", scalar.text, part.index);
-    scalar.text = piece.ok_or_else(outside)?.to_owned();
+    scalar.text = piece.ok_or_else(outside)?.into();
     Ok(Value::new(Node::Scalar(scalar), None))
 }
 

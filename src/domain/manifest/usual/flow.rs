@@ -20,7 +20,7 @@ impl<'a> Reader<'a> {
             b'[' => self.flow_sequence(&text[1..], number, depth),
             b'"' | b'\'' => {
                 let (quoted, after) = quoted(text)?;
-                let node = self.scalar(quoted.to_owned(), ScalarKind::Text, number, true)?;
+                let node = self.scalar(quoted, ScalarKind::Text, number, true)?;
                 Some((node, after))
             }
             _ => {

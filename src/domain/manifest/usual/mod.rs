@@ -13,6 +13,7 @@ use super::compose::Seen;
 use super::node::{Entry, Mapping, Node, Scalar, ScalarKind};
 use super::parse::{Document, LIMITS};
 use super::scalar::{Rules, classify};
+use compact_str::CompactString;
 use flow::quoted;
 
 /// Levels of nesting; more is left to the YAML parser.
@@ -280,17 +281,28 @@ impl<'a> Reader<'a> {
     }
 
     /// A key as its mapping has it, if it is a string that is not there yet.
-    fn new_key(&mut self, key: Key<'_>, seen: &mut Seen, entries: &[Entry]) -> Option<String> {
+    fn new_key(
+        &mut self,
+        key: Key<'_>,
+        seen: &mut Seen,
+        entries: &[Entry],
+    ) -> Option<CompactString> {
         self.count()?;
         let string = key.quoted || classify(key.text, self.rules) == ScalarKind::Text;
-        (string && seen.is_new(key.text, entries)).then(|| key.text.to_owned())
+        (string && seen.is_new(key.text, entries)).then(|| key.text.into())
     }
 
     fn plain(&mut self, text: &str, number: u32) -> Option<Node> {
-        self.scalar(text.to_owned(), classify(text, self.rules), number, false)
+        self.scalar(text, classify(text, self.rules), number, false)
     }
 
-    fn scalar(&mut self, text: String, kind: ScalarKind, line: u32, quoted: bool) -> Option<Node> {
+    fn scalar(
+        &mut self,
+        text: impl Into<CompactString>,
+        kind: ScalarKind,
+        line: u32,
+        quoted: bool,
+    ) -> Option<Node> {
         self.count()?;
         Some(Node::Scalar(Scalar {
             quoted,
