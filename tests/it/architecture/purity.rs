@@ -8,8 +8,8 @@ use super::{Finding, expect_none, modules, package, words};
 /// it is judged and added here.
 const PURE_CRATES: [&str; 17] = [
     "base64",
-    "compact_str",
     "cel",
+    "compact_str",
     "granit_parser",
     "jiff",
     "json_patch",
