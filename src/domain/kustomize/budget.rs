@@ -58,9 +58,13 @@ impl Budget {
         spend(&self.kept, bytes, 80_000_000, "bytes of objects")
     }
 
-    /// Counts an expression that is compiled.
-    pub(super) fn compile(&self) -> Result<(), BuildError> {
-        self.work(150_000)
+    /// Counts an expression that is compiled: some may become large.
+    pub(super) fn compile(&self, text: &str) -> Result<(), BuildError> {
+        self.work(match text {
+            plain if is_plain(plain) => 3_000,
+            long if long.len() > 200 || long.contains('{') => 800_000,
+            _ => 150_000,
+        })
     }
 
     /// Counts the expressions of a target.
@@ -73,7 +77,7 @@ impl Budget {
             &target.namespace,
         ];
         let mut compiled = texts.into_iter().filter(|text| !is_plain(text));
-        compiled.try_for_each(|_| self.compile())
+        compiled.try_for_each(|text| self.compile(text))
     }
 
     /// Counts the names that objects remember when they get another one, and what `text` adds.

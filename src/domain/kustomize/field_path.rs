@@ -8,11 +8,67 @@
 use super::expression::compile;
 use super::inner;
 use crate::domain::manifest::{Mapping, Node, Scalar, ScalarKind};
+use crate::domain::pattern::Pattern;
 use compact_str::CompactString;
 use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::fmt;
+use std::ops::Deref;
+
+/// One element of a path.
+#[derive(Clone, Debug)]
+pub(super) struct Element {
+    text: String,
+    /// What entries of a list are found by, once it was asked for: a path leads into many objects.
+    expression: OnceCell<Result<Pattern, String>>,
+}
+
+impl Element {
+    fn new(text: String) -> Self {
+        Self {
+            text,
+            expression: OnceCell::new(),
+        }
+    }
+
+    /// The expression behind the `=` of `[field=value]`.
+    pub(super) fn expression(&self) -> Result<&Pattern, String> {
+        let compiled = self.expression.get_or_init(|| {
+            let value = self.value().unwrap_or_default();
+            compile(value).map_err(|error| format!("`{value}`: {error}"))
+        });
+        compiled.as_ref().map_err(String::clone)
+    }
+
+    /// The value of `[field=value]`.
+    pub(super) fn value(&self) -> Option<&str> {
+        let inner = self.text.strip_prefix('[')?.strip_suffix(']')?;
+        inner.split_once('=').map(|(_, value)| value)
+    }
+}
+
+impl Deref for Element {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Element {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)
+    }
+}
+
+impl AsRef<str> for Element {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
 
 /// The elements of a path; what stands in brackets is one element, and `\.` is no border.
-pub(super) fn split(path: &str) -> Vec<String> {
+pub(super) fn split(path: &str) -> Vec<Element> {
     let mut parts: Vec<String> = Vec::new();
     let mut pieces = path.split('.').peekable();
     if path.starts_with('.') && path.len() > 1 {
@@ -28,7 +84,8 @@ pub(super) fn split(path: &str) -> Vec<String> {
             _ => parts.push(piece.to_owned()),
         }
     }
-    join_brackets(parts)
+    let elements = join_brackets(parts).into_iter();
+    elements.map(Element::new).collect()
 }
 
 fn join_brackets(parts: Vec<String>) -> Vec<String> {
@@ -96,14 +153,17 @@ fn child(node: &Node, element: &str) -> Result<Option<usize>, String> {
 }
 
 /// The elements of a path that are looked up.
-fn stated(path: &[String]) -> impl Iterator<Item = &str> {
+fn stated<E: AsRef<str>>(path: &[E]) -> impl Iterator<Item = &str> {
     path.iter()
-        .map(|element| element.trim())
+        .map(|element| element.as_ref().trim())
         .filter(|element| !element.is_empty())
 }
 
 /// The node a path leads to, if it is there.
-pub(super) fn look_up<'a>(root: &'a Node, path: &[String]) -> Result<Option<&'a Node>, String> {
+pub(super) fn look_up<'a, E: AsRef<str>>(
+    root: &'a Node,
+    path: &[E],
+) -> Result<Option<&'a Node>, String> {
     let mut node = root;
     for element in stated(path) {
         if node.is_null() {
@@ -126,7 +186,7 @@ pub(super) fn look_up<'a>(root: &'a Node, path: &[String]) -> Result<Option<&'a 
 }
 
 /// The scalar a path leads to, to change it.
-pub(super) fn scalar_mut<'a>(root: &'a mut Node, path: &[String]) -> Option<&'a mut Scalar> {
+pub(super) fn scalar_mut<'a>(root: &'a mut Node, path: &[Element]) -> Option<&'a mut Scalar> {
     let mut node = root;
     for element in stated(path) {
         let index = child(node, element).ok()??;
@@ -159,8 +219,8 @@ impl Leaf {
         }
     }
 
-    fn make(self, next: Option<&String>) -> Node {
-        let list = |next: &String| next.parse::<usize>().is_ok() || entry(next).is_some();
+    fn make(self, next: Option<&Element>) -> Node {
+        let list = |next: &Element| next.parse::<usize>().is_ok() || entry(next).is_some();
         match (next, self) {
             (Some(next), _) if list(next) => Node::Sequence(Vec::new()),
             (Some(_), _) | (None, Self::Mapping) => Node::mapping(),
@@ -182,7 +242,7 @@ pub(super) type Set<'a> = dyn FnMut(&mut Node) -> Result<(), String> + 'a;
 /// when `create` says of what kind.
 pub(super) fn visit(
     node: &mut Node,
-    path: &[String],
+    path: &[Element],
     create: Option<Leaf>,
     set: &mut Set<'_>,
 ) -> Result<usize, String> {
@@ -204,10 +264,10 @@ pub(super) fn visit(
         return visit(item, rest, create, set);
     }
     if let Some(entry) = entry(element) {
-        let (field, value) = entry?;
-        return visit_entries(list(node, element)?, (field, value), rest, create, set);
+        let (field, _) = entry?;
+        return visit_entries(list(node, element)?, (field, element), rest, create, set);
     }
-    if element == "*" {
+    if &**element == "*" {
         let mut found = 0;
         for item in list(node, element)? {
             found += visit(item, rest, create, set)?;
@@ -232,7 +292,7 @@ fn list<'a>(node: &'a mut Node, element: &str) -> Result<&'a mut Vec<Node>, Stri
 fn visit_field(
     mapping: &mut Mapping,
     element: &str,
-    rest: &[String],
+    rest: &[Element],
     create: Option<Leaf>,
     set: &mut Set<'_>,
 ) -> Result<usize, String> {
@@ -257,12 +317,13 @@ fn visit_field(
 
 fn visit_entries(
     items: &mut Vec<Node>,
-    (field, value): (&str, &str),
-    rest: &[String],
+    (field, element): (&str, &Element),
+    rest: &[Element],
     create: Option<Leaf>,
     set: &mut Set<'_>,
 ) -> Result<usize, String> {
-    let pattern = compile(value).map_err(|error| format!("`{value}`: {error}"))?;
+    let pattern = element.expression()?;
+    let value = element.value().unwrap_or_default();
     for attempt in 0..2 {
         let mut found = 0;
         for item in items.iter_mut() {
@@ -270,7 +331,7 @@ fn visit_entries(
                 "" => item.as_scalar(),
                 field => item.get(field).and_then(Node::as_scalar),
             };
-            if !compared.is_some_and(|scalar| pattern.is_match(&printed(scalar))) {
+            if !compared.is_some_and(|scalar| pattern.matches(&printed(scalar))) {
                 continue;
             }
             found += match field {
@@ -282,10 +343,10 @@ fn visit_entries(
             return Ok(found);
         }
         items.push(if field.is_empty() {
-            Node::Scalar(made(value.to_owned()))
+            Node::Scalar(made(value))
         } else {
             let mut mapping = Mapping::default();
-            mapping.set(field, Node::Scalar(made(value.to_owned())));
+            mapping.set(field, Node::Scalar(made(value)));
             Node::Mapping(mapping)
         });
     }
@@ -323,7 +384,9 @@ mod tests {
             ("spec.[name=a].x", vec!["spec", "[name=a]", "x"]),
             ("spec.*.0", vec!["spec", "*", "0"]),
         ] {
-            assert_eq!(split(path), elements, "{path}");
+            let split = split(path);
+            let split: Vec<&str> = split.iter().map(|element| &**element).collect();
+            assert_eq!(split, elements, "{path}");
         }
     }
 

@@ -14,7 +14,7 @@ use super::field_spec::{Create, FieldSpec};
 use super::resource::Resource;
 use super::ties;
 use crate::domain::manifest::Node;
-use regex::Regex;
+use crate::domain::pattern::{Pattern, PatternError};
 
 const STEP: &str = "images";
 
@@ -61,9 +61,9 @@ pub(super) fn apply(
     budget: &Budget,
 ) -> Result<(), BuildError> {
     if !is_plain(&image.value.name) {
-        budget.compile()?;
+        budget.compile(&image.value.name)?;
     }
-    let pattern = Pattern::new(&image.value.name)
+    let pattern = References::new(&image.value.name)
         .map_err(|error| image.error(format!("`name` is not an expression: {error}")))?;
     let change = Change {
         image: &image.value,
@@ -94,14 +94,14 @@ pub(super) fn apply(
 }
 
 /// Which references an entry is for: its `name` is an expression, and a tag and a digest may follow.
-enum Pattern<'a> {
+enum References<'a> {
     /// A name in which only `.` means anything; compiling the expression would cost more than a build.
     Plain(&'a str),
-    Expression(Regex),
+    Expression(Pattern),
 }
 
-impl<'a> Pattern<'a> {
-    fn new(name: &'a str) -> Result<Self, regex::Error> {
+impl<'a> References<'a> {
+    fn new(name: &'a str) -> Result<Self, PatternError> {
         if is_plain(name) {
             return Ok(Self::Plain(name));
         }
@@ -120,7 +120,7 @@ impl<'a> Pattern<'a> {
     fn fits(&self, reference: &str) -> bool {
         match self {
             Self::Plain(name) => behind(name, reference).is_some_and(is_version),
-            Self::Expression(pattern) => pattern.is_match(reference),
+            Self::Expression(pattern) => pattern.matches(reference),
         }
     }
 }
@@ -139,7 +139,7 @@ fn is_version(text: &str) -> bool {
 
 struct Change<'a> {
     image: &'a Image,
-    pattern: Pattern<'a>,
+    pattern: References<'a>,
     budget: &'a Budget,
 }
 
@@ -228,7 +228,7 @@ fn split(reference: &str) -> (&str, &str, &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Pattern, Regex, split};
+    use super::{References, compile, split};
     use proptest::prelude::*;
 
     fn pieces(words: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -243,12 +243,12 @@ mod tests {
             reference in pieces(&["a", "ghcr.io", "ghcrxio", "/", "é", "\n", "x_y", ":1", "@"]),
             version in pieces(&[":", "1.0", "@sha256:", "{}", "ab", "@", "é"]),
         ) {
-            let plain = Pattern::new(&name).expect("it has no special characters");
-            prop_assert!(matches!(plain, Pattern::Plain(_)));
+            let plain = References::new(&name).expect("it has no special characters");
+            prop_assert!(matches!(plain, References::Plain(_)));
             let text = format!("^{name}(:[a-zA-Z0-9_.{{}}-]*)?(@sha256:[a-zA-Z0-9_.{{}}-]*)?$");
-            let expression = Regex::new(&text).expect("it is an expression");
+            let expression = compile(&text).expect("it is an expression");
             for reference in [format!("{name}{version}"), format!("{reference}{version}")] {
-                prop_assert_eq!(plain.fits(&reference), expression.is_match(&reference), "{}", reference);
+                prop_assert_eq!(plain.fits(&reference), expression.matches(&reference), "{}", reference);
             }
         }
     }

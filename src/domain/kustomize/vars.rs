@@ -8,7 +8,7 @@
 use super::context::too_large;
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
-use super::field_path::{look_up, split};
+use super::field_path::{Element, look_up, split};
 use super::field_spec::{Create, FieldSpec};
 use super::resource::{Gvk, Resource};
 use super::ties;
@@ -245,7 +245,7 @@ fn values<'a>(
         })?;
         let path = &var.value.path;
         let missing = |reason| var.error(format!("`{path}` of {}: {reason}", resource.identity()));
-        match look_up(&resource.root, &indices(split(path))).map_err(missing)? {
+        match look_up(&resource.root, &indices(&split(path))).map_err(missing)? {
             None => Err(missing("is not there".to_owned())),
             Some(Node::Scalar(scalar)) => match Value::read(scalar) {
                 Some(value) => Ok((name.as_str(), Some(value))),
@@ -258,7 +258,7 @@ fn values<'a>(
 }
 
 /// Divides `ports[0]` into `ports` and `0`.
-fn indices(elements: Vec<String>) -> Vec<String> {
+fn indices(elements: &[Element]) -> Vec<String> {
     let mut divided = Vec::with_capacity(elements.len());
     for element in elements {
         let index = element
@@ -270,7 +270,7 @@ fn indices(elements: Vec<String>) -> Vec<String> {
         match index {
             Some(("", index)) => divided.push(index.to_owned()),
             Some((field, index)) => divided.extend([field.to_owned(), index.to_owned()]),
-            None => divided.push(element),
+            None => divided.push(element.to_string()),
         }
     }
     divided
@@ -389,7 +389,7 @@ mod tests {
             ("spec.[name=a[0]]", vec!["spec", "[name=a[0]]"]),
             ("data.[a.b/c]", vec!["data", "a.b/c"]),
         ] {
-            assert_eq!(indices(split(path)), elements, "{path}");
+            assert_eq!(indices(&split(path)), elements, "{path}");
         }
     }
 

@@ -23,6 +23,8 @@ use regex::{Regex, RegexBuilder};
 
 /// The longest pattern that is compiled, in bytes.
 pub const MAX_PATTERN_LENGTH: usize = 16 * 1024;
+/// How large a pattern may be when it is compiled, in bytes, unless somebody asks for less.
+pub const MAX_COMPILED: usize = 10 << 20;
 /// The deepest nesting of groups that is compiled.
 pub const MAX_DEPTH: usize = 200;
 
@@ -84,7 +86,7 @@ pub enum Fault {
     /// Deeper than [`MAX_DEPTH`].
     #[error("expression nests too deeply")]
     TooDeep,
-    /// Longer than [`MAX_PATTERN_LENGTH`], or compiled to more than the `regex` crate's limit of 10 MiB.
+    /// Longer than [`MAX_PATTERN_LENGTH`], or compiled to more than [`MAX_COMPILED`].
     #[error("expression too large")]
     TooLarge,
 }
@@ -95,6 +97,14 @@ impl Pattern {
     /// # Errors
     /// When Go would refuse it, or it is too large; see [`Fault`].
     pub fn new(pattern: &str) -> Result<Self, PatternError> {
+        Self::within(pattern, MAX_COMPILED)
+    }
+
+    /// Compiles a pattern to at most `size` bytes.
+    ///
+    /// # Errors
+    /// As [`Pattern::new`].
+    pub fn within(pattern: &str, size: usize) -> Result<Self, PatternError> {
         if pattern.len() > MAX_PATTERN_LENGTH {
             let start = pattern.chars().take(60).collect::<String>();
             return Err(PatternError {
@@ -105,6 +115,7 @@ impl Pattern {
         let translated = translate::translate(pattern)?;
         let regex = RegexBuilder::new(&translated.pattern)
             .nest_limit(4 * u32::try_from(MAX_DEPTH).unwrap_or(u32::MAX))
+            .size_limit(size)
             .build()
             .map_err(|error| PatternError {
                 fault: limit(&error),

@@ -13,7 +13,7 @@ mod tree;
 mod walk;
 mod writer;
 
-use super::field_path::{Leaf, Set};
+use super::field_path::{Element, Leaf, Set};
 use crate::domain::manifest::{Node, Rules, ScalarKind, classify};
 
 use std::fmt;
@@ -57,7 +57,7 @@ pub(super) fn is_document(text: &str) -> bool {
 /// [`Refusal`]: what is wrong with the text, the path or the value.
 pub(super) fn write(
     text: &str,
-    path: &[String],
+    path: &[Element],
     create: Option<Leaf>,
     value: &Node,
     layout: &dyn Fn() -> Option<Layout>,
@@ -157,7 +157,7 @@ fn agree(node: &Inner, value: &Node, above: usize) -> bool {
 /// [`Refusal`]: what is wrong with the text or the path, or what `set` says.
 pub(super) fn look(
     text: &str,
-    path: &[String],
+    path: &[Element],
     create: Option<Leaf>,
     set: &mut Set<'_>,
 ) -> Result<usize, Refusal> {

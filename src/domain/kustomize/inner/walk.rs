@@ -5,9 +5,9 @@
 //! written there is lost. A null takes what is made in it, and forgets it. What is absent:
 //! printing.
 
+use super::super::field_path::Element;
 use super::tree::{Document, Inner, Kind, parse};
 use super::{Refusal, print};
-use regex::Regex;
 
 /// What is done with every node that is found.
 pub(super) type Visit<'a> = dyn FnMut(&mut Inner) -> Result<(), Refusal> + 'a;
@@ -16,7 +16,7 @@ pub(super) type Visit<'a> = dyn FnMut(&mut Inner) -> Result<(), Refusal> + 'a;
 /// missing is made of the kind `create`.
 pub(super) fn visit(
     document: &mut Document,
-    path: &[String],
+    path: &[Element],
     create: Option<Kind>,
     set: &mut Visit<'_>,
 ) -> Result<usize, Refusal> {
@@ -28,7 +28,7 @@ pub(super) fn visit(
 
 fn step(
     node: &mut Inner,
-    path: &[String],
+    path: &[Element],
     create: Option<Kind>,
     set: &mut Visit<'_>,
 ) -> Result<usize, Refusal> {
@@ -45,9 +45,9 @@ fn step(
             let reason = format!("expected `[field=value]`, found `{element}`");
             return Err(Refusal::Impossible(reason));
         };
-        return step_entries(node, (field, value), rest, create, set);
+        return step_entries(node, (field, value), element, rest, create, set);
     }
-    if element == "*" {
+    if &**element == "*" {
         let mut found = 0;
         for item in list(node, element)? {
             found += step(item, rest, create, set)?;
@@ -66,7 +66,7 @@ fn list<'a>(node: &'a mut Inner, element: &str) -> Result<&'a mut Vec<Inner>, Re
 }
 
 /// The kind of what is made for the first element of `rest` to lie in.
-fn kind_for(rest: &[String], leaf: Kind) -> Kind {
+fn kind_for(rest: &[Element], leaf: Kind) -> Kind {
     match rest.first() {
         None => leaf,
         Some(next) if next.is_empty() => leaf,
@@ -79,7 +79,7 @@ fn kind_for(rest: &[String], leaf: Kind) -> Kind {
 fn step_index(
     node: &mut Inner,
     index: usize,
-    rest: &[String],
+    rest: &[Element],
     create: Option<Kind>,
     set: &mut Visit<'_>,
 ) -> Result<usize, Refusal> {
@@ -101,7 +101,7 @@ fn step_index(
 fn step_field(
     node: &mut Inner,
     name: &str,
-    rest: &[String],
+    rest: &[Element],
     create: Option<Kind>,
     set: &mut Visit<'_>,
 ) -> Result<usize, Refusal> {
@@ -128,7 +128,7 @@ fn step_field(
 /// A string in which the path goes on: found, but nothing that is written there stays.
 pub(super) fn lost(
     text: &str,
-    rest: &[String],
+    rest: &[Element],
     create: Option<Kind>,
     set: &mut Visit<'_>,
 ) -> Result<usize, Refusal> {
@@ -138,13 +138,13 @@ pub(super) fn lost(
 fn step_entries(
     node: &mut Inner,
     (field, value): (&str, &str),
-    rest: &[String],
+    element: &Element,
+    rest: &[Element],
     create: Option<Kind>,
     set: &mut Visit<'_>,
 ) -> Result<usize, Refusal> {
     let items = list(node, "an entry")?;
-    let pattern =
-        Regex::new(value).map_err(|error| Refusal::Impossible(format!("`{value}`: {error}")))?;
+    let pattern = element.expression().map_err(Refusal::Impossible)?;
     for attempt in 0..2 {
         let mut found = 0;
         for item in items.iter_mut() {
@@ -154,10 +154,10 @@ fn step_entries(
             };
             let matches = match compared {
                 None => false,
-                Some(compared) => pattern.is_match(print::node(compared)?.trim()),
+                Some(compared) => pattern.matches(print::node(compared)?.trim()),
             };
             if matches {
-                let rest: &[String] = if field.is_empty() { &[] } else { rest };
+                let rest: &[Element] = if field.is_empty() { &[] } else { rest };
                 found += step(item, rest, create, set)?;
             }
         }

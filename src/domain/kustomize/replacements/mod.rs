@@ -11,7 +11,7 @@ use super::PatchTarget;
 use super::context::Context;
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
-use super::field_path::{self, made};
+use super::field_path::{self, Element, made};
 use super::resource::{Name, Resource};
 use super::selector::{self, Selector};
 use crate::domain::manifest::{Node, Rules, Source, documents};
@@ -50,7 +50,8 @@ enum From {
 struct Target {
     select: PatchTarget,
     reject: Vec<PatchTarget>,
-    paths: Vec<String>,
+    /// As written, and divided.
+    paths: Vec<(String, Vec<Element>)>,
     part: Part,
     create: bool,
 }
@@ -125,6 +126,11 @@ fn from_object(fields: &Fields<'_>) -> Result<From, BuildError> {
     })
 }
 
+fn divided(path: String) -> (String, Vec<Element>) {
+    let elements = field_path::split(&path);
+    (path, elements)
+}
+
 fn to_objects(at: &At<'_>) -> Result<Target, BuildError> {
     let fields = at.fields()?;
     fields.only(&["select", "reject", "fieldPaths", "options"])?;
@@ -135,12 +141,12 @@ fn to_objects(at: &At<'_>) -> Result<Target, BuildError> {
     for at in fields.items("reject")? {
         reject.push(selector::parse(&at.fields()?)?);
     }
-    let mut paths: Vec<String> = Vec::new();
+    let mut paths = Vec::new();
     for path in fields.texts("fieldPaths")? {
-        paths.push(path.value);
+        paths.push(divided(path.value));
     }
     if paths.is_empty() {
-        paths.push(NAME.to_owned());
+        paths.push(divided(NAME.to_owned()));
     }
     let (part, create) = options(&fields)?;
     Ok(Target {
@@ -243,6 +249,10 @@ fn copy(
         for target in to.reject.iter().chain([&to.select]) {
             context.budget.select(target)?;
         }
+        for (_, elements) in &to.paths {
+            let mut values = elements.iter().filter_map(Element::value);
+            values.try_for_each(|value| context.budget.compile(value))?;
+        }
         let select = selector(&to.select)?;
         let reject = to
             .reject
@@ -293,7 +303,7 @@ fn value_of(
         (Some(_), Some(_)) => return Err(format!("several objects are {}", shown(object))),
     };
     let elements = field_path::split(path);
-    let texts: Vec<&str> = elements.iter().map(String::as_str).collect();
+    let texts: Vec<&str> = elements.iter().map(|element| &**element).collect();
     // kustomize would copy along what it remembers there about the object.
     if source.remembers() && ["metadata", "annotations"].starts_with(&texts) {
         return Err(format!(

@@ -6,7 +6,7 @@
 use super::super::budget::nodes;
 use super::super::context::Context;
 use super::super::error::BuildError;
-use super::super::field_path::{self, Leaf};
+use super::super::field_path::{self, Element, Leaf};
 use super::super::inner::{self, Refusal};
 use super::super::resource::Resource;
 use super::super::ties;
@@ -23,8 +23,8 @@ pub(super) fn write(
     to: &Target,
     value: &Value,
 ) -> Result<(), BuildError> {
-    for path in &to.paths {
-        write_path(context, &mut resource.root, to, path, value)
+    for (path, elements) in &to.paths {
+        write_path(context, &mut resource.root, to, (path, elements), value)
             .map_err(|reason| resource.error(STEP, path, reason))?;
     }
     if resource.ties > 0 {
@@ -37,7 +37,7 @@ fn write_path(
     context: &Context<'_>,
     root: &mut Node,
     to: &Target,
-    path: &str,
+    (path, elements): (&str, &[Element]),
     value: &Value,
 ) -> Result<(), String> {
     let work = |nodes| {
@@ -45,7 +45,6 @@ fn write_path(
         allowed.map_err(|error| error.to_string())
     };
     work(nodes(root) + 4 * path.len())?;
-    let elements = field_path::split(path);
     if elements.len() + value.depth > DEPTH {
         return Err(format!(
             "what is written would be more than {DEPTH} levels deep"
@@ -62,7 +61,7 @@ fn write_path(
         work(bytes.len()).ok()?;
         inner::layout(std::str::from_utf8(&bytes).ok()?, source.line, &value.node)
     };
-    if let Some((length, text)) = string_on_the_way(root, &elements) {
+    if let Some((length, text)) = string_on_the_way(root, elements) {
         spend(value.bytes + text.len())?;
         match inner::write(text, &elements[length..], create, &value.node, &layout) {
             Ok(text) => {
@@ -80,14 +79,14 @@ fn write_path(
         work(4 * node.as_text().map_or(0, str::len))?;
         set(node, &value.node, &to.part)
     };
-    match field_path::visit(root, &elements, create, &mut set)? {
+    match field_path::visit(root, elements, create, &mut set)? {
         0 => Err("there is no such field".to_owned()),
         _ => Ok(()),
     }
 }
 
 /// How many elements of a path lead to a string that holds a document, and the string.
-fn string_on_the_way<'a>(root: &'a Node, elements: &[String]) -> Option<(usize, &'a str)> {
+fn string_on_the_way<'a>(root: &'a Node, elements: &[Element]) -> Option<(usize, &'a str)> {
     (1..elements.len()).find_map(|length| {
         let found = field_path::look_up(root, &elements[..length]).ok()??;
         let text = found.as_text().filter(|text| inner::is_document(text))?;
@@ -95,7 +94,7 @@ fn string_on_the_way<'a>(root: &'a Node, elements: &[String]) -> Option<(usize, 
     })
 }
 
-fn rewrite(root: &mut Node, path: &[String], text: String) {
+fn rewrite(root: &mut Node, path: &[Element], text: String) {
     if let Some(old) = field_path::scalar_mut(root, path) {
         *old = written(old, text);
     }
