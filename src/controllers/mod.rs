@@ -7,6 +7,7 @@ pub mod background;
 pub mod caches;
 pub mod cloud_access;
 pub mod driver;
+mod expressions;
 mod failures;
 mod finalizers;
 mod git_login;
@@ -82,6 +83,8 @@ pub struct Settings {
     pub overridden_managers: Vec<String>,
     /// Whether a variable of a Kustomization that is not set is an error.
     pub strict_substitution: bool,
+    /// Whether a dependency with an expression of its own must be ready besides.
+    pub additive_ready_expressions: bool,
     /// How much each registry is asked.
     pub registries: RegistrySettings,
     /// Where tags, and what images say of themselves, outlive the process.

@@ -14,7 +14,7 @@
 //! What is absent: timers; those are in the queues.
 
 use super::caches::{
-    Caches, by_url, configured_by, dependent_on, in_namespace, of_source, with_pull_secrets,
+    Caches, by_url, configured_by, dependent_on, in_namespace, of_source, with_pull_secrets, within,
 };
 use super::queue::Queue;
 use super::skips::skips;
@@ -24,6 +24,7 @@ use crate::api::{
     Kustomization, accepted_tag, proposed_again, requested_at,
 };
 use crate::domain::object::ObjectKey;
+use crate::domain::outcome::reason;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -179,15 +180,30 @@ pub fn kustomization(caches: &Caches, queues: &Queues, change: &Change<Kustomiza
             kustomization.status.observed_generation,
         )
     };
-    if before
+    let key = key_of(&**now);
+    let dependents = caches.kustomizations.find(&dependent_on(&key));
+    let changed = before
         .as_ref()
-        .is_none_or(|before| state(before) != state(now))
-    {
-        wake_all(
-            &queues.kustomizations,
-            &caches.kustomizations.find(&dependent_on(&key_of(&**now))),
-        );
-    }
+        .is_none_or(|before| state(before) != state(now));
+    // An expression may look at anything.
+    let waits = |dependent: &Kustomization| changed || waits_for_an_expression(dependent, &key);
+    let woken: Vec<_> = dependents
+        .into_iter()
+        .filter(|dependent| waits(dependent))
+        .collect();
+    wake_all(&queues.kustomizations, &woken);
+}
+
+/// Whether the last that was said of a Kustomization is that what it depends on is not ready, and `key` is so by an expression of its own.
+fn waits_for_an_expression(dependent: &Kustomization, key: &ObjectKey) -> bool {
+    let waits = dependent.conditions().iter().any(|condition| {
+        condition.type_ == "Ready" && condition.reason == reason::DEPENDENCY_NOT_READY
+    });
+    let own = key_of(dependent);
+    waits
+        && dependent.spec.depends_on.iter().any(|on| {
+            on.ready_expr.is_some() && within(&own, on.namespace.as_deref(), &on.name) == *key
+        })
 }
 
 /// Wakes whatever refers to a Secret or a ConfigMap that is new, other than before, or gone.
@@ -510,5 +526,37 @@ mod tests {
             image_policy(&caches, &queues, &Change::Applied { before, now });
             assert_eq!(queues.image_updates.len(), wakes, "{what}");
         }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_an_expression_is_woken_by_any_change_of_what_it_depends_on() {
+        let dependent = |name: &str, expression: Option<&str>, reason: &str| {
+            let object = json!({
+                "metadata": {"namespace": "apps", "name": name},
+                "spec": {"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"},
+                    "dependsOn": [{"name": "back", "readyExpr": expression}]},
+                "status": {"conditions": [{"type": "Ready", "status": "False", "reason": reason, "message": "",
+                    "lastTransitionTime": "2026-01-01T00:00:00Z"}]}
+            });
+            let object: Kustomization = serde_json::from_value(object).expect("Flux takes it");
+            Arc::new(object)
+        };
+        let (caches, queues) = (Caches::default(), Queues::default());
+        for object in [
+            dependent("waits", Some("true"), "DependencyNotReady"),
+            dependent("waits-for-ready", None, "DependencyNotReady"),
+            dependent("has-gone-on", Some("true"), "HealthCheckFailed"),
+        ] {
+            caches.kustomizations.put((*object).clone());
+        }
+        let back = dependent("back", None, "BuildFailed");
+        let change = Change::Applied {
+            before: Some(Arc::clone(&back)),
+            now: back,
+        };
+        kustomization(&caches, &queues, &change);
+        assert_eq!(queues.kustomizations.len(), 1);
+        let woken = queues.kustomizations.next().await;
+        assert_eq!(woken, ObjectKey::new("apps", "waits"));
     }
 }

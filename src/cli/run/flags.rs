@@ -248,7 +248,7 @@ without_effect! {
     kube_api_qps: "the API server's own priority and fairness limits requests",
     kube_api_burst: "the API server's own priority and fairness limits requests",
     concurrent_ssa: "four requests of one object's run are under way at once, which is Flux's default",
-    feature_gates: "of Flux's gates only ObjectLevelWorkloadIdentity, DisableConfigWatchers, StrictPostBuildSubstitutions and the four of Git are gates here; what differs from Flux's defaults is in the README",
+    feature_gates: "of Flux's gates only AdditiveCELDependencyCheck, ObjectLevelWorkloadIdentity, DisableConfigWatchers, StrictPostBuildSubstitutions and the four of Git are gates here; what differs from Flux's defaults is in the README",
     gc_interval: "tags are kept in memory",
     storage_value_log_file_size: "tags are kept in memory",
     storage_compression_threshold: "tags are kept in memory",

@@ -239,6 +239,7 @@ fn settings(flags: &Flags) -> Result<Settings, Failure> {
         custom_stage_kinds: flags.custom_apply_stage_kinds.clone(),
         overridden_managers: flags.override_manager.clone(),
         strict_substitution: flags.substitutes_strictly(),
+        additive_ready_expressions: flags.gate("AdditiveCELDependencyCheck") == Some(true),
         google_keys: flags.receiver_google_keys.clone(),
         registries: registries::settings(flags)?,
         storage: flags.storage_path.clone(),

@@ -3,6 +3,7 @@
 //! Invariant: within a stage every dry run passes before anything is applied; an error says what was
 //! applied until then, so that nothing is forgotten. What is absent: retries; the object's are enough.
 
+use super::conditions::{self, Seen};
 use super::prune::prune;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
@@ -10,6 +11,7 @@ use crate::adapters::cluster::watch::key_of;
 use crate::adapters::metrics::Metrics;
 use crate::api::Kustomization;
 use crate::domain::drift::{self, Action};
+use crate::domain::health::custom::{self, Description};
 use crate::domain::health::{self, Health};
 use crate::domain::inventory::{ApplyPlan, Inventory};
 use crate::domain::manifest::Manifest;
@@ -305,17 +307,35 @@ fn count(metrics: &Metrics, actions: &[(ObjectId, Action)]) {
 }
 
 /// The health of each object, in order. One that is missing is not healthy yet.
-pub(super) async fn health(applier: &Applier, checks: &[ObjectId]) -> Vec<(ObjectId, Health)> {
-    let looks: Vec<_> = checks.iter().map(|id| look_or_wait(applier, id)).collect();
-    stream::iter(looks).buffered(PARALLEL).collect().await
+pub(super) async fn health(
+    applier: &Applier,
+    checks: &[ObjectId],
+    descriptions: &[Description],
+) -> Vec<(ObjectId, Health)> {
+    let looks = checks.iter().map(|id| {
+        let description = custom::of_kind(descriptions, id.group(), &id.kind);
+        look_or_wait(applier, id, description)
+    });
+    let looks: Vec<_> = looks.collect();
+    let seen: Vec<_> = stream::iter(looks).buffered(PARALLEL).collect().await;
+    conditions::judge(seen).await
 }
 
 /// An API server that does not answer now is no reason to call an object unhealthy.
-async fn look_or_wait(applier: &Applier, id: &ObjectId) -> (ObjectId, Health) {
-    let health = look(applier, id)
-        .await
-        .unwrap_or_else(|error| Health::InProgress(error.to_string()));
-    (id.clone(), health)
+async fn look_or_wait(
+    applier: &Applier,
+    id: &ObjectId,
+    description: Option<&Description>,
+) -> (ObjectId, Seen) {
+    let seen = match description {
+        None => look(applier, id).await.map(Seen::Judged),
+        Some(description) => applier.get(id).await.map(|live: Option<Value>| {
+            let described = |live| Seen::Described(Box::new((description.clone(), live)));
+            live.map_or(Seen::Judged(Health::Unknown), described)
+        }),
+    };
+    let unanswered = |error: ClusterError| Seen::Judged(Health::InProgress(error.to_string()));
+    (id.clone(), seen.unwrap_or_else(unanswered))
 }
 
 async fn look(applier: &Applier, id: &ObjectId) -> Result<Health, ClusterError> {

@@ -4,6 +4,7 @@
 //! worker; nothing is deleted that does not carry this object's owner labels. What is absent: what
 //! `plan` refuses by name.
 
+mod conditions;
 mod dependencies;
 mod execute;
 mod fetch;
@@ -35,6 +36,7 @@ use crate::domain::stage::CustomKinds;
 use crate::domain::takeover::Takeover;
 use std::sync::Arc;
 use std::time::Duration;
+use target::Target;
 use tokio::time::Instant;
 use wait::{Build, Waiting};
 
@@ -57,6 +59,7 @@ struct Settings {
     default_service_account: String,
     custom_kinds: CustomKinds,
     strict_substitution: bool,
+    additive_ready_expressions: bool,
     takeover: Takeover,
 }
 
@@ -83,6 +86,7 @@ impl Kustomizations {
                 default_service_account: settings.default_service_account.clone(),
                 custom_kinds: settings.custom_stage_kinds.clone(),
                 strict_substitution: settings.strict_substitution,
+                additive_ready_expressions: settings.additive_ready_expressions,
                 takeover: Takeover::new(Self::NAME, &settings.overridden_managers),
             },
         }
@@ -94,16 +98,17 @@ impl Kustomizations {
         run: &Run,
     ) -> Result<Report<KustomizationStatus>, Report<KustomizationStatus>> {
         let unchanged = |outcome| Report::new(object.status.clone(), outcome);
-        let target = target::target(&object.spec).map_err(unchanged)?;
+        let target = target::checked(&object.spec).await.map_err(unchanged)?;
         let artifact = fetch::artifact(&self.caches, object, &run.key, &self.settings, &target)
             .map_err(unchanged)?;
-        dependencies::are_ready(&self.caches, object, &run.key, &artifact, &self.settings)
-            .map_err(unchanged)?;
+        let (caches, settings) = (&self.caches, &self.settings);
+        let ready = dependencies::are_ready(caches, object, &run.key, &artifact, settings).await;
+        ready.map_err(unchanged)?;
         let applier = self.applier(object, &run.key).await;
         let applier = applier
             .map_err(|error| unchanged(Outcome::failed(reason::RECONCILIATION_FAILED, error)))?;
         if let Some(begun) = self.waiting.continues(object, &artifact.revision, run) {
-            return Ok(self.look(object, &applier, begun, run).await);
+            return Ok(self.look(object, &target, &applier, begun, run).await);
         }
         let attempted = plan::attempted(object, &artifact.revision);
         let failed = |outcome| Report::new(attempted.clone(), outcome);
@@ -146,7 +151,7 @@ impl Kustomizations {
         let begun = self
             .waiting
             .begin(object, build, checks, target.timeout, &report.status, run);
-        let mut looked = self.look(object, &applier, begun, run).await;
+        let mut looked = self.look(object, &target, &applier, begun, run).await;
         // What was applied is told before what came of it.
         looked.told.splice(0..0, report.told);
         Ok(looked)
@@ -156,11 +161,12 @@ impl Kustomizations {
     async fn look(
         &self,
         object: &Kustomization,
+        target: &Target,
         applier: &Applier,
         begun: wait::Begun,
         run: &Run,
     ) -> Report<KustomizationStatus> {
-        let states = execute::health(applier, &begun.checks).await;
+        let states = execute::health(applier, &begun.checks, &target.descriptions).await;
         let verdict = wait::judge(&begun, &states);
         let report = plan::waited(object, begun, verdict, run);
         if !matches!(report.outcome, Outcome::InProgress { .. }) {
@@ -237,6 +243,21 @@ impl Controller for Kustomizations {
 }
 
 #[cfg(test)]
+impl Settings {
+    fn for_tests() -> Self {
+        Self {
+            no_cross_namespace_refs: false,
+            requeue_dependency: Duration::from_secs(30),
+            default_service_account: String::new(),
+            custom_kinds: CustomKinds::default(),
+            strict_substitution: true,
+            additive_ready_expressions: false,
+            takeover: Takeover::new(Kustomizations::NAME, &[]),
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
@@ -258,14 +279,7 @@ mod tests {
             remotes: None,
             discovery: Arc::default(),
             waiting: Waiting::default(),
-            settings: Settings {
-                no_cross_namespace_refs: false,
-                requeue_dependency: Duration::from_secs(30),
-                default_service_account: String::new(),
-                custom_kinds: CustomKinds::default(),
-                strict_substitution: true,
-                takeover: Takeover::new(Kustomizations::NAME, &[]),
-            },
+            settings: Settings::for_tests(),
         };
         controller.finalize(Arc::new(object)).await
     }

@@ -1,10 +1,12 @@
-//! What a Kustomization's specification asks for, as values. Pure.
+//! What a Kustomization's specification asks for, as values.
 //!
 //! Invariant: a field that is accepted and would do nothing would be a lie, so those that come later
 //! are refused by name.
 
+use super::conditions;
 use super::recipe::Recipe;
 use crate::api::kustomization::{DeletionPolicy, KustomizationSpec};
+use crate::domain::health::custom::Description;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::tree;
 use std::time::Duration;
@@ -17,9 +19,17 @@ pub(super) struct Target {
     pub(super) interval: Duration,
     pub(super) retry_interval: Duration,
     pub(super) timeout: Duration,
+    /// How the health of kinds shows.
+    pub(super) descriptions: Vec<Description>,
 }
 
-/// Reads the specification.
+/// Reads the specification, and looks whether its expressions are some.
+pub(super) async fn checked(spec: &KustomizationSpec) -> Result<Target, Outcome> {
+    let target = target(spec)?;
+    conditions::check(&target.descriptions).await?;
+    Ok(target)
+}
+
 pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
     refuse_unsupported(spec)?;
     let invalid = |error: &dyn std::fmt::Display| Outcome::stalled(reason::BUILD_FAILED, error);
@@ -36,20 +46,16 @@ pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
         interval: spec.interval().map_err(|error| invalid(&error))?,
         retry_interval: spec.retry_interval().map_err(|error| invalid(&error))?,
         timeout: spec.timeout().map_err(|error| invalid(&error))?,
+        descriptions: conditions::descriptions(spec),
     })
 }
 
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
     let fields = [
         ("spec.decryption", spec.decryption.is_some()),
-        ("spec.healthCheckExprs", !spec.health_check_exprs.is_empty()),
         ("spec.force", spec.force),
         ("spec.kubeConfig", spec.kube_config.is_some()),
         ("spec.ignore", !spec.ignore.is_empty()),
-        (
-            "spec.dependsOn.readyExpr",
-            spec.depends_on.iter().any(|on| on.ready_expr.is_some()),
-        ),
         (
             "spec.deletionPolicy: WaitForTermination",
             spec.deletion_policy == DeletionPolicy::WaitForTermination,
@@ -106,7 +112,6 @@ mod tests {
             json!({"force": true}),
             json!({"kubeConfig": {"secretRef": {"name": "remote"}}}),
             json!({"deletionPolicy": "WaitForTermination"}),
-            json!({"dependsOn": [{"name": "x", "readyExpr": "true"}]}),
         ] {
             let mut written = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}});
             written

@@ -123,7 +123,10 @@ pub(super) fn judge(begun: &Begun, states: &[(ObjectId, Health)]) -> Verdict {
     let named = |wanted: fn(&Health) -> bool| {
         let found = states.iter().filter(|(_, health)| wanted(health));
         found
-            .map(|(id, health)| format!("{id} status: '{}'", health.as_str()))
+            .map(|(id, health)| match health {
+                Health::Undecided(why) => format!("{id} status: '{health}': {why}"),
+                _ => format!("{id} status: '{health}'"),
+            })
             .collect::<Vec<_>>()
     };
     let failed = named(Health::is_failed);

@@ -1,14 +1,14 @@
-//! Evaluates what a Receiver's CEL expressions say, on a thread with the stack that they may need.
+//! Evaluates what a Receiver's CEL expressions say.
 //!
-//! Invariant: one such thread at a time; what it evaluates is bounded, so it ends. What is absent: the language
+//! Invariant: nothing is evaluated but on the stack that it may need. What is absent: the language
 //! ([`cel`](crate::domain::cel)).
 
 use crate::api::receiver::{OidcProvider, ReceiverSpec, ReceiverType};
-use crate::domain::cel::{CelError, Expression, STACK, as_go_reads};
+use crate::controllers::expressions::{invalid, on_stack};
+use crate::domain::cel::{CelError, Expression, as_go_reads};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::webhook::jwt::Claims;
 use serde_json::{Map, Value};
-use tokio::sync::{Semaphore, oneshot};
 
 /// The variables of a filter.
 const FILTER: [&str; 2] = ["res", "req"];
@@ -16,23 +16,6 @@ const FILTER: [&str; 2] = ["res", "req"];
 const FILTER_WITH_CLAIMS: [&str; 3] = ["res", "req", "claims"];
 /// The variables of an expression about a token.
 const TOKEN: [&str; 2] = ["claims", "vars"];
-
-/// Runs `work` on a thread of its own.
-async fn on_stack<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, String> {
-    static PLACE: Semaphore = Semaphore::const_new(1);
-    let broken = || "an expression could not be evaluated, please report this".to_owned();
-    let _place = PLACE.acquire().await.map_err(|_| broken())?;
-    let (tell, told) = oneshot::channel();
-    let thread = std::thread::Builder::new()
-        .name("cel".to_owned())
-        .stack_size(STACK);
-    // Whoever asked may be gone by then.
-    let started = thread.spawn(move || drop(tell.send(work())));
-    started.map_err(|error| format!("no thread can be started: {error}"))?;
-    told.await.map_err(|_| broken())
-}
 
 fn variables(kind: &ReceiverType) -> &'static [&'static str] {
     if *kind == ReceiverType::GenericOidc {
@@ -54,14 +37,8 @@ pub(super) async fn check(spec: &ReceiverSpec) -> Result<(), Outcome> {
     }
     let spec = spec.clone();
     let compiled = on_stack(move || compile_all(&spec)).await;
-    let stalled = |words: String| {
-        Outcome::stalled(
-            reason::INVALID_CEL_EXPRESSION,
-            format!("{}: {words}", super::plan::TERMINAL),
-        )
-    };
     match compiled {
-        Ok(compiled) => compiled.map_err(stalled),
+        Ok(compiled) => compiled.map_err(invalid),
         Err(words) => Err(Outcome::failed(reason::FAILED, words)),
     }
 }

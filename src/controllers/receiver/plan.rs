@@ -7,6 +7,7 @@ use crate::api::Receiver;
 use crate::api::receiver::{
     ReceiverKind, ReceiverResource, ReceiverSpec, ReceiverStatus, ReceiverType,
 };
+use crate::controllers::expressions::TERMINAL;
 use crate::controllers::report::Report;
 use crate::domain::image::ImageName;
 use crate::domain::object::ObjectKey;
@@ -19,9 +20,6 @@ use kube::core::{ApiResource, GroupVersionKind};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use thiserror::Error;
-
-/// What Flux says before every fault of a specification.
-pub(super) const TERMINAL: &str = "Reconciliation failed terminally due to configuration error";
 
 /// Reads the specification: the interval, or why nothing can come of it.
 pub(super) fn judge(spec: &ReceiverSpec) -> Result<Duration, Outcome> {

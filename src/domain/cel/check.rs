@@ -79,18 +79,24 @@ pub(super) fn nesting(text: &str) -> usize {
     most
 }
 
-/// Looks at every name.
+/// Looks at every name; at those of variables only when they are known.
 ///
 /// # Errors
 /// Words for a variable or a function that is not there.
-pub(super) fn check(expression: &Expression, variables: &[&str]) -> Result<(), String> {
-    let known = variables.iter().map(|name| (*name).to_owned()).collect();
-    Walk { known }.visit(&expression.expr, 0)
+pub(super) fn check(expression: &Expression, variables: Option<&[&str]>) -> Result<(), String> {
+    let known = variables.unwrap_or_default().iter();
+    let mut walk = Walk {
+        known: known.map(|name| (*name).to_owned()).collect(),
+        any: variables.is_none(),
+    };
+    walk.visit(&expression.expr, 0)
 }
 
 struct Walk {
     /// Variables in scope.
     known: Vec<String>,
+    /// Whether there may be others.
+    any: bool,
 }
 
 impl Walk {
@@ -128,7 +134,8 @@ impl Walk {
     }
 
     fn name(&self, name: &str) -> Result<(), String> {
-        let known = name.starts_with('@')
+        let known = self.any
+            || name.starts_with('@')
             || KNOWN_NAMES.contains(&name)
             || self.known.iter().any(|known| known == name);
         if known {

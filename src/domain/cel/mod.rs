@@ -12,6 +12,7 @@ use cel::common::traits::Iterable;
 use cel::common::types::{CelOptional, LIST_TYPE};
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError, Program, extensions};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -102,6 +103,18 @@ impl Expression {
     /// # Errors
     /// [`CelError::TooLong`] and [`CelError::Invalid`]; the latter also for a variable or function that is not there.
     pub fn compile(text: &str, variables: &[&str]) -> Result<Self, CelError> {
+        Self::read(text, Some(variables))
+    }
+
+    /// Compiles an expression whose variables are not known yet.
+    ///
+    /// # Errors
+    /// As [`Expression::compile`], but for variables.
+    pub fn compile_over_anything(text: &str) -> Result<Self, CelError> {
+        Self::read(text, None)
+    }
+
+    fn read(text: &str, variables: Option<&[&str]>) -> Result<Self, CelError> {
         if text.len() > LONGEST {
             return Err(CelError::TooLong);
         }
@@ -173,7 +186,7 @@ impl Expression {
         }
         let mut context = Context::with_env(Arc::clone(&LANGUAGE));
         for (name, value) in values {
-            let bound = context.add_variable(*name, *value);
+            let bound = context.add_variable(*name, Signed(value));
             bound.map_err(|error| self.failed(error.to_string()))?;
         }
         let result = self.program.execute(&context);
@@ -184,6 +197,25 @@ impl Expression {
         CelError::Failed {
             expression: self.text.clone(),
             reason,
+        }
+    }
+}
+
+/// A value whose whole numbers are signed, as they are in Go, and not of a type that can only be counted with its like.
+struct Signed<'a>(&'a Value);
+
+impl Serialize for Signed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Number(number) => match number.as_i64() {
+                Some(whole) => serializer.serialize_i64(whole),
+                None => number.serialize(serializer),
+            },
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Signed)),
+            Value::Object(fields) => {
+                serializer.collect_map(fields.iter().map(|(name, value)| (name, Signed(value))))
+            }
+            other => other.serialize(serializer),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! conditions first, then what is known of the kind (`workload`, `other`), then `Ready`.
 //! A running `Job` is in progress, as Flux has it.
 //! Invariant: an object of an unknown kind without conditions is current; a malformed object is
-//! [`Health::Unknown`], never an error. What is absent: waiting, and health expressions (CEL).
+//! [`Health::Unknown`], never an error. Kinds that people describe themselves are judged by that (`custom`). What is absent: waiting.
 
+pub mod custom;
 mod other;
 mod read;
 #[cfg(test)]
@@ -30,6 +31,8 @@ pub enum Health {
     Terminating,
     /// It is not in the cluster, or its fields are not what the kind has.
     Unknown,
+    /// What describes its kind has no answer; the message says why.
+    Undecided(String),
 }
 
 impl Health {
@@ -40,7 +43,7 @@ impl Health {
             Self::InProgress(_) => "InProgress",
             Self::Failed(_) => "Failed",
             Self::Terminating => "Terminating",
-            Self::Unknown => "Unknown",
+            Self::Unknown | Self::Undecided(_) => "Unknown",
         }
     }
 
@@ -57,7 +60,10 @@ impl Health {
     /// What the object waits for or failed of, if anything.
     pub fn message(&self) -> &str {
         match self {
-            Self::Current(message) | Self::InProgress(message) | Self::Failed(message) => message,
+            Self::Current(message)
+            | Self::InProgress(message)
+            | Self::Failed(message)
+            | Self::Undecided(message) => message,
             Self::Terminating => "Resource scheduled for deletion",
             Self::Unknown => "",
         }

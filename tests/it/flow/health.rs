@@ -152,3 +152,100 @@ async fn a_dependency_comes_first() {
     };
     assert!(created("back").await <= created("front").await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_says_when_a_dependency_is_ready() {
+    let mut fleet = fleet("ready-expr").await;
+    // Only a watch can tell `front` in time that `back` has another label.
+    fleet.start(&["--requeue-dependency=1h"]);
+    source(&fleet, &[("apps/front/map.yaml", &map("front"))]).await;
+    let mut back = fleet.kustomization("fleet", "apps/nowhere");
+    back["spec"]["retryInterval"] = json!("1h");
+    fleet.apply("Kustomization", "back", back).await;
+    let path = "kustomization path not found";
+    fleet
+        .not_ready_because("Kustomization", "back", "ArtifactFailed", path)
+        .await;
+    let depends = |expression: &str| {
+        let mut front = fleet.kustomization("fleet", "apps/front");
+        front["metadata"] = json!({"annotations": {"stage": "live"}});
+        front["spec"]["retryInterval"] = json!("1h");
+        front["spec"]["dependsOn"] = json!([{"name": "back", "readyExpr": expression}]);
+        front
+    };
+    let broken = depends("dep.status.");
+    fleet.apply("Kustomization", "front", broken).await;
+    let words = fleet
+        .not_ready("Kustomization", "front", "InvalidCELExpression")
+        .await;
+    let begin = "Reconciliation failed terminally due to configuration error: failed to evaluate dependency back: failed to parse";
+    assert!(words.starts_with(begin), "{words}");
+    let front = fleet.get("Kustomization", "front").await;
+    let front = front.unwrap_or_default();
+    assert_eq!(condition(&front, "Stalled")["status"], "True");
+
+    let labelled = "dep.metadata.?labels.?stage.orValue('') == self.metadata.annotations['stage']";
+    fleet
+        .apply("Kustomization", "front", depends(labelled))
+        .await;
+    let words = fleet
+        .not_ready("Kustomization", "front", "DependencyNotReady")
+        .await;
+    let said = format!(
+        "dependency '{}/back' is not ready according to readyExpr eval",
+        fleet.namespace
+    );
+    assert!(words.starts_with(&said), "{words}");
+    let label = json!({"metadata": {"labels": {"stage": "live"}}});
+    fleet.patch("Kustomization", "back", label).await;
+    fleet.ready("Kustomization", "front").await;
+    let back = fleet.get("Kustomization", "back").await.unwrap_or_default();
+    assert!(!is_ready(&back), "{back:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expressions_say_what_is_healthy() {
+    let fleet = running("health-expr").await;
+    let files = [
+        ("apps/slow/map.yaml", &*map("slow")),
+        ("apps/broken/map.yaml", &map("broken")),
+    ];
+    source(&fleet, &files).await;
+    let judged = async |name: &str, current: &str| {
+        let mut content = fleet.kustomization("fleet", &format!("apps/{name}"));
+        content["spec"]["wait"] = json!(true);
+        content["spec"]["timeout"] = json!("5m");
+        content["spec"]["retryInterval"] = json!("1h");
+        content["spec"]["healthCheckExprs"] = json!([{
+            "apiVersion": "v1", "kind": "ConfigMap", "current": current, "failed": "data.state == 'broken'"
+        }]);
+        fleet.apply("Kustomization", name, content).await;
+    };
+    judged("slow", "data.state ==").await;
+    let words = fleet
+        .not_ready("Kustomization", "slow", "InvalidCELExpression")
+        .await;
+    let said = "failed to create custom status evaluator for healthchecks[0]: failed to parse the expression Current";
+    assert!(words.contains(said), "{words}");
+
+    judged("slow", "data.state == 'done'").await;
+    judged("broken", "data.state == 'done'").await;
+    for name in ["slow", "broken"] {
+        fleet
+            .wait("ConfigMap", name, "it is applied", |map| !map.is_null())
+            .await;
+    }
+    // A map would be healthy by itself; without the field nothing can be said of it.
+    let state = |state: &str| json!({"data": {"state": state}});
+    fleet.patch("ConfigMap", "broken", state("broken")).await;
+    let words = fleet
+        .not_ready("Kustomization", "broken", "HealthCheckFailed")
+        .await;
+    let name = format!("ConfigMap/{}/broken status: 'Failed'", fleet.namespace);
+    assert!(words.contains(&name), "{words}");
+    let slow = fleet.get("Kustomization", "slow").await.unwrap_or_default();
+    assert!(!is_ready(&slow), "{slow:#}");
+    fleet.patch("ConfigMap", "slow", state("done")).await;
+    let slow = fleet.ready("Kustomization", "slow").await;
+    assert_eq!(condition(&slow, "Healthy")["status"], "True");
+}
