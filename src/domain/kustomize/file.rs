@@ -187,6 +187,9 @@ fn warnings(fields: &Fields<'_>) -> Vec<String> {
 pub(super) const CHARTS: &str = "charts are not inflated; hint: commit the output of `helm template`, or let a `HelmRelease` install the chart";
 
 fn refuse_charts(fields: &Fields<'_>) -> Result<(), BuildError> {
+    if let Some(globals) = fields.get("helmGlobals") {
+        globals.fields()?.only(&["chartHome", "configHome"])?;
+    }
     for name in ["helmCharts", "helmChartInflationGenerator"] {
         if let Some(chart) = fields.items(name)?.first() {
             return Err(chart.error(CHARTS));

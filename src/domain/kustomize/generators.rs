@@ -398,7 +398,7 @@ fn merge_data(made: &mut Resource, old: &Resource, field: &str) {
     for resource in [old, &*made] {
         let data = resource.mapping().get(field).and_then(Node::as_mapping);
         for entry in data.map(|data| data.entries.as_slice()).unwrap_or_default() {
-            let text = entry.value.as_text().unwrap_or_default();
+            let text = entry.value.text_or_empty();
             pairs.insert(entry.key.to_string(), text.to_owned());
         }
     }

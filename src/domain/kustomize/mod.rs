@@ -32,7 +32,7 @@
 //! | a type of `crds` that leads to itself is an error | v5.8.1 crashes |
 //! | a field that names another object and is malformed passes when nothing is renamed | the API server says it better |
 //! | keys that YAML 1.1 reads as numbers or truth values, or that have a tag, are texts | v5.8.1 cannot print them |
-//! | JSON with surrogate pairs, `%YAML 1.2`, and a document of comments before `...` are read | v5.8.1 refuses valid JSON and YAML |
+//! | JSON with surrogate pairs or `\/`, `%YAML 1.2`, a document of comments before `...`, and documents behind it are read | v5.8.1 refuses valid JSON and YAML, or drops it |
 //! | an empty value and a time inside `{}` and `[]`, and what a replacement empties in a `List` beside other documents, keep their type | v5.8.1 prints them as strings |
 //! | a `List` without `items` is an error | v5.8.1 prints an object without a name |
 //! | a bare `-` inside `[]` is an error | it is no YAML |
@@ -40,7 +40,9 @@
 //! | a name that a prefix, or a kind that a patch, makes look like a number stays a text | v5.8.1 prints a number where only a name can stand |
 //! | a key that an object has twice is an error, also when a patch takes one away | as without the patch |
 //! | a list with comments that a patch empties is built | v5.8.1 cannot read what it prints |
-//! | lines that a patch writes over folded lines stay as they are | v5.8.1 adds empty lines |
+//! | folded lines that are indented more, and lines that a patch writes over folded ones, stay as they are | v5.8.1 adds empty lines |
+//! | a text that begins with a tab is built | v5.8.1 cannot read what it prints |
+//! | annotations of kustomize's own that a file has are not taken for what it remembers | nobody else should write them |
 //! | a generated object that a patch makes one of another kind is an error, unless its name gets no suffix | v5.8.1 takes the suffix from lines and columns |
 //! | numbers in the selectors of a replacement file are texts | as in the rest of the file |
 //! | a `$` before a letter beyond ASCII stays in a text with `vars` | v5.8.1 prints base64 |

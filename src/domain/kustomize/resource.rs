@@ -142,14 +142,9 @@ impl Resource {
     }
 
     fn meta(&self, key: &str) -> &str {
-        let field = self
-            .mapping()
-            .get("metadata")
-            .and_then(|metadata| metadata.get(key));
-        field
-            .filter(|node| !node.is_null())
-            .and_then(Node::as_text)
-            .unwrap_or_default()
+        let metadata = self.mapping().get("metadata");
+        let field = metadata.and_then(|metadata| metadata.get(key));
+        field.map(Node::text_or_empty).unwrap_or_default()
     }
 
     pub(super) fn name(&self) -> &str {

@@ -242,7 +242,9 @@ impl<'a> Composer<'a> {
         tag: Option<&Tag>,
     ) -> Result<(), ManifestError> {
         let plain = style == ScalarStyle::Plain;
-        let merge = plain && tag.is_none() && text == "<<";
+        let tagged = tag.map(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
+        let may_merge = tagged.is_none_or(|core| core.as_deref() == Some("merge"));
+        let merge = plain && may_merge && text == "<<";
         let mut scalar = self.resolve(text, plain, tag)?;
         scalar.quoted = !plain;
         if self.open.is_empty() {

@@ -150,6 +150,14 @@ impl Node {
         self.as_scalar().map(|scalar| scalar.text.as_str())
     }
 
+    /// The text of a scalar; empty for a null, and for collections.
+    pub fn text_or_empty(&self) -> &str {
+        match self.as_text() {
+            Some(text) if !self.is_null() => text,
+            _ => "",
+        }
+    }
+
     /// The mapping, if this is one.
     pub fn as_mapping(&self) -> Option<&Mapping> {
         match self {

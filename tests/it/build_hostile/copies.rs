@@ -128,18 +128,6 @@ fn values() -> Vec<Case> {
                 })),
             )
         }),
-        case("an expression in a path into many objects", move || {
-            let lists = repeated(4_000, |number| {
-                format!(
-                    "---\n{}",
-                    widget("list: [{a: b}]").replace("name: w", &format!("name: w{number}"))
-                )
-            });
-            one_file(
-                format!("{}{lists}", widget("data: x")),
-                copy(&"  - {select: {kind: Widget, name: w.+}, fieldPaths: ['list.[a=.{0,170}].a']}\n".repeat(10)),
-            )
-        }),
         case("many replacements on many objects", move || {
             one_file(
                 format!("{}---\n{}", widget("data: x"), config_maps(5_000)),
@@ -162,6 +150,18 @@ fn values() -> Vec<Case> {
 
 fn paths() -> Vec<Case> {
     vec![
+        case("an expression in a path into many objects", move || {
+            let lists = repeated(4_000, |number| {
+                format!(
+                    "---\n{}",
+                    widget("list: [{a: b}]").replace("name: w", &format!("name: w{number}"))
+                )
+            });
+            one_file(
+                format!("{}{lists}", widget("data: x")),
+                copy(&"  - {select: {kind: Widget, name: w.+}, fieldPaths: ['list.[a=.{0,170}].a']}\n".repeat(10)),
+            )
+        }),
         case("a long path of a replacement", move || {
             one_file(
                 widget("data: x"),
