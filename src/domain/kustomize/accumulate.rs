@@ -15,7 +15,9 @@ use super::tables::Tables;
 use super::vars::{self, Vars};
 use super::{configurations, generators, images, labels, namespace, naming};
 use super::{patch, replacements, replicas, strategic_merges};
-use crate::domain::manifest::{Document, ManifestError, Rules, Source, documents, expand_lists};
+use crate::domain::manifest::{
+    Document, Lack, ManifestError, Rules, Source, documents, expand_lists,
+};
 use crate::domain::tree::{EntryKind, TreeError};
 
 /// How many objects one build may hold at once.
@@ -35,7 +37,7 @@ impl Context<'_> {
     /// Builds the kustomization in the directory that `name` names.
     fn base(&self, name: &Located<String>) -> Result<Accumulated, BuildError> {
         self.inside(name, |base| {
-            let (file, kustomization) = base.load()?;
+            let (file, kustomization) = base.load(name)?;
             if kustomization.component {
                 return Err(name.error(format!(
                     "{file} is a `Component`; hint: name it under `components`"
@@ -55,7 +57,7 @@ impl Context<'_> {
             return Err(name.error("expected a path"));
         }
         let mut accumulated = self.inside(name, |component| {
-            let (file, kustomization) = component.load()?;
+            let (file, kustomization) = component.load(name)?;
             if !kustomization.component {
                 return Err(name.error(format!("expected {file} to be of kind `Component`")));
             }
@@ -346,6 +348,7 @@ fn object(path: &str, document: Document) -> Result<Resource, BuildError> {
             file: path.to_owned(),
             line: document.line,
             field,
+            lack: Lack::Missing,
         }
         .into()),
     }

@@ -132,12 +132,19 @@ impl<'a> Context<'a> {
         Ok(found.pop())
     }
 
-    /// The kustomization of this directory and the file it stands in.
-    pub(super) fn load(&self) -> Result<(String, Kustomization), BuildError> {
-        let Some((path, bytes)) = self.find()? else {
-            return Err(BuildError::NoKustomization {
-                directory: self.called(&self.directory),
-            });
+    /// The kustomization of this directory, which `name` named, and the file it stands in.
+    pub(super) fn load(
+        &self,
+        name: &Located<String>,
+    ) -> Result<(String, Kustomization), BuildError> {
+        let found = self.find().map_err(|error| match error {
+            BuildError::SeveralKustomizations { .. } => name.error(error.to_string()),
+            other => other,
+        });
+        let Some((path, bytes)) = found? else {
+            let directory = self.called(&self.directory);
+            let error = BuildError::NoKustomization { directory };
+            return Err(name.error(error.to_string()));
         };
         let file = self.called(&path);
         let kustomization = file::parse(&path, &file, &bytes)?;

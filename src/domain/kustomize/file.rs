@@ -131,6 +131,7 @@ pub(super) fn parse(path: &str, file: &str, bytes: &[u8]) -> Result<Kustomizatio
     fields.only(&SUPPORTED)?;
     let component = check_type(&fields)?;
     refuse_charts(&fields)?;
+    check_metadata(&fields)?;
     Ok(Kustomization {
         path: path.to_owned(),
         component,
@@ -142,10 +143,10 @@ pub(super) fn parse(path: &str, file: &str, bytes: &[u8]) -> Result<Kustomizatio
         name_prefix: fields.text("namePrefix")?,
         name_suffix: fields.text("nameSuffix")?,
         images: both(
-            located(&fields, "images", images::parse)?,
-            located(&fields, "imageTags", images::parse)?,
+            stated(&fields, "images", images::parse)?,
+            stated(&fields, "imageTags", images::parse)?,
         ),
-        labels: located(&fields, "labels", labels::parse)?,
+        labels: stated(&fields, "labels", labels::parse)?,
         common_labels: fields.pairs("commonLabels")?,
         common_annotations: fields.pairs("commonAnnotations")?,
         patches: located(&fields, "patches", patch::parse)?,
@@ -186,9 +187,25 @@ fn warnings(fields: &Fields<'_>) -> Vec<String> {
 /// Inflating a chart means running `helm`, which a build never does.
 pub(super) const CHARTS: &str = "charts are not inflated; hint: commit the output of `helm template`, or let a `HelmRelease` install the chart";
 
+/// Nothing is made of a kustomization's own metadata, but it has to be some.
+fn check_metadata(fields: &Fields<'_>) -> Result<(), BuildError> {
+    let Some(metadata) = fields.get("metadata") else {
+        return Ok(());
+    };
+    let metadata = metadata.fields()?;
+    metadata.only(&["name", "namespace", "labels", "annotations"])?;
+    metadata.text("name")?;
+    metadata.text("namespace")?;
+    metadata.pairs("labels")?;
+    metadata.pairs("annotations").map(drop)
+}
+
 fn refuse_charts(fields: &Fields<'_>) -> Result<(), BuildError> {
     if let Some(globals) = fields.get("helmGlobals") {
-        globals.fields()?.only(&["chartHome", "configHome"])?;
+        let globals = globals.fields()?;
+        globals.only(&["chartHome", "configHome"])?;
+        globals.text("chartHome")?;
+        globals.text("configHome")?;
     }
     for name in ["helmCharts", "helmChartInflationGenerator"] {
         if let Some(chart) = fields.items(name)?.first() {
@@ -228,6 +245,19 @@ fn check_type(fields: &Fields<'_>) -> Result<bool, BuildError> {
         }
         _ => Ok(component),
     }
+}
+
+/// As [`located`], but a null is an entry that does nothing.
+fn stated<T>(
+    fields: &Fields<'_>,
+    name: &str,
+    read: fn(&At<'_>) -> Result<T, BuildError>,
+) -> Result<Vec<Located<T>>, BuildError> {
+    let items = fields.items(name)?.into_iter();
+    items
+        .filter(|at| !at.node.is_null())
+        .map(|at| read(&at).map(|value| at.locate(value)))
+        .collect()
 }
 
 fn located<T>(

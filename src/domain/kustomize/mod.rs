@@ -20,7 +20,7 @@
 //!
 //! | differs from v5.8.1 on purpose | why |
 //! |---|---|
-//! | an object without `apiVersion`, or with a name that is no string, is an error | no API server takes it |
+//! | an object without `apiVersion`, or with a name or kind that is no string, is an error | no API server takes it |
 //! | a line of over 65,535 bytes in `envs` is an error | v5.8.1 drops it and the rest |
 //! | a replacement inside a string of YAML with anchors, tags, equal or long keys, comments in odd places, or of a list or mapping that is not as in its file, is an error | its print is not known exactly |
 //! | a replacement from all of `metadata` of a changed object is an error | v5.8.1 copies its own notes along |
@@ -35,7 +35,7 @@
 //! | JSON with surrogate pairs or `\/`, `%YAML 1.2`, a document of comments before `...`, and documents behind it are read | v5.8.1 refuses valid JSON and YAML, or drops it |
 //! | an empty value and a time inside `{}` and `[]`, and what a replacement empties in a `List` beside other documents, keep their type | v5.8.1 prints them as strings |
 //! | a `List` without `items` is an error | v5.8.1 prints an object without a name |
-//! | a bare `-` inside `[]` is an error | it is no YAML |
+//! | a bare `-` inside `[]`, and a tab before what stands in brackets inside a block, are errors | it is no YAML, or the parser has it so |
 //! | a `!!binary` annotation is decoded | v5.8.1 leaves the base64 |
 //! | a name that a prefix, or a kind that a patch, makes look like a number stays a text | v5.8.1 prints a number where only a name can stand |
 //! | a key that an object has twice is an error, also when a patch takes one away | as without the patch |

@@ -60,12 +60,12 @@ impl Manifest {
     pub fn new(object: Value, source: Option<Source>) -> Result<Self, ManifestError> {
         match missing_field(&object) {
             None => Ok(Self { object, source }),
-            Some(field) => {
+            Some((field, lack)) => {
                 let source = source.unwrap_or(Source {
                     file: "(made)".to_owned(),
                     line: 0,
                 });
-                Err(ManifestError::not_an_object(&source, field))
+                Err(ManifestError::not_an_object(&source, field, lack))
             }
         }
     }
@@ -81,24 +81,32 @@ impl Manifest {
     }
 }
 
-/// The first of the fields every object has that `object` lacks.
-fn missing_field(object: &Value) -> Option<&'static str> {
-    let present = |value: Option<&Value>| {
-        value
-            .and_then(Value::as_str)
-            .is_some_and(|text| !text.is_empty())
-    };
+/// The first of the fields every object has that `object` lacks, or has as something else than a string.
+fn missing_field(object: &Value) -> Option<(&'static str, Lack)> {
     let name = object
         .get("metadata")
         .and_then(|metadata| metadata.get("name"));
-    [
+    let fields = [
         ("apiVersion", object.get("apiVersion")),
         ("kind", object.get("kind")),
         ("metadata.name", name),
-    ]
-    .into_iter()
-    .find(|(_, value)| !present(*value))
-    .map(|(field, _)| field)
+    ];
+    fields.into_iter().find_map(|(field, value)| match value {
+        Some(Value::String(text)) if !text.is_empty() => None,
+        None | Some(Value::Null | Value::String(_)) => Some((field, Lack::Missing)),
+        Some(_) => Some((field, Lack::NotAString)),
+    })
+}
+
+/// What is wrong with a field that every object has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Lack {
+    /// It is not there, or empty.
+    #[error("missing")]
+    Missing,
+    /// It is a number, a truth value, a list or a mapping.
+    #[error("not a string")]
+    NotAString,
 }
 
 /// Why a file gives no objects.
@@ -145,7 +153,7 @@ pub enum ManifestError {
         what: String,
     },
     /// A document is not an object.
-    #[error("{file}:{line}: not a Kubernetes object: `{field}` is missing")]
+    #[error("{file}:{line}: not a Kubernetes object: `{field}` is {lack}")]
     NotAnObject {
         /// The file.
         file: String,
@@ -153,16 +161,19 @@ pub enum ManifestError {
         line: u32,
         /// The field that every object has.
         field: &'static str,
+        /// What is wrong with it.
+        lack: Lack,
     },
 }
 
 impl ManifestError {
     /// What was read at `source` lacks `field`.
-    fn not_an_object(source: &Source, field: &'static str) -> Self {
+    fn not_an_object(source: &Source, field: &'static str, lack: Lack) -> Self {
         Self::NotAnObject {
             file: source.file.clone(),
             line: u32::try_from(source.line).unwrap_or(u32::MAX),
             field,
+            lack,
         }
     }
 

@@ -10,6 +10,7 @@ use super::node::Node;
 use super::scalar::Rules;
 use super::usual;
 use granit_parser::Parser;
+use std::borrow::Cow;
 
 /// How much one file may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,10 +54,10 @@ pub struct Document {
 /// [`ManifestError`] with `file` and the line for text that is not UTF-8 or not YAML, for a key
 /// that is not a scalar or occurs twice (where `rules` refuse that), and beyond [`LIMITS`].
 pub fn documents(file: &str, bytes: &[u8], rules: Rules) -> Result<Vec<Document>, ManifestError> {
-    let text = text(file, bytes)?;
-    match usual::documents(text, rules) {
+    let text = without_marks(text(file, bytes)?);
+    match usual::documents(&text, rules) {
         Some(documents) => Ok(documents),
-        None => parsed(file, text, rules),
+        None => parsed(file, &text, rules),
     }
 }
 
@@ -69,10 +70,10 @@ pub fn documents_with_repeated_keys(
     file: &str,
     bytes: &[u8],
 ) -> Result<Vec<Document>, ManifestError> {
-    let (text, rules) = (text(file, bytes)?, Rules::Kustomize);
-    match usual::documents(text, rules) {
+    let (text, rules) = (without_marks(text(file, bytes)?), Rules::Kustomize);
+    match usual::documents(&text, rules) {
         Some(documents) => Ok(documents),
-        None => composed(Composer::new(file, rules).with_repeated_keys(), text),
+        None => composed(Composer::new(file, rules).with_repeated_keys(), &text),
     }
 }
 
@@ -88,6 +89,25 @@ fn text<'a>(file: &str, bytes: &'a [u8]) -> Result<&'a str, ManifestError> {
         file: file.to_owned(),
         offset: error.valid_up_to(),
     })
+}
+
+/// The text without byte-order marks at the beginning of its later documents, where files that were put together have them. YAML
+/// allows those, the parser does not.
+fn without_marks(text: &str) -> Cow<'_, str> {
+    const MARK: char = '\u{feff}';
+    if !text.contains("\n\u{feff}") {
+        return Cow::Borrowed(text);
+    }
+    let mut behind_border = false;
+    let lines = text.split_inclusive('\n').map(|line| {
+        let line = match line.strip_prefix(MARK) {
+            Some(rest) if behind_border => rest,
+            _ => line,
+        };
+        behind_border = matches!(line.trim_end(), "---" | "...");
+        line
+    });
+    Cow::Owned(lines.collect())
 }
 
 /// The documents of any YAML text.

@@ -7,7 +7,7 @@
 
 use super::node::{Node, ScalarKind};
 use super::scalar::{self, Rules, ScalarError, classify};
-use super::{Manifest, ManifestError, Source};
+use super::{Lack, Manifest, ManifestError, Source};
 use crate::domain::object::ObjectId;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -32,14 +32,15 @@ impl Printed {
     pub fn new(root: &Node, source: &Source) -> Result<Self, ManifestError> {
         let mut yaml = String::with_capacity(USUAL);
         print_document(&mut yaml, root).map_err(|error| ManifestError::invalid(source, &error))?;
-        let missing = |field| ManifestError::not_an_object(source, field);
-        let metadata = |key| string(root.get("metadata")?.get(key));
+        let lacks = |field, lack| ManifestError::not_an_object(source, field, lack);
+        let stated = |field, node| string(node).map_err(|lack| lacks(field, lack));
+        let metadata = |key| root.get("metadata")?.get(key);
         Ok(Self {
             id: ObjectId {
-                api_version: string(root.get("apiVersion")).ok_or_else(|| missing("apiVersion"))?,
-                kind: string(root.get("kind")).ok_or_else(|| missing("kind"))?,
-                name: metadata("name").ok_or_else(|| missing("metadata.name"))?,
-                namespace: metadata("namespace"),
+                api_version: stated("apiVersion", root.get("apiVersion"))?,
+                kind: stated("kind", root.get("kind"))?,
+                name: stated("metadata.name", metadata("name"))?,
+                namespace: string(metadata("namespace")).ok(),
             },
             yaml,
         })
@@ -58,11 +59,14 @@ impl From<&Manifest> for Printed {
     }
 }
 
-/// A scalar that is a string and not empty.
-fn string(node: Option<&Node>) -> Option<String> {
-    match node?.shape() {
-        Ok(Shape::Leaf(Leaf::Text(text))) if !text.is_empty() => Some(text.into_owned()),
-        _ => None,
+/// The text of a string that is not empty.
+fn string(node: Option<&Node>) -> Result<String, Lack> {
+    match node.map(Node::shape) {
+        None => Err(Lack::Missing),
+        Some(Ok(Shape::Leaf(Leaf::Text(text)))) if text.is_empty() => Err(Lack::Missing),
+        Some(Ok(Shape::Leaf(Leaf::Text(text)))) => Ok(text.into_owned()),
+        Some(Ok(Shape::Leaf(Leaf::Word(Value::Null)))) => Err(Lack::Missing),
+        Some(_) => Err(Lack::NotAString),
     }
 }
 

@@ -144,7 +144,7 @@ fn what_is_no_object_is_refused_with_file_and_line() {
         ),
         (
             "apiVersion: v1\nkind: A\nmetadata: {name: 7}\n",
-            "`metadata.name` is missing",
+            "`metadata.name` is not a string",
         ),
         ("- a\n", "`apiVersion` is missing"),
         ("a: [\n", "not valid YAML"),
@@ -362,6 +362,8 @@ fn what_cannot_be_made_an_object_cannot_be_printed() {
         repeated.as_str(),
         "metadata: {name: a}\nspec: [.inf]\n",
         "metadata: {name: 7}\n",
+        "metadata: {name: ~}\n",
+        "metadata: {name: [a]}\n",
         "metadata: {name: ''}\n",
         "metadata: name\n",
         "spec: 1\n",
