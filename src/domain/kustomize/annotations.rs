@@ -7,7 +7,7 @@ use super::resource::Resource;
 use crate::domain::manifest::{Entry, Mapping, Node, ScalarKind};
 
 /// The annotation that stands for what kustomize remembers among the annotations.
-const MEMORY: &str = "internal.config.kubernetes.io/previousNames";
+pub(super) const MEMORY: &str = "internal.config.kubernetes.io/previousNames";
 
 impl Resource {
     /// The texts of `metadata.labels` or `metadata.annotations`.

@@ -4,6 +4,7 @@
 //! key of an object adds it, negative indices count from the end, `null` on the way is missing.
 //! What is absent: merge patches (RFC 7396).
 
+use super::annotations::MEMORY;
 use super::budget::Budget;
 use super::go_yaml;
 use crate::domain::manifest::{Node, Rules, ScalarKind, classify, documents, from_f64};
@@ -135,18 +136,29 @@ fn step(document: &mut Value, operation: &Operation, budget: &Budget) -> Result<
         "remove" => remove(document, path, budget).map(drop),
         "replace" => replace(document, path, kept(value(), budget)?),
         "move" => {
-            let moved = remove(document, from()?, budget)?;
+            let mut moved = remove(document, from()?, budget)?;
+            leave_memory(&mut moved);
             add(document, path, moved, budget)
         }
         "copy" => {
             let found = get(document, from()?)?;
             let bytes = found.map_or(0, |found| size(found).0);
             budget.keep(bytes).map_err(|error| error.to_string())?;
-            let value = found.cloned().unwrap_or_default();
+            let mut value = found.cloned().unwrap_or_default();
+            leave_memory(&mut value);
             add(document, path, value, budget)
         }
         "test" => test(document, path, &value()),
         _ => Err("expected `add`, `remove`, `replace`, `move`, `copy` or `test`".to_owned()),
+    }
+}
+
+/// Takes what stands among annotations for what is remembered out of a value that goes elsewhere.
+fn leave_memory(value: &mut Value) {
+    for annotations in ["", "/annotations", "/metadata/annotations"] {
+        if let Some(Value::Object(annotations)) = value.pointer_mut(annotations) {
+            annotations.shift_remove(MEMORY);
+        }
     }
 }
 

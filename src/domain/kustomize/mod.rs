@@ -23,7 +23,7 @@
 //! | an object without `apiVersion`, or with a name or kind that is no string, is an error | no API server takes it |
 //! | a line of over 65,535 bytes in `envs` is an error | v5.8.1 drops it and the rest |
 //! | a replacement inside a string of YAML with anchors, tags, equal or long keys, comments in odd places, or of a list or mapping that is not as in its file, is an error | its print is not known exactly |
-//! | a replacement from all of `metadata` of a changed object is an error | v5.8.1 copies its own notes along |
+//! | a replacement from all of `metadata` of a changed object is an error, and a JSON patch copies it without notes | v5.8.1 copies its own notes along |
 //! | `ValueAddTransformer` without `value` at the root is an error | the root has no name here |
 //! | an alias that refers to itself is an error | v5.8.1 crashes |
 //! | over 16 MiB or 1,000,000 nodes in a file, 80 MB of objects, or as many steps as take a second, are an error | a build keeps within 200 MB |
