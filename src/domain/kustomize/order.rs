@@ -150,7 +150,7 @@ fn name_text(resource: &Resource) -> String {
 
 /// Where a kind of a field table stands among others: by kustomize's own lists, then by text.
 ///
-/// The tables are sorted when the program starts, so this makes no text of its own.
+/// Tables may have thousands of entries and are sorted by this, so it makes no text of its own.
 #[derive(Clone, Debug)]
 pub(super) struct KindKey {
     rank: i64,
