@@ -110,6 +110,39 @@ fn every_form_of_key_logs_in() {
     }
 }
 
+/// OpenSSH leaves the zeros before a number away, which one key in 256 has.
+#[test]
+fn an_ecdsa_key_whose_number_begins_with_zeros_logs_in() {
+    let world = World::seeded(&[("a.yaml", "a\n")]);
+    for (zeros, arguments, passphrase) in [
+        (1, &[][..], ""),
+        (1, &[], "sesam"),
+        (2, &[], ""),
+        // OpenSSH itself takes no number of less than half the bits.
+        (15, &["-Z", "aes256-cbc"], "sesam"),
+        (1, &["-Z", "aes256-gcm@openssh.com"], "sesam"),
+        (1, &["-Z", "chacha20-poly1305@openssh.com"], "sesam"),
+    ] {
+        let what = format!("{zeros} {arguments:?} {passphrase}");
+        let mut number = [0x5a; 32];
+        number[..zeros].fill(0);
+        let key = KeyPair::of_number(number, arguments, passphrase);
+        let server = GitSsh::start(world.folder.path(), &[&key]);
+        let identity = Secret::new(key.private.clone().into_bytes());
+        let opened_by = Secret::new(passphrase.to_owned());
+        let known = server.known_hosts();
+        let login = SshLogin::new(&identity, Some(&opened_by), known.as_bytes());
+        let login = Auth::Ssh(login.unwrap_or_else(|error| panic!("{what}: {error}")));
+        let remote = remote(&server.url("fleet")).with_auth(login);
+        let head = world.cache.remote_head(&remote, &branch("main"));
+        assert_eq!(head.expect(&what), id(&world.origin.head("main")), "{what}");
+        if !passphrase.is_empty() {
+            assert_eq!(read(&key, None), Err(SshLoginError::Encrypted));
+            assert_eq!(read(&key, Some("other")), Err(SshLoginError::Passphrase));
+        }
+    }
+}
+
 #[test]
 fn a_key_is_opened_by_its_own_passphrase_alone() {
     for arguments in [

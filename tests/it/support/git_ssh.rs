@@ -1,6 +1,8 @@
 //! An ssh server that runs what it is asked to with a real shell and the real Git, and that can be told to misbehave; and keys as
 //! `ssh-keygen` makes them.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use russh::keys::ssh_key::public::KeyData;
 use russh::keys::{Certificate, PrivateKey, PublicKey};
 use russh::server::{
@@ -42,6 +44,28 @@ impl KeyPair {
         }
     }
 
+    /// The ECDSA key on P-256 with this number, as OpenSSH writes it down with a passphrase and these
+    /// arguments (`-Z`).
+    pub fn of_number(number: [u8; 32], arguments: &[&str], passphrase: &str) -> Self {
+        // `ECPrivateKey` of RFC 5915 without the public half, which OpenSSL works out.
+        let head = [0x30, 0x31, 0x02, 0x01, 0x01, 0x04, 0x20];
+        let curve = [
+            0xa0, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+        ];
+        let body = BASE64_STANDARD.encode([&head[..], &number, &curve].concat());
+        let text =
+            format!("-----BEGIN EC PRIVATE KEY-----\n{body}\n-----END EC PRIVATE KEY-----\n");
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("key");
+        private_file(&file, &text);
+        let rewritten = ["-q", "-p", "-P", "", "-N", passphrase, "-f", path(&file)];
+        ssh_keygen(&[&rewritten, arguments].concat());
+        Self {
+            private: std::fs::read_to_string(&file).expect("a private key"),
+            public: ssh_keygen(&["-y", "-P", passphrase, "-f", path(&file)]),
+        }
+    }
+
     /// An Ed25519 key without a passphrase.
     pub fn usual() -> Self {
         Self::make(&["-t", "ed25519"], "")
@@ -52,10 +76,7 @@ impl KeyPair {
         let folder = tempfile::tempdir().expect("a folder");
         let (file, signer) = (folder.path().join("key.pub"), folder.path().join("ca"));
         std::fs::write(&file, &self.public).expect("a file");
-        std::fs::write(&signer, &authority.private).expect("a file");
-        use std::os::unix::fs::PermissionsExt;
-        let private = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(&signer, private).expect("a mode");
+        private_file(&signer, &authority.private);
         ssh_keygen(&[
             "-q",
             "-h",
@@ -79,6 +100,14 @@ impl KeyPair {
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("a path of the tests is text")
+}
+
+/// Writes what `ssh-keygen` reads only where nobody else can.
+fn private_file(file: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(file, text).expect("a file");
+    let private = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(file, private).expect("a mode");
 }
 
 fn first_words(file: &Path) -> String {

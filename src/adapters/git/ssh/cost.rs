@@ -12,13 +12,17 @@ const ITERATIONS: u64 = 1 << 20;
 /// Whether the passphrase of a PKCS#8 key costs no more than it may. Only PBKDF2 is spoken: what
 /// scrypt may cost is memory, which is worse.
 pub(super) fn affordable(text: &str) -> Result<(), SshLoginError> {
-    let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
-    let bytes = BASE64_STANDARD.decode(body);
-    match iterations(&bytes.map_err(|_| NO_KEY)?) {
+    match iterations(&body(text).ok_or(NO_KEY)?) {
         None => Err(OLD),
         Some(iterations) if iterations > ITERATIONS => Err(COSTLY),
         Some(_) => Ok(()),
     }
+}
+
+/// The bytes that the lines between the first and the last of a key stand for.
+pub(super) fn body(text: &str) -> Option<Vec<u8>> {
+    let body: String = text.lines().filter(|line| !line.starts_with('-')).collect();
+    BASE64_STANDARD.decode(body).ok()
 }
 
 /// The iterations of PBKDF2 that an `EncryptedPrivateKeyInfo` (RFC 5958, RFC 8018 A.4) asks for.

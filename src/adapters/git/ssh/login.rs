@@ -6,8 +6,9 @@
 
 use super::cost::affordable;
 use super::known_hosts::{KnownHosts, KnownHostsError};
+use super::short_number;
 use crate::domain::redact::Secret;
-use russh::keys::ssh_key::{self, Kdf};
+use russh::keys::ssh_key::{self, Error, Kdf};
 use russh::keys::{PrivateKey, decode_secret_key};
 use std::fmt;
 use std::sync::Arc;
@@ -175,7 +176,10 @@ fn wrapped(bytes: &[u8]) -> Result<Wrapped, SshLoginError> {
 }
 
 fn open_ssh(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, SshLoginError> {
-    let key = PrivateKey::from_openssh(text).map_err(|_| NO_KEY)?;
+    let key = match PrivateKey::from_openssh(text) {
+        Ok(key) => key,
+        Err(_) => return short_number::plain(text).ok_or(NO_KEY),
+    };
     if !key.is_encrypted() {
         return Ok(key);
     }
@@ -185,8 +189,14 @@ fn open_ssh(text: &str, passphrase: Option<&str>) -> Result<PrivateKey, SshLogin
         return Err(COSTLY);
     }
     let passphrase = passphrase.ok_or(SshLoginError::Encrypted)?;
-    key.decrypt(passphrase)
-        .map_err(|_| SshLoginError::Passphrase)
+    match key.decrypt(passphrase) {
+        Ok(key) => Ok(key),
+        // What a wrong passphrase opens is hardly ever of a length.
+        Err(Error::Encoding(_)) => {
+            short_number::encrypted(&key, text, passphrase).ok_or(SshLoginError::Passphrase)
+        }
+        Err(_) => Err(SshLoginError::Passphrase),
+    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod login;
 mod meeting;
 mod person;
 mod place;
+mod short_number;
 mod trust;
 mod tunnel;
 
