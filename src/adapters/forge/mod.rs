@@ -232,6 +232,21 @@ impl Forge {
         with!(self, "close a pull request", adapter => adapter.close(number))
     }
 
+    /// Opens a pull request again that was closed with a branch ([`PullRequest::closed_with_branch`]).
+    ///
+    /// # Errors
+    /// [`ForgeError`].
+    pub async fn reopen(&self, number: u64) -> Result<(), ForgeError> {
+        const WHAT: &str = "open a pull request again";
+        match &*self.adapter {
+            Adapter::Gitea(adapter) => self.within(WHAT, adapter.reopen(number)).await,
+            _ => {
+                let (class, reason) = (ErrorClass::Refused, "only Gitea closes one by mistake");
+                Err(ForgeError::new(&self.repository, WHAT, class, reason))
+            }
+        }
+    }
+
     /// Merges a pull request if its newest commit is `expected_head`. The branch stays.
     ///
     /// # Errors

@@ -66,6 +66,9 @@ pub struct PullRequest {
     pub mergeable: Option<bool>,
     /// Who closed it without merging, when the forge tells.
     pub closed_by: Option<String>,
+    /// Whether it was closed because a branch of its name was deleted. Gitea takes note of that late, and
+    /// then closes what was opened meanwhile from a new branch of the same name.
+    pub closed_with_branch: bool,
     /// When it was opened.
     pub created: jiff::Timestamp,
     /// When it was closed or merged.

@@ -104,11 +104,20 @@ impl Proposing {
     }
 
     pub(super) async fn merge(&self, number: u64) {
-        // Gitea refuses while it still looks for conflicts.
+        // Gitea refuses while it still looks for conflicts, which it does anew after each push.
         self.mergeable(number).await;
         let path = format!("pulls/{number}/merge");
         let body = json!({"Do": "merge"});
-        self.forge.request(Method::POST, &path, &body).await;
+        let since = Instant::now();
+        loop {
+            let (status, answer) = self.forge.answer(Method::POST, &path, &body).await;
+            if status.is_success() {
+                return;
+            }
+            let later = answer.contains("try again later") && since.elapsed() < PATIENCE;
+            assert!(later, "{status}: {answer}");
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
     }
 
     pub(super) async fn comments(&self, number: u64) -> Vec<String> {

@@ -6,7 +6,9 @@ use super::telling::{address, get};
 use crate::crds::installed;
 use crate::get::{get as listed, rows};
 use crate::support::fleet::events::says;
+use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Waits for an event of the automation with these words.
 async fn told(proposing: &Proposing, words: &str) {
@@ -21,6 +23,40 @@ async fn named(proposing: &Proposing, number: &Value) -> String {
     let page = proposing.pull(number).await["html_url"].clone();
     let page = page.as_str().unwrap_or_default();
     format!("pull request #{number} of `app` ({page})")
+}
+
+/// Gitea takes note of a deleted branch in its own time, and closes whatever is open from one of that name by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_request_that_is_closed_for_an_earlier_branch_of_its_name_is_opened_again() {
+    let proposing = Proposing::new("late", json!({})).await;
+    let tracked = proposing.proposed("1.1.0").await;
+    let number = tracked["number"].as_u64().expect("it has a number");
+    let name = named(&proposing, &tracked["number"]).await;
+    let branch = proposing.branch();
+    let path = format!("branches/{}", branch.replace('/', "%2F"));
+    let forge = &proposing.forge;
+    forge.request(Method::DELETE, &path, &Value::Null).await;
+    while proposing.pull(number).await["state"] != "closed" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let again = json!({"new_branch_name": branch, "old_ref_name": tracked["commit"]});
+    forge.request(Method::POST, "branches", &again).await;
+
+    let object = proposing.reconcile().await;
+    assert_eq!(object["status"]["pullRequests"][0]["state"], "Open");
+    told(&proposing, &format!("reopened {name}")).await;
+    assert_eq!(proposing.pull(number).await["state"], "open");
+    let was_closed = |event: &Value| says(event, "was closed");
+    assert_eq!(proposing.fleet.told(0, was_closed).await, [""; 0]);
+    assert_eq!(proposing.pulls().await.len(), 1);
+
+    // A branch that a person deletes stays away with what came from it.
+    forge.request(Method::DELETE, &path, &Value::Null).await;
+    while proposing.pull(number).await["state"] != "closed" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let object = proposing.reconcile().await;
+    assert_eq!(object["status"]["pullRequests"][0]["state"], "Skipped");
 }
 
 /// Opens one, updates it, builds it anew, and has a person merge it.

@@ -318,7 +318,25 @@ impl GiteaRepository {
         self.server_request(method, &path, token, body).await
     }
 
+    /// The same by the owner, and the answer whatever it is.
+    pub async fn answer(&self, method: Method, path: &str, body: &Value) -> (StatusCode, String) {
+        let path = format!("repos/{}/{}/{path}", self.owner, self.name);
+        self.server_answer(&method, &path, &self.token, body).await
+    }
+
     async fn server_request(&self, method: Method, path: &str, token: &str, body: &Value) -> Value {
+        let (status, text) = self.server_answer(&method, path, token, body).await;
+        assert!(status.is_success(), "{method} {path}: {status}: {text}");
+        serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    async fn server_answer(
+        &self,
+        method: &Method,
+        path: &str,
+        token: &str,
+        body: &Value,
+    ) -> (StatusCode, String) {
         let request = self
             .client
             .request(method.clone(), format!("{}/api/v1/{path}", self.server.url))
@@ -331,8 +349,7 @@ impl GiteaRepository {
         let answer = request.send().await.expect("Gitea answers");
         let status = answer.status();
         let text = answer.text().await.expect("Gitea answers in full");
-        assert!(status.is_success(), "{method} {path}: {status}: {text}");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        (status, text)
     }
 
     /// Writes a file on a branch, which is made from `main` when there is none, and returns the commit.

@@ -155,6 +155,7 @@ impl Azure {
             draft: pull.is_draft,
             mergeable: mergeable.filter(|_| state == PullState::Open),
             closed_by: closed_by.and_then(|person| person.display_name.or(person.unique_name)),
+            closed_with_branch: false,
             created: pull.creation_date,
             closed: pull.closed_date,
             merge_commit: commit(pull.last_merge_commit).filter(|_| state == PullState::Merged),

@@ -131,6 +131,7 @@ impl BitbucketCloud {
             draft: pull.draft,
             mergeable: None,
             closed_by: closed_by.and_then(Account::name),
+            closed_with_branch: false,
             created: pull.created_on,
             closed: pull.updated_on.filter(|_| over),
             merge_commit: pull.merge_commit.map(|commit| commit.hash),

@@ -135,6 +135,7 @@ impl Pull {
             draft: self.draft,
             mergeable: None,
             closed_by: None,
+            closed_with_branch: false,
             created: at(self.created_date).unwrap_or(Timestamp::UNIX_EPOCH),
             closed: self.closed_date.and_then(at),
             merge_commit: self.properties.merge_commit.map(|commit| commit.id),

@@ -3,7 +3,7 @@
 //! Invariant: a field that is missing or of another type is an error here, and nowhere else. What is absent: questions.
 
 use crate::domain::pull_request::forge::{PullRequest, PullState};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 /// What begins the title of a draft.
@@ -58,9 +58,21 @@ pub(super) struct Entry {
     #[serde(rename = "type")]
     pub(super) kind: String,
     pub(super) user: Option<User>,
+    pub(super) created_at: Option<Timestamp>,
 }
 
-#[derive(Deserialize)]
+impl Entry {
+    /// Whether both are one doing: Gitea writes down both when it closes what is open from a branch that
+    /// is deleted. A person who closes one and then deletes its branch takes longer.
+    pub(super) fn is_one_with(&self, other: &Self) -> bool {
+        let near = |(one, other): (Timestamp, Timestamp)| {
+            other.duration_since(one).abs() <= SignedDuration::from_secs(1)
+        };
+        self.user == other.user && self.created_at.zip(other.created_at).is_some_and(near)
+    }
+}
+
+#[derive(PartialEq, Deserialize)]
 pub(super) struct User {
     pub(super) login: String,
 }
@@ -119,6 +131,7 @@ impl Pull {
             draft: self.draft,
             mergeable,
             closed_by: None,
+            closed_with_branch: false,
             created: self.created_at,
             closed: self.closed_at,
             merge_commit: self.merge_commit_sha.filter(|sha| !sha.is_empty()),

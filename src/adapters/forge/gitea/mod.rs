@@ -80,7 +80,7 @@ impl Gitea {
             pulls.extend(pull.filter(is_ours).map(|pull| pull.told(false)));
         }
         if let Some(pull) = newest_closed(&mut pulls) {
-            pull.closed_by = self.closed_by(pull.number).await?;
+            self.look_who_closed(pull).await?;
         }
         Ok(pulls)
     }
@@ -98,14 +98,15 @@ impl Gitea {
         }
         let mut pull = pull.told(true);
         if pull.state == PullState::Closed {
-            pull.closed_by = self.closed_by(number).await?;
+            self.look_who_closed(&mut pull).await?;
         }
         Ok(pull)
     }
 
-    /// Who closed it last, as the list of what happened to it tells.
-    async fn closed_by(&self, number: u64) -> Result<Option<String>, ForgeError> {
-        let mut closed_by = None;
+    /// Who closed it last and with what, as the list of what happened to it tells.
+    async fn look_who_closed(&self, pull: &mut PullRequest) -> Result<(), ForgeError> {
+        let number = pull.number;
+        let mut closing = None;
         for page in 1..=MOST_PAGES {
             let path = ["issues", &number.to_string(), "timeline"];
             let question = self.get_one("read what happened to a pull request", &path);
@@ -115,11 +116,23 @@ impl Gitea {
             let Some(entries) = entries.filter(|entries| !entries.is_empty()) else {
                 break;
             };
-            for entry in entries.into_iter().filter(|entry| entry.kind == "close") {
-                closed_by = entry.user.map(|user| user.login);
+            for entry in entries {
+                match entry.kind.as_str() {
+                    "close" => {
+                        pull.closed_with_branch = false;
+                        closing = Some(entry);
+                    }
+                    "delete_branch" => {
+                        let closing = closing.as_ref();
+                        pull.closed_with_branch =
+                            closing.is_some_and(|was| was.is_one_with(&entry));
+                    }
+                    _ => {}
+                }
             }
         }
-        Ok(closed_by)
+        pull.closed_by = closing.and_then(|entry| Some(entry.user?.login));
+        Ok(())
     }
 
     pub(super) async fn create(&self, draft: &PullRequestDraft) -> Result<Created, ForgeError> {
@@ -275,6 +288,10 @@ impl Gitea {
 
     pub(super) async fn close(&self, number: u64) -> Result<(), ForgeError> {
         self.change(number, &json!({"state": "closed"})).await
+    }
+
+    pub(super) async fn reopen(&self, number: u64) -> Result<(), ForgeError> {
+        self.change(number, &json!({"state": "open"})).await
     }
 
     pub(super) async fn merge(

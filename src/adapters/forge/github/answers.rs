@@ -95,6 +95,7 @@ pub(super) fn told(pull: Pull) -> PullRequest {
         draft: pull.draft.unwrap_or_default(),
         mergeable: pull.mergeable,
         closed_by: None,
+        closed_with_branch: false,
         created: seconds(pull.created_at.map(|at| at.timestamp())).unwrap_or(Timestamp::UNIX_EPOCH),
         closed: seconds(pull.closed_at.map(|at| at.timestamp())),
         merge_commit,

@@ -107,6 +107,7 @@ impl Pull {
             labels: self.labels,
             draft: self.draft,
             mergeable: mergeable.filter(|_| state == PullState::Open),
+            closed_with_branch: false,
             closed_by: self
                 .closed_by
                 .filter(|_| state == PullState::Closed)

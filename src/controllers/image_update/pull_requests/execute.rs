@@ -75,6 +75,11 @@ impl Executor<'_> {
                 since,
             } => self.edit(*number, *text, base_branch.clone(), *since).await,
             Step::Close { number, why, say } => self.close(*number, *why, *say).await,
+            Step::Reopen { number } => {
+                self.forge.reopen(*number).await?;
+                self.tell("reopened", *number);
+                Ok(())
+            }
             Step::Merge {
                 number,
                 head,

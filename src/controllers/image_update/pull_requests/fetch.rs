@@ -219,6 +219,7 @@ mod tests {
             draft: false,
             mergeable: None,
             closed_by: None,
+            closed_with_branch: false,
             created: jiff::Timestamp::UNIX_EPOCH,
             closed: None,
             merge_commit: None,

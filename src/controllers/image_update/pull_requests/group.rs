@@ -8,7 +8,7 @@ use super::report::Told;
 use super::survey::Survey;
 use super::{Proposer, Round};
 use crate::api::pull_request::PullRequestStatus;
-use crate::domain::pull_request::{Decision, Known, Owner, Record, plan, version};
+use crate::domain::pull_request::{Decision, Known, Owner, Record, Step, plan, version};
 use std::collections::BTreeSet;
 
 /// What is known of a group before the forge is asked.
@@ -128,11 +128,14 @@ fn told(
         }
     });
     let url = done.opened.map(|(_, url)| url);
+    // What the forge closed by mistake is no doing of a person.
+    let mut steps = decision.steps.iter();
+    let mistake = steps.any(|step| matches!(step, Step::Reopen { .. }));
     let noticed = noticed(name, group.before, &known.pull_requests);
     Told {
         group: name.to_owned(),
         branch: group.branch(),
-        noticed: noticed.filter(|_| failed.is_none()),
+        noticed: noticed.filter(|_| failed.is_none() && !mistake),
         standing: failed.map_or(Ok(decision.standing), Err),
         number,
         url: url.or(found.map(|pull| pull.url.clone())),

@@ -79,6 +79,7 @@ mod tests {
             draft: false,
             mergeable: None,
             closed_by: Some("jane".to_owned()),
+            closed_with_branch: false,
             created: Timestamp::UNIX_EPOCH,
             closed: None,
             merge_commit: None,

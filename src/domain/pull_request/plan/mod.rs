@@ -140,16 +140,35 @@ impl Planner<'_> {
             };
             decision.steps.insert(0, push);
         }
+        if let Some(closed) = open.filter(|open| open.state == PullState::Closed) {
+            // Before the push: it is known by its head.
+            let number = closed.number;
+            decision.steps.insert(0, Step::Reopen { number });
+        }
         decision.steps.extend(self.superseded());
         decision
     }
 
     /// The open pull request on the wanted branch. A forge has at most one of a branch and a base; of
-    /// several bases the newest counts.
+    /// several bases the newest counts. One that is closed by mistake counts as open.
     fn open(&self) -> Option<&PullRequest> {
         let on_branch = |pull: &&PullRequest| pull.head_branch == self.wanted.branch;
         let mut open = self.known.pull_requests.iter().filter(is_open);
-        open.find(on_branch)
+        open.find(on_branch).or_else(|| self.closed_by_mistake())
+    }
+
+    /// The one that the forge closed when it took note that an earlier branch of its name was deleted:
+    /// its own is there, as it was pushed for it. A person who deletes a branch leaves none.
+    fn closed_by_mistake(&self) -> Option<&PullRequest> {
+        let head = self.known.head(&self.wanted.branch);
+        let head = head.filter(|head| head.owner == Owner::Ours)?;
+        self.known.pull_requests.iter().find(|pull| {
+            pull.state == PullState::Closed
+                && pull.closed_with_branch
+                && pull.head_branch == self.wanted.branch
+                && Marker::read(&pull.body)
+                    .is_some_and(|marker| marker.ended.is_none() && marker.head == head.commit)
+        })
     }
 
     /// Whether a person closed what is wanted.
@@ -281,7 +300,7 @@ impl Planner<'_> {
         let (Some(rule), Some(head)) = (self.rules.auto_merge, head) else {
             return decision;
         };
-        if !decision.steps.is_empty() {
+        if !decision.steps.is_empty() || !is_open(&open) {
             return decision;
         }
         let since = Marker::read(&open.body).map_or(self.now, |marker| marker.since);

@@ -100,6 +100,11 @@ pub enum Step {
         /// Whether why is still to be said: not when that was done before something failed.
         say: bool,
     },
+    /// Open one again that the forge closed by mistake.
+    Reopen {
+        /// Its number.
+        number: u64,
+    },
     /// Merge one.
     Merge {
         /// Its number.

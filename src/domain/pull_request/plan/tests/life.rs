@@ -148,6 +148,37 @@ fn reopening_or_lifting_ends_a_skip() {
 }
 
 #[test]
+fn one_that_the_forge_closed_for_an_earlier_branch_is_opened_again() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::ForgeClosesLate);
+    let mut moved = model.clone();
+    let decision = model.run("1.1", &RULES, false);
+    assert_eq!(steps(&decision), ["reopen"]);
+    assert_eq!(
+        (&decision.standing, decision.number),
+        (&Standing::Open(None), Some(1))
+    );
+    assert_eq!(steps(&model.run("1.1", &RULES, false)), [""; 0]);
+    moved.happens(&Event::BaseMoves);
+    let decision = moved.run("1.2", &RULES, false);
+    assert_eq!(steps(&decision), ["reopen", "push", "edit"]);
+}
+
+#[test]
+fn one_whose_branch_a_person_deleted_stays_closed() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::PersonDeletesTheBranch);
+    let decision = model.run("1.1", &RULES, false);
+    assert!(matches!(
+        decision.standing,
+        Standing::Skipped { number: 1, .. }
+    ));
+    assert_eq!(steps(&model.run("1.2", &RULES, false)), ["push", "create"]);
+    let back = model.run("1.1", &RULES, false);
+    assert_eq!(steps(&back), ["push", "edit"], "{back:?}");
+}
+
+#[test]
 fn a_branch_named_by_its_version_supersedes_the_older_one() {
     let mut model = Model::new();
     model.run("1.1", &RULES, true);

@@ -230,6 +230,12 @@ impl Model {
                 let body = self.marker(wanted, &head, *since, None);
                 self.pull(*number).body = body;
             }
+            Step::Reopen { number } => {
+                let pull = self.pull(*number);
+                assert!(pull.closed_with_branch, "what a person closed stays closed");
+                pull.closed_with_branch = false;
+                pull.state = PullState::Open;
+            }
             Step::Close { number, why, say } => self.close(*number, *why, *say),
             Step::Merge { number, head, .. } => self.merge(*number, head),
             Step::DeleteBranch { branch, head } => {
@@ -267,6 +273,7 @@ impl Model {
             draft: false,
             mergeable: Some(true),
             closed_by: None,
+            closed_with_branch: false,
             created: at(self.now),
             closed: None,
             merge_commit: None,
@@ -372,6 +379,7 @@ impl Model {
                 let pull = self.pull(number);
                 pull.state = PullState::Closed;
                 pull.closed_by = Some("jane".to_owned());
+                pull.closed_with_branch = false;
             }
             (Event::PersonMerges, Some((number, branch))) => {
                 if let Some(head) = self.branches.get(&branch).cloned() {
@@ -382,9 +390,17 @@ impl Model {
             (Event::PersonEditsTheBody(text), Some((number, _))) => {
                 self.pull(number).body = (*text).to_owned();
             }
+            (Event::ForgeClosesLate, Some((number, _))) => {
+                let pull = self.pull(number);
+                pull.state = PullState::Closed;
+                pull.closed_by = Some("jane".to_owned());
+                pull.closed_with_branch = true;
+            }
             (Event::PersonDeletesTheBranch, Some((number, branch))) => {
                 self.branches.remove(&branch);
-                self.pull(number).state = PullState::Closed;
+                let pull = self.pull(number);
+                pull.state = PullState::Closed;
+                pull.closed_with_branch = true;
                 self.by_hand = self
                     .by_hand
                     .intersection(&self.reachable())
@@ -418,6 +434,8 @@ enum Event {
     PersonLifts,
     PersonEditsTheBody(&'static str),
     PersonDeletesTheBranch,
+    /// It takes note that an earlier branch of the same name was deleted.
+    ForgeClosesLate,
     ChecksSay(Checks),
     TimePasses(i64),
 }
@@ -427,6 +445,7 @@ fn steps(decision: &Decision) -> Vec<&'static str> {
         Step::Push { .. } => "push",
         Step::Create => "create",
         Step::Edit { .. } => "edit",
+        Step::Reopen { .. } => "reopen",
         Step::Close { .. } => "close",
         Step::Merge { .. } => "merge",
         Step::DeleteBranch { .. } => "delete",
@@ -450,6 +469,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::PersonLifts),
         1 => prop_oneof![Just(""), Just("<!-- highwater: {} -->"), Just("fine")].prop_map(Event::PersonEditsTheBody),
         1 => Just(Event::PersonDeletesTheBranch),
+        1 => Just(Event::ForgeClosesLate),
         2 => prop_oneof![Just(Checks::None), Just(Checks::Passed), Just(Checks::Failed)].prop_map(Event::ChecksSay),
         1 => (0_i64..100).prop_map(Event::TimePasses),
     ]
