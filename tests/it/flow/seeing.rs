@@ -5,10 +5,11 @@ use super::proposals::{AUTOMATION, FILE, Proposing};
 use super::telling::{address, get};
 use crate::crds::installed;
 use crate::get::{get as listed, rows};
+use crate::support::fleet::PATIENCE;
 use crate::support::fleet::events::says;
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Waits for an event of the automation with these words.
 async fn told(proposing: &Proposing, words: &str) {
@@ -81,6 +82,23 @@ async fn opened_to_merged(proposing: &Proposing) {
         .await;
     proposing.reconcile().await;
     told(proposing, &name.replace(" (", " was merged (")).await;
+    deletion_noticed(proposing).await;
+}
+
+/// Waits until Gitea has taken note that a branch was deleted, since that closes what is opened from a new one of its name meanwhile.
+async fn deletion_noticed(proposing: &Proposing) {
+    let since = Instant::now();
+    loop {
+        let path = "activities/feeds";
+        let feed = proposing.forge.request(Method::GET, path, &Value::Null);
+        let feed = feed.await;
+        let mut entries = feed.as_array().into_iter().flatten();
+        if entries.any(|entry| entry["op_type"] == "delete_branch") {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "{feed:#}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Opens one that a person closes and opens again, and that is then not needed any more.
