@@ -239,6 +239,28 @@ fn files_outside_are_read_only_when_that_is_allowed_and_links_never_widen_the_tr
     assert_ne!(kubectl(app.path(), &["linked"]).0, 0);
 }
 
+/// What kubectl builds from such paths depends on where the folder lies.
+#[test]
+fn absolute_paths_and_links_that_leave_the_folder_are_refused_though_kubectl_follows_them() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: a\n";
+    let app = folder(&[
+        ("base/kustomization.yaml", "resources: [map.yaml]\n"),
+        ("base/map.yaml", map),
+        ("linked/kustomization.yaml", "resources: [base]\n"),
+        ("absolute/map.yaml", map),
+    ]);
+    std::os::unix::fs::symlink("../base", app.path().join("linked/base")).expect("a link");
+    let absolute = app.path().join("absolute/map.yaml");
+    let named = format!("resources: [{}]\n", absolute.display());
+    fs::write(app.path().join("absolute/kustomization.yaml"), named).expect("a file");
+    for path in ["linked", "absolute"] {
+        assert_eq!(kubectl(app.path(), &[path]).0, 0, "{path}");
+        let (code, _, talk) = build(app.path(), &[path]);
+        assert_ne!(code, 0, "{path}");
+        assert!(talk.contains("leads out of the tree"), "{path}: {talk}");
+    }
+}
+
 #[test]
 fn an_error_names_the_file_the_line_and_where_paths_begin() {
     let app = folder(&[

@@ -5,7 +5,7 @@
 
 use super::budget::{self, Budget};
 use super::build_metadata::Notes;
-use super::context::{Context, too_large, tree_error};
+use super::context::{Context, tree_error};
 use super::decode::Located;
 use super::error::BuildError;
 use super::file::Kustomization;
@@ -43,7 +43,8 @@ impl Context<'_> {
                     "{file} is a `Component`; hint: name it under `components`"
                 )));
             }
-            base.run(&kustomization, Accumulated::default())
+            let built = base.run(&kustomization, Accumulated::default());
+            built.map_err(|error| error.in_kustomization(&file))
         })
     }
 
@@ -61,7 +62,8 @@ impl Context<'_> {
             if !kustomization.component {
                 return Err(name.error(format!("expected {file} to be of kind `Component`")));
             }
-            component.run(&kustomization, accumulated)
+            let built = component.run(&kustomization, accumulated);
+            built.map_err(|error| error.in_kustomization(&file))
         })?;
         let tables = std::mem::take(&mut accumulated.tables);
         accumulated
@@ -91,19 +93,32 @@ impl Context<'_> {
         for generator in &kustomization.generators {
             generators::apply(self, &mut accumulated.resources, generator, &notes)?;
         }
-        let plugins = &kustomization.plugins;
-        plugins.generate(self, &mut accumulated, &notes)?;
+        kustomization
+            .plugins
+            .generate(self, &mut accumulated, &notes)?;
         for name in &kustomization.components {
             accumulated = self.component(name, accumulated)?;
         }
+        self.change(kustomization, &mut accumulated, &mut notes)?;
+        Ok(accumulated)
+    }
+
+    /// Carries out the steps that change objects. On its own, since [`Self::run`] runs in itself and has
+    /// to be small on the stack.
+    fn change(
+        &self,
+        kustomization: &Kustomization,
+        accumulated: &mut Accumulated,
+        notes: &mut Notes<'_>,
+    ) -> Result<(), BuildError> {
         let Accumulated {
             resources, tables, ..
-        } = &mut accumulated;
+        } = accumulated;
         self.budget
             .look(tables.weight().saturating_mul(4), resources)?;
-        self.patch(kustomization, resources, &mut notes)?;
-        name(kustomization, resources, tables, self.budget, &mut notes)?;
-        label(kustomization, resources, tables, self.budget, &mut notes)?;
+        self.patch(kustomization, resources, notes)?;
+        name(kustomization, resources, tables, self.budget, notes)?;
+        label(kustomization, resources, tables, self.budget, notes)?;
         for entry in &kustomization.patches_json6902 {
             patch::apply_json6902(self, resources, entry)?;
             notes.ran("PatchJson6902Transformer", resources)?;
@@ -124,13 +139,13 @@ impl Context<'_> {
         if !kustomization.replacements.is_empty() {
             notes.ran("ReplacementTransformer", resources)?;
         }
-        plugins.transform(self, &mut accumulated, &mut notes)?;
-        plugins.validate(self, &mut accumulated)?;
+        let plugins = &kustomization.plugins;
+        plugins.transform(self, accumulated, notes)?;
+        plugins.validate(self, accumulated)?;
         let Accumulated {
             resources, vars, ..
-        } = &mut accumulated;
-        vars::define(&kustomization.vars, resources, vars)?;
-        Ok(accumulated)
+        } = accumulated;
+        vars::define(&kustomization.vars, resources, vars)
     }
 
     fn patch(
@@ -159,7 +174,9 @@ impl Context<'_> {
             let more = self.resource(name)?;
             accumulated.resources.extend(more.resources);
             if accumulated.resources.len() > OBJECTS {
-                return Err(too_large(format!("more than {OBJECTS} objects")));
+                return Err(BuildError::too_large(format!(
+                    "more than {OBJECTS} objects"
+                )));
             }
             accumulated.warnings.extend(more.warnings);
             accumulated

@@ -30,17 +30,19 @@ impl Resource {
     }
 
     /// Makes every value of `metadata.labels` or `metadata.annotations` a string, the last one of
-    /// a key that a patch has twice; drops the field when nothing is in it.
-    pub(super) fn texts_only(&mut self, field: &str) {
+    /// a key that a patch has twice; drops the field when nothing is in it. Gives `false`, and changes
+    /// nothing, where it is a list of something.
+    pub(super) fn texts_only(&mut self, field: &str) -> bool {
         let Some(Node::Mapping(metadata)) = self
             .root
             .as_mapping_mut()
             .and_then(|root| root.get_mut("metadata"))
         else {
-            return;
+            return true;
         };
         match metadata.get_mut(field) {
             None => {}
+            Some(Node::Sequence(items)) if !items.is_empty() => return false,
             Some(Node::Mapping(mapping)) if !mapping.entries.is_empty() => {
                 mapping.keep_last_of_each_key();
                 for entry in mapping.entries.iter_mut().filter(|entry| !is_lines(entry)) {
@@ -52,6 +54,7 @@ impl Resource {
                 metadata.remove(field);
             }
         }
+        true
     }
 
     /// Puts what is remembered where kustomize keeps it, among the annotations, for a patch to see.
@@ -86,7 +89,8 @@ impl Resource {
             return;
         };
         let annotations = metadata.get_or_insert_with("annotations", Node::mapping);
-        if annotations.is_null() {
+        // Whatever else it is, but a list of something, counts as none, as it does in the end.
+        if matches!(annotations, Node::Scalar(_)) || annotations.is_empty() {
             *annotations = Node::mapping();
         }
         if let Some(annotations) = annotations.as_mapping_mut() {

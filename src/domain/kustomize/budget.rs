@@ -138,9 +138,7 @@ impl Budget {
 fn spend(spent: &Cell<usize>, amount: usize, limit: usize, what: &str) -> Result<(), BuildError> {
     spent.set(spent.get().saturating_add(amount));
     if spent.get() > limit {
-        return Err(BuildError::TooLarge {
-            what: format!("more than {limit} {what}"),
-        });
+        return Err(BuildError::too_large(format!("more than {limit} {what}")));
     }
     Ok(())
 }

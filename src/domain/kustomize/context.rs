@@ -136,7 +136,7 @@ impl<'a> Context<'a> {
     pub(super) fn load(
         &self,
         name: &Located<String>,
-    ) -> Result<(String, Kustomization), BuildError> {
+    ) -> Result<(String, Box<Kustomization>), BuildError> {
         let found = self.find().map_err(|error| match error {
             BuildError::SeveralKustomizations { .. } => name.error(error.to_string()),
             other => other,
@@ -151,7 +151,8 @@ impl<'a> Context<'a> {
         if kustomization.empty {
             return Err(BuildError::Empty { file });
         }
-        Ok((file, kustomization))
+        // Whoever calls this calls itself, and has to be small on the stack.
+        Ok((file, Box::new(kustomization)))
     }
 
     /// What Flux generates for a directory without a kustomization file.
@@ -180,10 +181,6 @@ pub(super) fn shown(directory: &str) -> String {
     } else {
         directory.to_owned()
     }
-}
-
-pub(super) fn too_large(what: String) -> BuildError {
-    BuildError::TooLarge { what }
 }
 
 /// Whether `directory` is above `path`.

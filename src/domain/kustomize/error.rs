@@ -132,25 +132,57 @@ pub enum BuildError {
         reason: String,
     },
     /// A transformer met an object it cannot change.
-    #[error("{object} ({at}): {transformer}: `{field}`: {reason}")]
+    #[error("{}{transformer}: {object} ({at}): `{field}`: {reason}", before(.kustomization))]
     Transform {
+        /// The kustomization file whose step it is; empty while that is not known.
+        kustomization: String,
         /// The step.
         transformer: &'static str,
         /// The object, as kustomize prints it.
         object: String,
         /// Where the object was read.
-        at: Source,
+        at: Box<Source>,
         /// The path of the field in the object.
         field: String,
         /// What is wrong.
         reason: String,
     },
     /// The build is larger than is built.
-    #[error("{what}, which is more than is built at once")]
+    #[error("{}{what}, which is more than is built at once", before(.kustomization))]
     TooLarge {
+        /// The kustomization file that was too much; empty while that is not known.
+        kustomization: String,
         /// What there is too much of.
         what: String,
     },
+}
+
+impl BuildError {
+    /// The error of a step of `file`, unless it is one of a kustomization that this one includes.
+    pub(super) fn in_kustomization(mut self, file: &str) -> Self {
+        if let Self::Transform { kustomization, .. } | Self::TooLarge { kustomization, .. } =
+            &mut self
+            && kustomization.is_empty()
+        {
+            file.clone_into(kustomization);
+        }
+        self
+    }
+
+    /// What there is too much of.
+    pub(super) fn too_large(what: String) -> Self {
+        Self::TooLarge {
+            kustomization: String::new(),
+            what,
+        }
+    }
+}
+
+fn before(kustomization: &str) -> String {
+    match kustomization {
+        "" => String::new(),
+        file => format!("{file}: "),
+    }
 }
 
 fn hint(nearest: Option<&str>) -> String {

@@ -28,8 +28,8 @@ impl Finished {
     fn objects(self) -> Result<Built, BuildError> {
         let objects = self.resources.into_iter().map(|resource| {
             let Resource { root, source, .. } = resource;
-            let object = root.into_json();
-            let object = object.map_err(|error| ManifestError::invalid(&source, &error))?;
+            let object = root.to_json();
+            let object = object.map_err(|error| ManifestError::unfit(&source, &root, &error))?;
             Manifest::new(object, Some(source))
         });
         Ok(Built {

@@ -31,9 +31,8 @@ fn search(
     for entry in tree.entries(&path).map_err(BuildError::Root)? {
         *seen += 1;
         if *seen > ENTRIES || depth > 256 {
-            return Err(BuildError::TooLarge {
-                what: format!("more than {ENTRIES} files, or 256 directories in a row"),
-            });
+            let what = format!("more than {ENTRIES} files, or 256 directories in a row");
+            return Err(BuildError::too_large(what));
         }
         let relative = if below.is_empty() {
             entry.name.clone()

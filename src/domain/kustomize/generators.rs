@@ -73,7 +73,7 @@ pub(super) fn parse(fields: &Fields<'_>) -> Result<Vec<Located<Generator>>, Buil
             copied += shared.bytes();
             if copied > COPIED {
                 let what = format!("shared options of over {COPIED} bytes in all");
-                return Err(BuildError::TooLarge { what });
+                return Err(BuildError::too_large(what));
             }
             generator.options.lay_over(&shared);
             generators.push(at.locate(generator));

@@ -7,6 +7,7 @@
 use super::annotations::MEMORY;
 use super::budget::Budget;
 use super::go_yaml;
+use super::lines::Lines;
 use crate::domain::manifest::{Node, Rules, ScalarKind, classify, documents, from_f64};
 use serde_json::Value;
 
@@ -26,12 +27,16 @@ pub(super) struct Operation {
 ///
 /// # Errors
 /// In words, when it is not a list of operations.
-pub(super) fn parse(file: &str, text: &str) -> Result<Option<Vec<Operation>>, String> {
+pub(super) fn parse(
+    file: &str,
+    text: &str,
+    lines: Lines,
+) -> Result<Option<Vec<Operation>>, String> {
     let value: Value = if text.starts_with('[') {
         serde_json::from_str(text).map_err(|error| error.to_string())?
     } else {
         let documents = documents(file, text.as_bytes(), Rules::Kubernetes)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| lines.error(error).to_string())?;
         match documents.first() {
             None => return Ok(None),
             Some(document) => document.root.to_json().map_err(|error| error.to_string())?,
@@ -330,7 +335,7 @@ mod tests {
     use serde_json::json;
 
     fn patched(document: Value, patch: &str) -> Result<Value, String> {
-        let operations = parse("patch.yaml", patch)?.unwrap_or_default();
+        let operations = parse("patch.yaml", patch, Lines::Own)?.unwrap_or_default();
         let mut document = document;
         apply(&mut document, &operations, &Budget::default())?;
         Ok(document)
@@ -406,8 +411,8 @@ mod tests {
         ] {
             assert!(patched(json!({"a": [1, 2]}), patch).is_err(), "{patch}");
         }
-        assert!(parse("p", "op: add").is_err());
-        assert!(parse("p", "- 1").is_err());
-        assert_eq!(parse("p", "# nothing\n"), Ok(None));
+        assert!(parse("p", "op: add", Lines::Own).is_err());
+        assert!(parse("p", "- 1", Lines::Own).is_err());
+        assert_eq!(parse("p", "# nothing\n", Lines::Own), Ok(None));
     }
 }

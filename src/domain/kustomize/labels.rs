@@ -70,7 +70,7 @@ pub(super) fn set(
 ) -> Result<(), BuildError> {
     budget.look(pairs.len().saturating_mul(1 + specs.len() / 4), resources)?;
     // What kustomize remembers stands among the annotations, so they are there to be written to.
-    let annotates = |spec: &FieldSpec| !spec.create && spec.path == ANNOTATED;
+    let annotates = |spec: &FieldSpec| spec.path == ANNOTATED;
     let annotates = !pairs.is_empty() && specs.iter().any(annotates);
     for resource in resources.iter_mut() {
         let gvk = resource.gvk();

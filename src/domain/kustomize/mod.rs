@@ -16,7 +16,7 @@
 //! absent: charts, programs and functions; each of them is an error, never ignored.
 //!
 //! Each difference has a stored case or a test that asks both (`differs-*` in the golden cases and those
-//! that are `ours alone`, `budget`, `build_hostile`, `remote_bases`, `vars`).
+//! that are `ours alone`, `budget`, `build_hostile`, `build_command`, `remote_bases`, `vars`).
 //!
 //! | differs from v5.8.1 on purpose | why |
 //! |---|---|
@@ -32,11 +32,17 @@
 //! | a type of `crds` that leads to itself is an error | v5.8.1 crashes |
 //! | a field that names another object and is malformed passes when nothing is renamed | the API server says it better |
 //! | keys that YAML 1.1 reads as numbers or truth values, or that have a tag, are texts | v5.8.1 cannot print them |
-//! | JSON with surrogate pairs or `\/`, `%YAML 1.2`, a document of comments before `...`, and documents behind it are read | v5.8.1 refuses valid JSON and YAML, or drops it |
+//! | JSON with surrogate pairs or `\/`, `%YAML 1.2`, a document of comments before `...`, documents behind it or on the line of their `---`, an empty one before the kustomization's, a tab behind `-`, a `?` inside `{}`, and a merge of an empty list are read | v5.8.1 refuses valid JSON and YAML, or drops it |
+//! | a lone `!`, a tag before a comma, and an anchor before a `:` mean what YAML says; `<<` in quotes is a key; U+0085, U+2028 and U+2029 end no line, and stay in a text | v5.8.1 makes other values of them, or drops them |
+//! | a second JSON value in a file, and a file in UTF-16, are errors | v5.8.1 reads the first object and drops the others |
+//! | an absolute path, and a link that leaves the tree or the folder, are errors | nothing outside is read |
+//! | `null` in `buildMetadata`, and a tag that does not fit its text, are errors | they say nothing, or something wrong |
+//! | what a patch with `$patch: replace` for the whole object would bring is not looked at | v5.8.1 does not use it either |
+//! | a generated file with a delete character is built | v5.8.1 cannot read what it prints |
 //! | an empty value and a time inside `{}` and `[]`, and what a replacement empties in a `List` beside other documents, keep their type | v5.8.1 prints them as strings |
 //! | a `List` without `items` is an error | v5.8.1 prints an object without a name |
-//! | a bare `-` inside `[]`, and a tab before what stands in brackets inside a block, are errors | it is no YAML, or the parser has it so |
-//! | a `!!binary` annotation is decoded | v5.8.1 leaves the base64 |
+//! | a bare `-` inside `[]`, a `:` right before the end of `{}`, and a tab before what stands in brackets inside a block, are errors | it is no YAML, or the parser has it so |
+//! | a `!!binary` annotation, or value that a generator merges into, is decoded | v5.8.1 leaves the base64 |
 //! | a name that a prefix, or a kind that a patch, makes look like a number stays a text | v5.8.1 prints a number where only a name can stand |
 //! | a key that an object has twice is an error, also when a patch takes one away | as without the patch |
 //! | a list with comments that a patch empties is built | v5.8.1 cannot read what it prints |
@@ -73,6 +79,7 @@ mod key_values;
 mod label_fields;
 mod label_selector;
 mod labels;
+mod lines;
 mod loose;
 mod merge_keys;
 mod namespace;
@@ -102,6 +109,7 @@ mod vars;
 
 pub use error::BuildError;
 pub use finished::{Built, build, build_repository, build_with, print_repository, print_with};
+pub use lines::Lines;
 pub use scope::is_cluster_wide;
 
 use super::tree::{FileTree, join};
@@ -172,6 +180,8 @@ pub struct Patch {
     pub path: String,
     /// The patch itself; empty when in a file.
     pub patch: String,
+    /// Which lines of the kustomization file those of `patch` are.
+    pub lines: Lines,
     /// Which objects it is for; `None` for a strategic merge that names its object.
     pub target: Option<PatchTarget>,
     /// Whether it may rename.
@@ -285,12 +295,14 @@ fn run(
     overrides::apply(&context, &file, &mut kustomization)?;
     let wanted = Wanted::new(&kustomization.build_metadata);
     context.origin = wanted.root();
-    let accumulated = context.run(&kustomization, Accumulated::default())?;
+    let here = |error: BuildError| error.in_kustomization(&file);
+    let accumulated = context.run(&kustomization, Accumulated::default());
+    let accumulated = accumulated.map_err(here)?;
     let sort = kustomization.sort.unwrap_or(match options.order {
         Order::Listed => Sort::Listed,
         Order::Legacy => Sort::Legacy(None),
     });
-    finish(accumulated, &sort, wanted, options, &budget)
+    finish(accumulated, &sort, wanted, options, &budget).map_err(here)
 }
 
 /// What has to wait until all objects are there.
@@ -322,7 +334,10 @@ fn finish(
         budget.keep(texts.saturating_mul(resources.len()))?;
     }
     for resource in &mut resources {
-        resource.texts_only("annotations");
+        if !resource.texts_only("annotations") {
+            let reason = "expected a mapping, found a list".to_owned();
+            return Err(resource.error("the result", "metadata.annotations", reason));
+        }
         overrides::set_common(resource, options);
     }
     Ok(Finished {

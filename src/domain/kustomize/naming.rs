@@ -128,9 +128,8 @@ pub(super) fn rename(resource: &mut Resource, name: String) -> Result<(), BuildE
 
 fn set_name(resource: &mut Resource, name: String) -> Result<(), BuildError> {
     if name.len() > NAME {
-        return Err(BuildError::TooLarge {
-            what: format!("a name of {} bytes", name.len()),
-        });
+        let what = format!("a name of {} bytes", name.len());
+        return Err(BuildError::too_large(what));
     }
     if let Some(metadata) = resource.metadata_mut() {
         metadata.set("name", Node::text(name));

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::decode::{At, Located};
 use super::error::BuildError;
 use super::json_patch::{self, Operation};
+use super::lines::Lines;
 use super::resource::{Resource, check_unique};
 use super::selector::{self, Selector};
 use super::strategic;
@@ -41,6 +42,9 @@ fn parse_any(at: &At<'_>) -> Result<Patch, BuildError> {
         patch: fields.text("patch")?,
         ..Patch::default()
     };
+    if let Some(at) = fields.get("patch") {
+        patch.lines = Lines::of(&at);
+    }
     if let Some(at) = fields.get("target") {
         patch.target = Some(selector::parse(&at.fields()?)?);
     }
@@ -101,7 +105,7 @@ pub(super) fn apply_json6902(
     patch: &Located<Patch>,
 ) -> Result<(), BuildError> {
     let (file, text) = text(context, patch)?;
-    let operations = match json_patch::parse(&file, &text) {
+    let operations = match json_patch::parse(&file, &text, patch.value.lines) {
         Ok(Some(operations)) if !operations.is_empty() => operations,
         Ok(_) => return Err(patch.patch_error("no operation is in it")),
         Err(reason) => return Err(patch.patch_error(reason)),
@@ -157,7 +161,7 @@ fn read(file: &str, text: &str, patch: &Located<Patch>) -> Result<Content, Build
         Ok(patches) => return Ok(Content::Strategic(patches)),
         Err(reason) => reason,
     };
-    match json_patch::parse(file, text) {
+    match json_patch::parse(file, text, patch.value.lines) {
         Ok(None) => Ok(Content::Nothing),
         Ok(Some(operations)) => Ok(Content::Json(operations)),
         Err(not_json) => Err(patch.patch_error(format!(
@@ -172,9 +176,10 @@ pub(super) fn strategic_patches(
     text: &str,
     patch: &Located<Patch>,
 ) -> Result<Vec<Resource>, String> {
+    let lines = patch.value.lines;
     let documents = documents_with_repeated_keys(file, text.as_bytes())
         .and_then(|documents| expand_lists(file, documents))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| lines.error(error).to_string())?;
     documents
         .into_iter()
         .filter(|document| !document.root.is_empty())
@@ -190,9 +195,10 @@ fn strategic_patch(
     if document.root.as_mapping().is_none() {
         return Err("a document is not a mapping".to_owned());
     }
+    let line = patch.value.lines.line(document.line);
     let source = Source {
         file: file.to_owned(),
-        line: document.line as usize,
+        line: line as usize,
     };
     let mut resource = Resource::new(document.root, source);
     for (field, value) in [
@@ -200,7 +206,7 @@ fn strategic_patch(
         ("metadata.name", resource.name()),
     ] {
         if value.is_empty() {
-            return Err(format!("line {}: `{field}` is missing", document.line));
+            return Err(format!("line {line}: `{field}` is missing"));
         }
     }
     if patch.value.has_options {

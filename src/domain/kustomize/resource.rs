@@ -300,9 +300,10 @@ impl Resource {
         reason: String,
     ) -> BuildError {
         BuildError::Transform {
+            kustomization: String::new(),
             transformer,
             object: self.identity().to_string(),
-            at: self.source.clone(),
+            at: Box::new(self.source.clone()),
             field: field.to_owned(),
             reason,
         }

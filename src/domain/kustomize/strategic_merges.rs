@@ -8,6 +8,7 @@ use super::Patch;
 use super::context::Context;
 use super::decode::Located;
 use super::error::BuildError;
+use super::lines::Lines;
 use super::patch::{merge_copy, named, strategic_patches};
 use super::resource::{Resource, check_unique};
 
@@ -35,7 +36,11 @@ pub(super) fn load(
     context: &Context<'_>,
     entry: &Located<String>,
 ) -> Result<Vec<StrategicMerge>, BuildError> {
-    read(context, entry).or_else(|_| {
+    read(context, entry).or_else(|no_patch| {
+        // No path has lines.
+        if entry.value.contains('\n') {
+            return Err(no_patch);
+        }
         let place = entry.place(Patch {
             path: entry.value.clone(),
             ..Patch::default()
@@ -52,7 +57,14 @@ pub(super) fn read(
     context: &Context<'_>,
     entry: &Located<String>,
 ) -> Result<Vec<StrategicMerge>, BuildError> {
-    let place = entry.place(Patch::default());
+    let place = entry.place(Patch {
+        lines: match entry.line {
+            0 => Lines::Own,
+            // Where its text begins, if it has several lines.
+            line => Lines::Below(line - 1),
+        },
+        ..Patch::default()
+    });
     let overlays = strategic_patches(&entry.file, &entry.value, &place)
         .map_err(|reason| entry.patch_error(reason))?;
     Ok(placed(context, &place, overlays))

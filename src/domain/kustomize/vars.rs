@@ -5,7 +5,6 @@
 //! of them have a value; only the fields of `varReference` change. What is absent: the syntax of a
 //! text (`variables`) and the fields (`variable_fields`).
 
-use super::context::too_large;
 use super::decode::{At, Fields, Located};
 use super::error::BuildError;
 use super::field_path::{Element, look_up, split};
@@ -314,7 +313,7 @@ impl Replacer<'_> {
         );
         done.map_err(|reason| resource.error(STEP, &spec.path, reason))?;
         if full {
-            return Err(too_large(format!(
+            return Err(BuildError::too_large(format!(
                 "more than {REPLACED} bytes of texts with vars in them"
             )));
         }

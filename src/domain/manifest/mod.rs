@@ -121,13 +121,13 @@ pub enum ManifestError {
         offset: usize,
     },
     /// The text is not YAML.
-    #[error("{file}:{line}:{column}: not valid YAML: {reason}")]
+    #[error("{file}:{line}{}: not valid YAML: {reason}", behind_line(*.column))]
     Syntax {
         /// The file.
         file: String,
         /// The line, counted from 1.
         line: u32,
-        /// The column, counted from 1.
+        /// The column, counted from 1; 0 when it is not known.
         column: u32,
         /// What the parser found.
         reason: String,
@@ -177,6 +177,20 @@ impl ManifestError {
         }
     }
 
+    /// The same of a text that stands within its file, whose lines are `line` of its own. What stands
+    /// before it in each line is not known.
+    #[must_use]
+    pub fn within(mut self, place: impl Fn(u32) -> u32) -> Self {
+        match &mut self {
+            Self::NotUtf8 { .. } => {}
+            Self::Syntax { line, column, .. } => (*line, *column) = (place(*line), 0),
+            Self::Invalid { line, .. }
+            | Self::TooLarge { line, .. }
+            | Self::NotAnObject { line, .. } => *line = place(*line),
+        }
+        self
+    }
+
     /// What was read at `source` has no JSON value.
     pub fn invalid(source: &Source, error: &ScalarError) -> Self {
         Self::Invalid {
@@ -184,6 +198,26 @@ impl ManifestError {
             line: u32::try_from(source.line).unwrap_or(u32::MAX),
             reason: error.to_string(),
         }
+    }
+
+    /// The object `root` that was read at `source` has no JSON value; what is wrong may come from another
+    /// file since, so that its field is told.
+    pub fn unfit(source: &Source, root: &Node, error: &ScalarError) -> Self {
+        match root.without_json() {
+            Some(field) => Self::Invalid {
+                file: source.file.clone(),
+                line: u32::try_from(source.line).unwrap_or(u32::MAX),
+                reason: format!("`{}`: {}", field.trim_start_matches('.'), error.reason()),
+            },
+            None => Self::invalid(source, error),
+        }
+    }
+}
+
+fn behind_line(column: u32) -> String {
+    match column {
+        0 => String::new(),
+        column => format!(":{column}"),
     }
 }
 
@@ -206,7 +240,7 @@ fn manifest(file: &str, document: Document) -> Result<Manifest, ManifestError> {
         file: file.to_owned(),
         line: document.line as usize,
     };
-    let object = document.root.into_json();
+    let object = document.root.to_json();
     let object = object.map_err(|error| ManifestError::invalid(&source, &error))?;
     Manifest::new(object, Some(source))
 }

@@ -10,7 +10,7 @@ use super::scalar::{self, Rules, ScalarError};
 use compact_str::CompactString;
 use serde_json::map::Entry as MapEntry;
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// What a scalar means under the rules it was read with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,33 +201,45 @@ impl Node {
     /// # Errors
     /// [`ScalarError`] for a scalar that JSON cannot hold, such as `.inf`, and a key that occurs twice.
     pub fn to_json(&self) -> Result<Value, ScalarError> {
-        self.clone().into_json()
-    }
-
-    /// The JSON value made of this node's own texts.
-    ///
-    /// # Errors
-    /// As [`Node::to_json`].
-    pub fn into_json(self) -> Result<Value, ScalarError> {
         match self {
             Self::Scalar(scalar) if scalar.kind == ScalarKind::Text => {
-                Ok(Value::String(scalar.text.into_string()))
+                Ok(Value::String(scalar.text.as_str().to_owned()))
             }
-            Self::Scalar(scalar) => scalar::to_json(&scalar),
-            Self::Sequence(items) => items.into_iter().map(Self::into_json).collect(),
+            Self::Scalar(scalar) => scalar::to_json(scalar),
+            Self::Sequence(items) => items.iter().map(Self::to_json).collect(),
             Self::Mapping(mapping) => {
                 let mut object = Map::with_capacity(mapping.entries.len());
-                for entry in mapping.entries {
-                    let line = entry.line;
-                    match object.entry(entry.key.into_string()) {
-                        MapEntry::Vacant(place) => place.insert(entry.value.into_json()?),
+                for entry in &mapping.entries {
+                    match object.entry(entry.key.as_str()) {
+                        MapEntry::Vacant(place) => place.insert(entry.value.to_json()?),
                         MapEntry::Occupied(place) => {
-                            let key = place.key().clone();
+                            let (key, line) = (place.key().clone(), entry.line);
                             return Err(ScalarError::RepeatedKey { key, line });
                         }
                     };
                 }
                 Ok(Value::Object(object))
+            }
+        }
+    }
+
+    /// The path of the first scalar or key that has no JSON value, such as `.spec.replicas`.
+    pub fn without_json(&self) -> Option<String> {
+        match self {
+            Self::Scalar(scalar) => scalar::to_json(scalar).err().map(|_| String::new()),
+            Self::Sequence(items) => {
+                let mut found = items.iter().enumerate();
+                found.find_map(|(index, item)| Some(format!("[{index}]{}", item.without_json()?)))
+            }
+            Self::Mapping(mapping) => {
+                let mut seen = BTreeSet::new();
+                mapping.entries.iter().find_map(|entry| {
+                    let below = match seen.insert(entry.key.as_str()) {
+                        true => entry.value.without_json()?,
+                        false => String::new(),
+                    };
+                    Some(format!(".{}{below}", entry.key))
+                })
             }
         }
     }

@@ -31,7 +31,8 @@ impl Printed {
     /// `metadata.name` is missing.
     pub fn new(root: &Node, source: &Source) -> Result<Self, ManifestError> {
         let mut yaml = String::with_capacity(USUAL);
-        print_document(&mut yaml, root).map_err(|error| ManifestError::invalid(source, &error))?;
+        print_document(&mut yaml, root)
+            .map_err(|error| ManifestError::unfit(source, root, &error))?;
         let lacks = |field, lack| ManifestError::not_an_object(source, field, lack);
         let stated = |field, node| string(node).map_err(|lack| lacks(field, lack));
         let metadata = |key| root.get("metadata")?.get(key);

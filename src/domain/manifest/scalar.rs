@@ -52,6 +52,15 @@ pub enum ScalarError {
     },
 }
 
+impl ScalarError {
+    /// What is wrong, without the line.
+    pub fn reason(&self) -> String {
+        let words = self.to_string();
+        let behind = words.split_once(": ").map(|(_, reason)| reason.to_owned());
+        behind.unwrap_or(words)
+    }
+}
+
 /// Classifies a plain scalar without a tag.
 pub fn classify(text: &str, rules: Rules) -> ScalarKind {
     let Some(&first) = text.as_bytes().first() else {

@@ -376,7 +376,7 @@ fn what_cannot_be_made_an_object_cannot_be_printed() {
             line: 1,
         };
         let object = root.to_json();
-        let object = object.map_err(|error| ManifestError::invalid(&source, &error));
+        let object = object.map_err(|error| ManifestError::unfit(&source, &root, &error));
         let made = object.and_then(|object| Manifest::new(object, Some(source.clone())));
         let error = made.expect_err("it is no object");
         assert_eq!(Printed::new(&root, &source), Err(error), "{text}");

@@ -4,7 +4,7 @@
 //! into itself, nor into one that led to it, as far as their URLs tell. What is absent: fetching.
 
 use super::{RemoteError, RepositoryUrl, is_file_url, without_secrets};
-use crate::domain::kustomize::context::{Context, shown, too_large, tree_error};
+use crate::domain::kustomize::context::{Context, shown, tree_error};
 use crate::domain::kustomize::decode::Located;
 use crate::domain::kustomize::error::BuildError;
 use crate::domain::tree::{EntryKind, FileTree, join};
@@ -92,7 +92,9 @@ impl<'a> Context<'a> {
         /// How many directories may include one another in a row.
         const DEPTH: usize = 64;
         if self.depth >= DEPTH {
-            return Err(too_large(format!("more than {DEPTH} directories in a row")));
+            return Err(BuildError::too_large(format!(
+                "more than {DEPTH} directories in a row"
+            )));
         }
         Ok(self.depth + 1)
     }

@@ -69,7 +69,8 @@ pub(super) fn parse(at: &At<'_>) -> Result<Replacement, BuildError> {
     fields.only(&["path", "source", "sourceValue", "targets"])?;
     let path = fields.text("path")?;
     if path.is_empty() {
-        return copying(at, &fields).map(|copying| Replacement::Inline(Box::new(copying)));
+        let copying = copying(at, &fields, Targets::Some)?;
+        return Ok(Replacement::Inline(Box::new(copying)));
     }
     if fields.get("source").is_some() || !fields.items("targets")?.is_empty() {
         return Err(at.error("`path` and a replacement in place cannot both be set"));
@@ -77,7 +78,15 @@ pub(super) fn parse(at: &At<'_>) -> Result<Replacement, BuildError> {
     Ok(Replacement::File(path))
 }
 
-fn copying(at: &At<'_>, fields: &Fields<'_>) -> Result<Copying, BuildError> {
+/// How many targets a replacement has to name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Targets {
+    Some,
+    /// As few as it wants, if it says so, as in a file.
+    Any,
+}
+
+fn copying(at: &At<'_>, fields: &Fields<'_>, needs: Targets) -> Result<Copying, BuildError> {
     let from = match (fields.get("source"), fields.get("sourceValue")) {
         (Some(_), Some(_)) => {
             return Err(at.error("`source` and `sourceValue` cannot both be set"));
@@ -91,7 +100,8 @@ fn copying(at: &At<'_>, fields: &Fields<'_>) -> Result<Copying, BuildError> {
         .iter()
         .map(to_objects)
         .collect::<Result<_, _>>()?;
-    if to.is_empty() {
+    let stated = needs == Targets::Any && fields.get("targets").is_some();
+    if to.is_empty() && !stated {
         return Err(at.error("expected at least one entry in `targets`"));
     }
     Ok(Copying { from, to })
@@ -219,7 +229,7 @@ fn read(
     };
     entries
         .iter()
-        .map(|at| copying(at, &at.fields()?))
+        .map(|at| copying(at, &at.fields()?, Targets::Any))
         .collect()
 }
 

@@ -20,7 +20,7 @@ vars:
     let error = objects(&files, &Options::flux()).expect_err("it is refused");
     assert_eq!(
         error,
-        "more than 32000000 bytes of texts with vars in them, which is more than is built at once"
+        "kustomization.yaml: more than 32000000 bytes of texts with vars in them, which is more than is built at once"
     );
 }
 

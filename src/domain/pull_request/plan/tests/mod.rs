@@ -335,6 +335,14 @@ impl Model {
         pull.merge_commit = Some(id);
     }
 
+    /// Somebody closes it, by itself or with a branch of its name.
+    fn is_closed(&mut self, number: u64, with_branch: bool) {
+        let pull = self.pull(number);
+        pull.state = PullState::Closed;
+        pull.closed_by = Some("jane".to_owned());
+        pull.closed_with_branch = with_branch;
+    }
+
     /// A person opens the newest closed one again, where a forge lets them.
     fn reopen(&mut self) {
         let newest = self
@@ -375,12 +383,7 @@ impl Model {
                     self.by_hand.insert(id);
                 }
             }
-            (Event::PersonCloses, Some((number, _))) => {
-                let pull = self.pull(number);
-                pull.state = PullState::Closed;
-                pull.closed_by = Some("jane".to_owned());
-                pull.closed_with_branch = false;
-            }
+            (Event::PersonCloses, Some((number, _))) => self.is_closed(number, false),
             (Event::PersonMerges, Some((number, branch))) => {
                 if let Some(head) = self.branches.get(&branch).cloned() {
                     self.merge(number, &head);
@@ -390,17 +393,10 @@ impl Model {
             (Event::PersonEditsTheBody(text), Some((number, _))) => {
                 self.pull(number).body = (*text).to_owned();
             }
-            (Event::ForgeClosesLate, Some((number, _))) => {
-                let pull = self.pull(number);
-                pull.state = PullState::Closed;
-                pull.closed_by = Some("jane".to_owned());
-                pull.closed_with_branch = true;
-            }
+            (Event::ForgeClosesLate, Some((number, _))) => self.is_closed(number, true),
             (Event::PersonDeletesTheBranch, Some((number, branch))) => {
                 self.branches.remove(&branch);
-                let pull = self.pull(number);
-                pull.state = PullState::Closed;
-                pull.closed_with_branch = true;
+                self.is_closed(number, true);
                 self.by_hand = self
                     .by_hand
                     .intersection(&self.reachable())
