@@ -46,10 +46,22 @@ pub trait Controller: Send + Sync + 'static {
     ) -> impl Future<Output = Report<<Self::Kind as CustomObject>::Status>> + Send;
 
     /// Undoes what exists because of an object that is to be deleted. An error is tried again.
-    fn finalize(&self, object: Arc<Self::Kind>) -> impl Future<Output = Result<(), String>> + Send;
+    fn finalize(
+        &self,
+        object: Arc<Self::Kind>,
+    ) -> impl Future<Output = Result<Finalized, String>> + Send;
 
     /// Drops what is kept in this process of an object that is gone.
     fn forget(&self, _: &ObjectKey) {}
+}
+
+/// How far undoing what exists because of an object has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finalized {
+    /// The object can go.
+    Done,
+    /// It is looked at again after this time.
+    Waits(Duration),
 }
 
 /// What a reconciliation may know besides its object.
@@ -314,7 +326,11 @@ impl<C: Controller> Driver<C> {
         if !has_finalizer(&*object) {
             return None;
         }
-        if let Err(message) = self.controller.finalize(Arc::clone(&object)).await {
+        let finalized = self.controller.finalize(Arc::clone(&object)).await;
+        if let Ok(Finalized::Waits(pause)) = finalized {
+            return Some(pause);
+        }
+        if let Err(message) = finalized {
             let outcome = Outcome::failed(reason::FAILED, &message);
             let failures = self.failures.count(key, &outcome);
             let told = Told {
@@ -386,8 +402,8 @@ mod tests {
             Report::new(object.status.clone(), outcome)
         }
 
-        async fn finalize(&self, _: Arc<GitRepository>) -> Result<(), String> {
-            Ok(())
+        async fn finalize(&self, _: Arc<GitRepository>) -> Result<Finalized, String> {
+            Ok(Finalized::Done)
         }
     }
 
@@ -497,7 +513,7 @@ mod tests {
             unreachable!("{object:?} is gone")
         }
 
-        async fn finalize(&self, object: Arc<GitRepository>) -> Result<(), String> {
+        async fn finalize(&self, object: Arc<GitRepository>) -> Result<Finalized, String> {
             unreachable!("{object:?} has no finalizer")
         }
 

@@ -88,6 +88,13 @@ pub fn is_merged(desired: &Value, live: &Value) -> bool {
         .any(|object| states(object, "ssa", "Merge"))
 }
 
+/// Whether an object that cannot become what is desired may be deleted and created anew.
+pub fn is_replaced(desired: &Value, live: &Value) -> bool {
+    [desired, live]
+        .iter()
+        .any(|object| states(object, "force", "Enabled"))
+}
+
 /// Whether an object of the cluster is not to be deleted when it has gone from the build.
 pub fn is_kept(live: &Value) -> bool {
     states(live, "prune", "Disabled")

@@ -7,7 +7,7 @@ mod execute;
 mod fetch;
 mod plan;
 
-use super::driver::{Controller, Run};
+use super::driver::{Controller, Finalized, Run};
 use super::git_remote;
 use super::report::Report;
 use super::shared::Shared;
@@ -39,12 +39,13 @@ impl Controller for GitRepositories {
         }
     }
 
-    async fn finalize(&self, object: Arc<GitRepository>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<GitRepository>) -> Result<Finalized, String> {
         let (artifacts, key) = (self.artifacts.clone(), artifact_key(&object));
         let removed = tokio::task::spawn_blocking(move || artifacts.remove(&key)).await;
         removed
             .map_err(|error| error.to_string())?
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        Ok(Finalized::Done)
     }
 }
 

@@ -13,7 +13,7 @@ mod skipped;
 mod times;
 
 use super::caches::Caches;
-use super::driver::{Controller, Run};
+use super::driver::{Controller, Finalized, Run};
 use super::known_tags;
 use super::report::Report;
 use super::shared::Shared;
@@ -81,9 +81,9 @@ impl Controller for ImagePolicies {
         }
     }
 
-    async fn finalize(&self, object: Arc<ImagePolicy>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<ImagePolicy>) -> Result<Finalized, String> {
         self.forget(&key_of(&*object));
-        Ok(())
+        Ok(Finalized::Done)
     }
 
     fn forget(&self, key: &ObjectKey) {

@@ -8,7 +8,7 @@ mod plan;
 
 use super::background::Background;
 use super::caches::Caches;
-use super::driver::{Controller, Run};
+use super::driver::{Controller, Finalized, Run};
 use super::hints::Hints;
 use super::known_tags;
 use super::report::Report;
@@ -140,9 +140,9 @@ impl Controller for ImageRepositories {
         }
     }
 
-    async fn finalize(&self, object: Arc<ImageRepository>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<ImageRepository>) -> Result<Finalized, String> {
         self.forget(&key_of(&*object));
-        Ok(())
+        Ok(Finalized::Done)
     }
 
     fn forget(&self, key: &ObjectKey) {

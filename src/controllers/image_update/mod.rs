@@ -24,7 +24,7 @@ mod turns;
 
 use super::caches::Caches;
 use super::caches::{by_url, of_source};
-use super::driver::{Controller, Run};
+use super::driver::{Controller, Finalized, Run};
 use super::git_remote;
 use super::report::Report;
 use super::shared::Shared;
@@ -121,11 +121,11 @@ impl Controller for ImageUpdates {
         }
     }
 
-    async fn finalize(&self, object: Arc<ImageUpdateAutomation>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<ImageUpdateAutomation>) -> Result<Finalized, String> {
         let namespace = object.namespace().unwrap_or_default();
         self.signers
             .forget(&ObjectKey::new(namespace, object.name_any()));
-        Ok(())
+        Ok(Finalized::Done)
     }
 }
 

@@ -5,6 +5,7 @@
 
 use super::conditions::{self, Seen};
 use super::prune::prune;
+use super::recreate;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
 use crate::adapters::cluster::watch::key_of;
@@ -40,6 +41,8 @@ pub(super) struct Hands<'a> {
     pub(super) applier: &'a Applier,
     pub(super) takeover: &'a Takeover,
     pub(super) metrics: &'a Metrics,
+    /// Whether every object that cannot be changed is deleted and created anew.
+    pub(super) force: bool,
 }
 
 /// What was done to the objects of a Kustomization.
@@ -146,10 +149,10 @@ async fn remove_stale(
     )
     .await
     {
-        Ok(deleted) => {
+        Ok(pruned) => {
             applied
                 .actions
-                .extend(deleted.into_iter().map(|id| (id, Action::Deleted)));
+                .extend(pruned.deleted.into_iter().map(|id| (id, Action::Deleted)));
             Ok(())
         }
         Err(failure) => {
@@ -169,8 +172,18 @@ struct Planned<'a> {
     id: ObjectId,
     manifest: &'a Manifest,
     action: Action,
-    /// Whether something of others is to be taken over before.
-    takes_over: bool,
+    /// What has to be done before.
+    first: First,
+}
+
+/// What stands in the way of applying.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum First {
+    Nothing,
+    /// Something of others is to be taken over.
+    TakesOver,
+    /// The object that is there never becomes this one.
+    Deletes,
 }
 
 async fn apply_stage(hands: Hands<'_>, stage: &Stage, applied: &mut Applied) -> Result<(), String> {
@@ -188,8 +201,10 @@ async fn apply_stage(hands: Hands<'_>, stage: &Stage, applied: &mut Applied) -> 
         if planned.action != Action::Skipped {
             served.push(planned.id.clone());
         }
-        if planned.takes_over {
-            take_over(hands, &planned.id, planned.manifest).await?;
+        match planned.first {
+            First::Nothing => {}
+            First::TakesOver => take_over(hands, &planned.id, planned.manifest).await?,
+            First::Deletes => recreate::delete(hands, &planned.id).await?,
         }
         if is_change(planned.action) {
             let applying = hands.applier.apply(&planned.id, &planned.manifest.object);
@@ -216,7 +231,7 @@ async fn plan_one<'a>(hands: Hands<'_>, manifest: &'a Manifest) -> Result<Planne
             id,
             manifest,
             action: Action::Skipped,
-            takes_over: false,
+            first: First::Nothing,
         });
     }
     let takes_over = live
@@ -229,6 +244,18 @@ async fn plan_one<'a>(hands: Hands<'_>, manifest: &'a Manifest) -> Result<Planne
         take_over(hands, &id, manifest).await?;
         dry_run = hands.applier.dry_run(&id, &manifest.object).await;
     }
+    if let (Some(live), Err(error)) = (&live, &dry_run)
+        && recreate::is_immutable(error)
+        && (hands.force || drift::is_replaced(&manifest.object, live))
+    {
+        recreate::trial(hands, manifest, error).await?;
+        return Ok(Planned {
+            id,
+            manifest,
+            action: Action::Created,
+            first: First::Deletes,
+        });
+    }
     // The dry run does not know yet what goes with the takeover.
     let action = match drift::action(live.as_ref(), &dry_run.map_err(failed)?) {
         Action::Unchanged if takes_over => Action::Configured,
@@ -238,7 +265,10 @@ async fn plan_one<'a>(hands: Hands<'_>, manifest: &'a Manifest) -> Result<Planne
         id,
         manifest,
         action,
-        takes_over,
+        first: match takes_over {
+            true => First::TakesOver,
+            false => First::Nothing,
+        },
     })
 }
 

@@ -13,14 +13,17 @@ mod make;
 mod plan;
 mod prune;
 pub mod recipe;
+mod recreate;
+mod removal;
 mod target;
 mod wait;
 
 use super::Settings as AllSettings;
 use super::caches::Caches;
-use super::driver::{Controller, Run};
+use super::driver::{Controller, Finalized, Run};
 use super::report::Report;
 use super::shared::Shared;
+use super::telling::tell;
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
@@ -34,6 +37,7 @@ use crate::domain::object::ObjectKey;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::stage::CustomKinds;
 use crate::domain::takeover::Takeover;
+use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
 use target::Target;
@@ -140,6 +144,7 @@ impl Kustomizations {
             applier: &applier,
             takeover: &self.settings.takeover,
             metrics: &self.shared.metrics,
+            force: object.spec.force,
         };
         let applied = execute::apply(hands, steps, object).await;
         let applied = applied
@@ -216,29 +221,33 @@ impl Controller for Kustomizations {
         }
     }
 
-    async fn finalize(&self, object: Arc<Kustomization>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<Kustomization>) -> Result<Finalized, String> {
         let metadata = &object.metadata;
         let key = ObjectKey::new(
             metadata.namespace.clone().unwrap_or_default(),
             metadata.name.clone().unwrap_or_default(),
         );
         self.waiting.end(&key);
-        if !plan::deletes_on_removal(&object) {
-            return Ok(());
+        if !removal::deletes_on_removal(&object) {
+            return Ok(Finalized::Done);
         }
         let applier = match self.applier(&object, &key).await {
             Ok(applier) => applier,
             // As in Flux: when the account is gone, so is the right to delete; the object must still go.
             Err(error) if error.is_not_found() => {
                 tracing::error!(object = %key, %error, "the applied objects stay");
-                return Ok(());
+                return Ok(Finalized::Done);
             }
             // An API server that does not answer now is no reason to leave them behind.
             Err(error) => return Err(error.to_string()),
         };
         let (everything, _) = plan::inventory(&object).stale(&Inventory::default());
         let pruned = prune::prune(&applier, &everything, &[], &key, &self.shared.metrics).await;
-        pruned.map(drop).map_err(|failure| failure.message)
+        let pruned = pruned.map_err(|failure| failure.message)?;
+        for (notice, told) in removal::removed(&object, &pruned, Timestamp::now()) {
+            tell(&self.shared, Self::NAME, &*object, notice, &told).await;
+        }
+        Ok(removal::finalized(&object, &pruned, Timestamp::now()))
     }
 }
 
@@ -262,7 +271,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    async fn finalized(code: u16) -> Result<(), String> {
+    async fn finalized(code: u16) -> Result<Finalized, String> {
         let object = json!({
             "metadata": {"namespace": "apps", "name": "fleet"},
             "spec": {
@@ -286,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_applied_is_left_behind_only_when_the_account_is_gone() {
-        assert_eq!(finalized(404).await, Ok(()));
+        assert_eq!(finalized(404).await, Ok(Finalized::Done));
         assert!(finalized(500).await.is_err());
     }
 }

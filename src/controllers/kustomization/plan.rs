@@ -7,8 +7,7 @@ use super::wait::{Begun, Build, Verdict};
 use crate::adapters::cluster::events::Told;
 use crate::api::Kustomization;
 use crate::api::kustomization::{
-    DeletionPolicy, Inventory as WrittenInventory, InventoryEntry, KustomizationSpec,
-    KustomizationStatus,
+    Inventory as WrittenInventory, InventoryEntry, KustomizationSpec, KustomizationStatus,
 };
 use crate::controllers::driver::Run;
 use crate::controllers::report::Report;
@@ -57,17 +56,6 @@ fn written(inventory: &Inventory) -> WrittenInventory {
     WrittenInventory {
         entries: entries.collect(),
     }
-}
-
-/// Whether the removal of `object` removes what it applied.
-pub(super) fn deletes_on_removal(object: &Kustomization) -> bool {
-    let spec = &object.spec;
-    !spec.suspend
-        && match spec.deletion_policy {
-            DeletionPolicy::Delete | DeletionPolicy::WaitForTermination => true,
-            DeletionPolicy::Orphan => false,
-            DeletionPolicy::MirrorPrune | DeletionPolicy::Other(_) => spec.prune,
-        }
 }
 
 /// The report of objects that were applied, and pruned. It is not ready yet.
@@ -438,23 +426,5 @@ mod tests {
         object.status.last_applied_revision = Some("main@sha1:1".to_owned());
         let report = applied(&attempted(&object, "main@sha1:1"), &done(Action::Unchanged));
         assert!(ready(report, &build(), &target, &run()).told.is_empty());
-    }
-
-    #[test]
-    fn removal_removes_what_was_applied_as_the_deletion_policy_says() {
-        let removes = |policy: DeletionPolicy, prune: bool, suspend: bool| {
-            let mut object = object();
-            (
-                object.spec.deletion_policy,
-                object.spec.prune,
-                object.spec.suspend,
-            ) = (policy, prune, suspend);
-            deletes_on_removal(&object)
-        };
-        assert!(removes(DeletionPolicy::MirrorPrune, true, false));
-        assert!(!removes(DeletionPolicy::MirrorPrune, false, false));
-        assert!(removes(DeletionPolicy::Delete, false, false));
-        assert!(!removes(DeletionPolicy::Orphan, true, false));
-        assert!(!removes(DeletionPolicy::Delete, true, true));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is removed that does not carry the owner's labels, that asks to stay, or that may
 //! be one of the applied; what is not certain is left, and said. What is absent: waiting until an object
-//! is gone.
+//! is gone; whoever wants that asks again.
 
 use super::execute::words;
 use crate::adapters::cluster::ClusterError;
@@ -21,6 +21,22 @@ pub(super) struct PruneFailure {
     pub(super) left: Vec<ObjectId>,
 }
 
+/// What was removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Pruned {
+    /// Deleted now.
+    pub(super) deleted: Vec<ObjectId>,
+    /// Deleted before, and still there.
+    pub(super) going: Vec<ObjectId>,
+}
+
+/// What became of one object.
+enum Removal {
+    Stays,
+    Deleted,
+    Going,
+}
+
 /// Removes objects, in order, unless one belongs to somebody else, asks to stay, or is one of the
 /// `applied`. Gives what was removed.
 pub(super) async fn prune(
@@ -29,23 +45,25 @@ pub(super) async fn prune(
     applied: &[ObjectId],
     owner: &ObjectKey,
     metrics: &Metrics,
-) -> Result<Vec<ObjectId>, PruneFailure> {
-    let mut deleted = Vec::new();
+) -> Result<Pruned, PruneFailure> {
+    let mut pruned = Pruned::default();
     let mut left = Vec::new();
     let mut messages = Vec::new();
     for id in stale {
         match delete(applier, id, applied, owner).await {
-            Ok(true) => deleted.push(id.clone()),
-            Ok(false) => {}
+            Ok(Removal::Deleted) => pruned.deleted.push(id.clone()),
+            Ok(Removal::Going) => pruned.going.push(id.clone()),
+            Ok(Removal::Stays) => {}
             Err(error) => {
                 messages.push(format!("{id} delete failed: {}", words(&error)));
                 left.push(id.clone());
             }
         }
     }
-    metrics.applied("deleted", u64::try_from(deleted.len()).unwrap_or_default());
+    let count = u64::try_from(pruned.deleted.len()).unwrap_or_default();
+    metrics.applied("deleted", count);
     if messages.is_empty() {
-        Ok(deleted)
+        Ok(pruned)
     } else {
         Err(PruneFailure {
             message: messages.join("\n"),
@@ -59,20 +77,26 @@ async fn delete(
     id: &ObjectId,
     applied: &[ObjectId],
     owner: &ObjectKey,
-) -> Result<bool, ClusterError> {
+) -> Result<Removal, ClusterError> {
     let live = match unwanted(applier, id, applied).await {
         Ok(Some(live)) => live,
-        Ok(None) => return Ok(false),
+        Ok(None) => return Ok(Removal::Stays),
         // The kind itself is gone, and its objects with it.
         Err(ClusterError::Request { reason, .. }) if reason.starts_with("no matches for kind") => {
-            return Ok(false);
+            return Ok(Removal::Stays);
         }
         Err(error) => return Err(error),
     };
     if !stage::is_owned_by(&live, &owner.namespace, &owner.name) || drift::is_kept(&live) {
-        return Ok(false);
+        return Ok(Removal::Stays);
     }
-    applier.delete(id).await
+    if live["metadata"]["deletionTimestamp"].is_string() {
+        return Ok(Removal::Going);
+    }
+    Ok(match applier.delete(id).await? {
+        true => Removal::Deleted,
+        false => Removal::Stays,
+    })
 }
 
 /// The object in the cluster, if it is there and not one of the applied. A cluster-wide object is the
@@ -114,7 +138,7 @@ mod tests {
         stale: &[ObjectId],
         applied: &[ObjectId],
         failures: usize,
-    ) -> (Result<Vec<ObjectId>, PruneFailure>, Vec<String>) {
+    ) -> (Result<Pruned, PruneFailure>, Vec<String>) {
         let kinds = json!({"kind": "APIResourceList", "groupVersion": "v1", "resources": [
             {"name": "namespaces", "singularName": "namespace", "namespaced": false, "kind": "Namespace", "verbs": ["get"]},
             {"name": "configmaps", "singularName": "configmap", "namespaced": true, "kind": "ConfigMap", "verbs": ["get"]},
@@ -154,10 +178,10 @@ mod tests {
         let applied = [id("Namespace", None), id("ConfigMap", Some("shop"))];
         let map = "/api/v1/namespaces/apps/configmaps/shop";
         let (result, deleted) = pruned(&stale, &applied, 0).await;
-        assert_eq!(result.expect("nothing fails"), stale[1..]);
+        assert_eq!(result.expect("nothing fails").deleted, stale[1..]);
         assert_eq!(deleted, [map]);
         let (result, deleted) = pruned(&stale, &[], 0).await;
-        assert_eq!(result.expect("nothing fails"), stale);
+        assert_eq!(result.expect("nothing fails").deleted, stale);
         assert_eq!(deleted, ["/api/v1/namespaces/shop", map]);
     }
 

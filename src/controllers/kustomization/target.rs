@@ -5,7 +5,7 @@
 
 use super::conditions;
 use super::recipe::Recipe;
-use crate::api::kustomization::{DeletionPolicy, KustomizationSpec};
+use crate::api::kustomization::KustomizationSpec;
 use crate::domain::health::custom::Description;
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::tree;
@@ -53,13 +53,8 @@ pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
     let fields = [
         ("spec.decryption", spec.decryption.is_some()),
-        ("spec.force", spec.force),
         ("spec.kubeConfig", spec.kube_config.is_some()),
         ("spec.ignore", !spec.ignore.is_empty()),
-        (
-            "spec.deletionPolicy: WaitForTermination",
-            spec.deletion_policy == DeletionPolicy::WaitForTermination,
-        ),
     ];
     match fields.into_iter().find(|(_, used)| *used) {
         Some((field, _)) => Err(Outcome::stalled(
@@ -109,9 +104,7 @@ mod tests {
     fn a_field_that_would_do_nothing_is_refused() {
         for field in [
             json!({"decryption": {"provider": "sops"}}),
-            json!({"force": true}),
             json!({"kubeConfig": {"secretRef": {"name": "remote"}}}),
-            json!({"deletionPolicy": "WaitForTermination"}),
         ] {
             let mut written = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}});
             written

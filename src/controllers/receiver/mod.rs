@@ -9,7 +9,7 @@ mod fetch;
 mod plan;
 mod serve;
 
-use super::driver::{Controller, Run};
+use super::driver::{Controller, Finalized, Run};
 use super::report::Report;
 use super::shared::Shared;
 use crate::adapters::cluster::watch::key_of;
@@ -51,9 +51,9 @@ impl Controller for Receivers {
         plan::report(&object, interval, token)
     }
 
-    async fn finalize(&self, object: Arc<Receiver>) -> Result<(), String> {
+    async fn finalize(&self, object: Arc<Receiver>) -> Result<Finalized, String> {
         self.gates.forget(&key_of(&*object));
-        Ok(())
+        Ok(Finalized::Done)
     }
 }
 

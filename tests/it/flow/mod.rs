@@ -27,6 +27,7 @@ mod pinning;
 mod proposals;
 mod proposed_example;
 mod pushes;
+mod recreating;
 mod remote_bases;
 mod replicas;
 mod restarts;
