@@ -98,15 +98,15 @@ pub fn image_repository(caches: &Caches, queues: &Queues, change: &Change<ImageR
     }
 }
 
-/// Wakes the automations of the namespace when a policy selects another image.
+/// Wakes the automations of the namespace when a policy selects another image, or has other labels, by which automations choose.
 pub fn image_policy(caches: &Caches, queues: &Queues, change: &Change<ImagePolicy>) {
     let Change::Applied { before, now } = change else {
         return;
     };
-    if before
-        .as_ref()
-        .is_none_or(|before| before.status.latest_ref != now.status.latest_ref)
-    {
+    if before.as_ref().is_none_or(|before| {
+        before.status.latest_ref != now.status.latest_ref
+            || before.metadata.labels != now.metadata.labels
+    }) {
         wake_all(
             &queues.image_updates,
             &caches

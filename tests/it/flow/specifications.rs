@@ -201,6 +201,6 @@ async fn only_selected_policies_are_written() {
 
     let labels = json!({"metadata": {"labels": {"team": "harbour"}}});
     fleet.patch("ImagePolicy", "app", labels).await;
-    fleet.request("ImageUpdateAutomation", "app").await;
+    // Nobody has to ask for it.
     fleet.deployed("app", "1.1.0").await;
 }
