@@ -9,6 +9,7 @@ pub mod events;
 pub mod impersonate;
 pub mod lease;
 pub mod objects;
+pub mod remote;
 pub mod requests;
 pub mod status;
 pub mod versions;

@@ -254,7 +254,7 @@ without_effect! {
     storage_compression_threshold: "tags are kept in memory",
     artifact_digest_algo: "digests are always sha256",
     http_retry: "an artifact that cannot be fetched is tried again with the object",
-    default_kubeconfig_service_account: "remote clusters are not supported yet",
+    default_kubeconfig_service_account: "logins of clouds for remote clusters are not supported yet",
     default_decryption_service_account: "decryption is not supported yet",
     sops_age_secret: "decryption is not supported yet",
     helm_cache_max_size: "there are no Helm kinds here",

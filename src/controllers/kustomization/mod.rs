@@ -10,6 +10,7 @@ mod execute;
 mod fetch;
 mod history;
 mod make;
+mod place;
 mod plan;
 mod prune;
 pub mod recipe;
@@ -27,8 +28,6 @@ use super::telling::tell;
 use crate::adapters::artifacts::ArtifactStore;
 use crate::adapters::cluster::ClusterError;
 use crate::adapters::cluster::apply::Applier;
-use crate::adapters::cluster::discovery::Discovery;
-use crate::adapters::cluster::objects;
 use crate::adapters::git::RemoteBases;
 use crate::api::Kustomization;
 use crate::api::kustomization::KustomizationStatus;
@@ -38,6 +37,7 @@ use crate::domain::outcome::{Outcome, reason};
 use crate::domain::stage::CustomKinds;
 use crate::domain::takeover::Takeover;
 use jiff::Timestamp;
+use place::Places;
 use std::sync::Arc;
 use std::time::Duration;
 use target::Target;
@@ -50,7 +50,7 @@ pub struct Kustomizations {
     caches: Arc<Caches>,
     sources: fetch::Sources,
     remotes: Option<RemoteBases>,
-    discovery: Arc<Discovery>,
+    places: Places,
     waiting: Waiting,
     settings: Settings,
 }
@@ -82,7 +82,7 @@ impl Kustomizations {
             caches: Arc::clone(caches),
             sources: fetch::Sources::new(local),
             remotes,
-            discovery: Arc::new(Discovery::default()),
+            places: Places::default(),
             waiting: Waiting::default(),
             settings: Settings {
                 no_cross_namespace_refs: settings.no_cross_namespace_refs,
@@ -180,30 +180,17 @@ impl Kustomizations {
         report
     }
 
-    /// Who applies: the service account that is named, or this process.
+    /// Who applies it, and where.
     async fn applier(
         &self,
         object: &Kustomization,
         key: &ObjectKey,
     ) -> Result<Applier, ClusterError> {
-        let named = object
-            .spec
-            .service_account_name
-            .as_deref()
-            .unwrap_or(&self.settings.default_service_account);
-        let client = match named {
-            "" => self.shared.client.clone(),
-            name => {
-                let account = ObjectKey::new(&key.namespace, name);
-                objects::require_service_account(&self.shared.client, &account).await?;
-                self.shared.impersonator.client(&account)?
-            }
-        };
-        Ok(Applier::new(
-            client,
-            Arc::clone(&self.discovery),
-            Self::NAME,
-        ))
+        let account = &self.settings.default_service_account;
+        let places = &self.places;
+        places
+            .applier(&self.shared, object, key, account, Self::NAME)
+            .await
     }
 }
 
@@ -286,7 +273,7 @@ mod tests {
             caches: Arc::default(),
             sources: fetch::Sources::new(None),
             remotes: None,
-            discovery: Arc::default(),
+            places: Places::default(),
             waiting: Waiting::default(),
             settings: Settings::for_tests(),
         };

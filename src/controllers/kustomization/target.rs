@@ -53,7 +53,12 @@ pub(super) fn target(spec: &KustomizationSpec) -> Result<Target, Outcome> {
 fn refuse_unsupported(spec: &KustomizationSpec) -> Result<(), Outcome> {
     let fields = [
         ("spec.decryption", spec.decryption.is_some()),
-        ("spec.kubeConfig", spec.kube_config.is_some()),
+        (
+            "spec.kubeConfig.configMapRef",
+            spec.kube_config
+                .as_ref()
+                .is_some_and(|reference| reference.secret_ref.is_none()),
+        ),
         ("spec.ignore", !spec.ignore.is_empty()),
     ];
     match fields.into_iter().find(|(_, used)| *used) {
@@ -104,7 +109,7 @@ mod tests {
     fn a_field_that_would_do_nothing_is_refused() {
         for field in [
             json!({"decryption": {"provider": "sops"}}),
-            json!({"kubeConfig": {"secretRef": {"name": "remote"}}}),
+            json!({"kubeConfig": {"configMapRef": {"name": "remote"}}}),
         ] {
             let mut written = json!({"interval": "1m", "prune": true, "sourceRef": {"kind": "GitRepository", "name": "x"}});
             written

@@ -22,6 +22,7 @@ mod kindness;
 mod lifecycle;
 mod main_job;
 mod messages;
+mod other_clusters;
 mod own_authority;
 mod pinning;
 mod proposals;

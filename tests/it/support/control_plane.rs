@@ -1,8 +1,11 @@
-//! One real control plane per test process: etcd, kube-apiserver and kube-controller-manager, shared by all tests.
+//! One real control plane per test process: etcd, kube-apiserver and kube-controller-manager, shared by all tests; and another one for
+//! those that need two clusters.
 //!
 //! It starts when a test first asks for it and ends with the process. There are no nodes: Deployments get ReplicaSets, and pods that stay
 //! Pending. Tests keep apart by namespace; what is not in a namespace (CRDs, cluster roles) is shared, so its content must be the same in all.
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use std::fs;
 use std::io::Write;
 use std::net::TcpListener;
@@ -34,7 +37,17 @@ pub struct ControlPlane {
 /// The control plane of this test process, started by whoever asks first.
 pub fn control_plane() -> &'static ControlPlane {
     static RUNNING: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
-    RUNNING
+    running(&RUNNING)
+}
+
+/// Another cluster, of which the first one knows nothing.
+pub fn another_control_plane() -> &'static ControlPlane {
+    static RUNNING: OnceLock<Result<ControlPlane, String>> = OnceLock::new();
+    running(&RUNNING)
+}
+
+fn running(started: &'static OnceLock<Result<ControlPlane, String>>) -> &'static ControlPlane {
+    started
         .get_or_init(|| {
             let programs = control_plane_programs()?;
             // Between choosing a free port and listening on it, somebody else may take it: then all is tried again with other ports.
@@ -78,6 +91,17 @@ impl ControlPlane {
     /// A kubeconfig for `reader`.
     pub fn reader_kubeconfig_path(&self) -> PathBuf {
         self.folder.join("kubeconfig-reader")
+    }
+
+    /// A kubeconfig that holds all it needs: the user as which it logs in has these fields.
+    pub fn portable_kubeconfig(&self, user: &str) -> String {
+        let (url, authority) = (&self.url, BASE64_STANDARD.encode(&self.ca_pem));
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: there\n\
+             contexts: [{{name: there, context: {{cluster: there, user: there}}}}]\n\
+             clusters: [{{name: there, cluster: {{server: \"{url}\", certificate-authority-data: {authority}}}}}]\n\
+             users: [{{name: there, user: {{{user}}}}}]\n"
+        )
     }
 
     /// Creates a namespace that no other test of this process has, and returns its name, `prefix-N`.
