@@ -274,4 +274,4 @@ fn end<'b, 'v>(
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::domain) mod tests;

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 /// Runs on the stack that the module asks for.
-fn on_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+pub(in crate::domain) fn on_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .stack_size(STACK)

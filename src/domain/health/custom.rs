@@ -136,16 +136,8 @@ pub fn judge(description: &Description, object: &Value) -> Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::cel::STACK;
+    use crate::domain::cel::tests::on_stack;
     use serde_json::json;
-
-    fn on_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
-        std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().stack_size(STACK);
-            let running = thread.spawn_scoped(scope, work).expect("a thread starts");
-            running.join().expect("nothing panics")
-        })
-    }
 
     fn sealed() -> Description {
         Description {

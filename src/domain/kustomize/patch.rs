@@ -42,7 +42,7 @@ fn parse_any(at: &At<'_>) -> Result<Patch, BuildError> {
         patch: fields.text("patch")?,
         ..Patch::default()
     };
-    if let Some(at) = fields.get("patch") {
+    if let Some(at) = fields.get("patch").filter(|_| !patch.patch.is_empty()) {
         patch.lines = Lines::of(&at);
     }
     if let Some(at) = fields.get("target") {
@@ -164,6 +164,7 @@ fn read(file: &str, text: &str, patch: &Located<Patch>) -> Result<Content, Build
     match json_patch::parse(file, text, patch.value.lines) {
         Ok(None) => Ok(Content::Nothing),
         Ok(Some(operations)) => Ok(Content::Json(operations)),
+        Err(not_json) if not_json == not_objects => Err(patch.patch_error(not_json)),
         Err(not_json) => Err(patch.patch_error(format!(
             "neither a strategic merge patch ({not_objects}) nor a JSON patch ({not_json})"
         ))),

@@ -8,6 +8,7 @@ use super::super::context::Context;
 use super::super::decode::{Fields, Located};
 use super::super::error::BuildError;
 use super::super::field_spec::FieldSpec;
+use super::super::lines::Lines;
 use super::super::namespace::{Move, Subjects};
 use super::super::replacements::{self, Replacement};
 use super::super::replicas::{self, Replica};
@@ -225,9 +226,11 @@ fn json_patch(config: &Config) -> Result<Located<Patch>, BuildError> {
     if path.is_empty() == patch.is_empty() {
         return Err(config.error("expected either `path` or `jsonOp`"));
     }
+    let lines = fields.get("jsonOp").filter(|_| path.is_empty());
     Ok(config.place(Patch {
         path,
         patch,
+        lines: lines.map_or(Lines::Own, |at| Lines::of(&at)),
         target: Some(target),
         ..Patch::default()
     }))
