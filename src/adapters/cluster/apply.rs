@@ -3,8 +3,8 @@
 //! Invariant: every write carries the field manager; a dry run changes nothing. What is absent: the
 //! decision whether to write, which `domain::drift` takes from a dry run and the live object.
 
-use super::ClusterError;
 use super::discovery::Discovery;
+use super::{ClusterError, REQUEST_TIMEOUT};
 use crate::domain::object::{ObjectId, ObjectKey};
 use kube::Client;
 use kube::api::{DeleteParams, Patch, PatchParams, PropagationPolicy};
@@ -44,10 +44,7 @@ impl Applier {
     /// Whatever the API server answers, but not that the object is missing.
     pub async fn get(&self, id: &ObjectId) -> Result<Option<Value>, ClusterError> {
         let api = self.discovery.api(&self.client, id).await?;
-        let found = api
-            .get_opt(&id.name)
-            .await
-            .map_err(|error| about(id, error))?;
+        let found = within(id, api.get_opt(&id.name)).await?;
         Ok(found.and_then(|object| serde_json::to_value(object).ok()))
     }
 
@@ -92,10 +89,7 @@ impl Applier {
         patch: &Patch<&Value>,
     ) -> Result<Value, ClusterError> {
         let api = self.discovery.api(&self.client, id).await?;
-        let patched = api
-            .patch(&id.name, parameters, patch)
-            .await
-            .map_err(|error| about(id, error))?;
+        let patched = within(id, api.patch(&id.name, parameters, patch)).await?;
         serde_json::to_value(patched)
             .map_err(|error| ClusterError::Configuration(error.to_string()))
     }
@@ -110,11 +104,7 @@ impl Applier {
             propagation_policy: Some(PropagationPolicy::Background),
             ..DeleteParams::default()
         };
-        match api
-            .delete(&id.name, &parameters)
-            .await
-            .map_err(|error| about(id, error))
-        {
+        match within(id, api.delete(&id.name, &parameters)).await {
             Ok(_) => Ok(true),
             Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
@@ -127,6 +117,17 @@ impl Applier {
     /// When the kind is unknown, or the API server does not answer.
     pub async fn is_namespaced(&self, id: &ObjectId) -> Result<bool, ClusterError> {
         self.discovery.is_namespaced(&self.client, id).await
+    }
+}
+
+/// Ends a request that is not answered in full in time, however often a byte comes.
+async fn within<T>(
+    id: &ObjectId,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, ClusterError> {
+    match tokio::time::timeout(REQUEST_TIMEOUT, request).await {
+        Ok(answer) => answer.map_err(|error| about(id, error)),
+        Err(_) => Err(ClusterError::unanswered(id, REQUEST_TIMEOUT)),
     }
 }
 

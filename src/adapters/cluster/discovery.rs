@@ -4,7 +4,7 @@
 //! have come meanwhile. What is absent: forgetting a kind that was served; its requests then fail
 //! with the API server's own words.
 
-use super::ClusterError;
+use super::{ClusterError, REQUEST_TIMEOUT};
 use crate::domain::object::ObjectId;
 use crate::domain::outcome::with_causes;
 use kube::core::GroupVersionKind;
@@ -75,9 +75,9 @@ impl Discovery {
         {
             return Ok(known.clone());
         }
-        let (resource, capabilities) = pinned_kind(client, &kind)
-            .await
-            .map_err(|error| unknown(object, &error))?;
+        let found = tokio::time::timeout(REQUEST_TIMEOUT, pinned_kind(client, &kind)).await;
+        let found = found.map_err(|_| ClusterError::unanswered(object, REQUEST_TIMEOUT))?;
+        let (resource, capabilities) = found.map_err(|error| unknown(object, &error))?;
         let known = Known {
             resource,
             namespaced: capabilities.scope == Scope::Namespaced,
@@ -93,7 +93,11 @@ impl Discovery {
 fn unknown(object: &ObjectId, error: &kube::Error) -> ClusterError {
     let no_match = match error {
         kube::Error::Discovery(_) => true,
-        kube::Error::Api(status) => status.code == 404,
+        // What stands before an API server and cannot reach it may say that too, but not in these words.
+        kube::Error::Api(status) => {
+            let said = status.reason == "NotFound" || status.message.trim() == "404 page not found";
+            status.code == 404 && !object.group().is_empty() && said
+        }
         _ => false,
     };
     if no_match {

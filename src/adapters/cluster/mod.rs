@@ -15,7 +15,7 @@ pub mod status;
 pub mod versions;
 pub mod watch;
 
-use crate::domain::object::ObjectKey;
+use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::outcome::with_causes;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -89,6 +89,18 @@ impl ClusterError {
     /// Whether the object is of another version than the request was about.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Request { code: 409, .. })
+    }
+
+    /// There was no answer in full within this time.
+    fn unanswered(id: &ObjectId, limit: Duration) -> Self {
+        let namespace = id.namespace.clone().unwrap_or_default();
+        Self::Request {
+            kind: id.kind.clone(),
+            object: ObjectKey::new(namespace, id.name.clone()).to_string(),
+            reason: format!("no answer in full within {} s", limit.as_secs()),
+            transient: true,
+            code: 0,
+        }
     }
 
     /// Whether the API server judged the object, and finds it wrong.

@@ -1,8 +1,8 @@
 //! Other clusters, each reached by a kubeconfig that a tenant wrote.
 //!
-//! Invariant: a kubeconfig reads no file of this machine, starts no program and trusts no certificate
-//! that it does not name; what is wrong with it is told without its content. What is absent: watching, and the
-//! logins of clouds.
+//! Invariant: a kubeconfig reads no file of this machine, starts no program, and is served over verified TLS
+//! or, where it says `http`, in the clear; what is wrong with it is told without its content. What is absent:
+//! watching, proxies, and the logins of clouds.
 
 use super::discovery::Discovery;
 use super::impersonate::Impersonator;
@@ -73,8 +73,10 @@ impl RemoteClusters {
                 "the kubeconfig `{key}` of Secret '{secret}': {reason}"
             ))
         })?;
+        // What it says of a configuration may quote it.
+        let unusable = |_| ClusterError::Configuration("no client can be made of it".to_owned());
         let cluster = Arc::new(RemoteCluster {
-            client: client(config.clone())?,
+            client: client(config.clone()).map_err(unusable)?,
             impersonator: Impersonator::new(config),
             discovery: Arc::default(),
         });
@@ -121,10 +123,26 @@ async fn config(bytes: &[u8]) -> Result<Config, Unusable> {
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
     // It says which field it cannot read, and not what is in it.
     let mut config = config.map_err(|error| Unusable(with_causes(&error)))?;
+    check_address(&config)?;
+    // Those of this process's environment.
+    config.proxy_url = None;
     config.connect_timeout = Some(Duration::from_secs(10));
     config.read_timeout = Some(REQUEST_TIMEOUT);
     config.write_timeout = Some(REQUEST_TIMEOUT);
     Ok(config)
+}
+
+/// Whether paths of the API can stand behind the server's address.
+fn check_address(config: &Config) -> Result<(), Unusable> {
+    const LONGEST: usize = 1_000;
+    let url = &config.cluster_url;
+    let spoken = matches!(url.scheme_str(), Some("http" | "https"));
+    match spoken && url.authority().is_some() && url.path().len() <= LONGEST {
+        true => Ok(()),
+        false => Err(Unusable(
+            "`server` is no address; hint: `https://HOST:PORT`".to_owned(),
+        )),
+    }
 }
 
 fn check_cluster(cluster: &Cluster) -> Result<(), Unusable> {
@@ -132,6 +150,9 @@ fn check_cluster(cluster: &Cluster) -> Result<(), Unusable> {
         "certificate-authority",
         cluster.certificate_authority.as_ref(),
     )?;
+    if cluster.proxy_url.is_some() {
+        return Err(Unusable("`proxy-url` is not supported yet".to_owned()));
+    }
     match cluster.insecure_skip_tls_verify {
         Some(true) => Err(Unusable(
             "`insecure-skip-tls-verify` is not allowed; hint: `certificate-authority-data`"
@@ -227,6 +248,11 @@ mod tests {
                 "`certificate-authority` names a file",
             ),
             (
+                ", proxy-url: \"http://user:planted-secret@proxy\"",
+                "",
+                "`proxy-url` is not supported",
+            ),
+            (
                 ", insecure-skip-tls-verify: true",
                 "",
                 "`insecure-skip-tls-verify` is not",
@@ -234,6 +260,23 @@ mod tests {
         ] {
             let reason = refused(cluster, user).await;
             assert!(reason.starts_with(words), "{words}: {reason}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_no_address_is_refused() {
+        for server in [
+            "*",
+            "/",
+            "host:1",
+            "ftp://host",
+            &format!("https://h/{}", "a".repeat(2_000)),
+        ] {
+            let text = format!(
+                "current-context: c\ncontexts: [{{name: c, context: {{cluster: c}}}}]\nclusters: [{{name: c, cluster: {{server: \"{server}\"}}}}]\n"
+            );
+            let refused = config(text.as_bytes()).await.expect_err(server);
+            assert!(refused.0.contains("no address"), "{server}: {refused:?}");
         }
     }
 

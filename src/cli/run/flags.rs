@@ -254,6 +254,8 @@ without_effect! {
     storage_compression_threshold: "tags are kept in memory",
     artifact_digest_algo: "digests are always sha256",
     http_retry: "an artifact that cannot be fetched is tried again with the object",
+    insecure_kubeconfig_exec: "no program is started for a kubeconfig; one that asks for it is refused by name",
+    insecure_kubeconfig_tls: "the certificate of another cluster is always verified; a kubeconfig that says otherwise is refused by name",
     default_kubeconfig_service_account: "logins of clouds for remote clusters are not supported yet",
     default_decryption_service_account: "decryption is not supported yet",
     sops_age_secret: "decryption is not supported yet",

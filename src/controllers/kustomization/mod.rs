@@ -1,6 +1,6 @@
 //! Kustomization: applies a folder of a source to the cluster, removes what went, waits for health.
 //!
-//! Invariants: what was applied is in the inventory before anything else can fail; waiting holds no
+//! Invariants: what was applied is in the inventory before anything else can fail; waiting for health holds no
 //! worker; nothing is deleted that does not carry this object's owner labels. What is absent: what
 //! `plan` refuses by name.
 
@@ -32,13 +32,14 @@ use crate::adapters::git::RemoteBases;
 use crate::api::Kustomization;
 use crate::api::kustomization::KustomizationStatus;
 use crate::domain::inventory::{ApplyPlan, Inventory};
-use crate::domain::object::ObjectKey;
+use crate::domain::object::{ObjectId, ObjectKey};
 use crate::domain::outcome::{Outcome, reason};
 use crate::domain::stage::CustomKinds;
 use crate::domain::takeover::Takeover;
 use jiff::Timestamp;
 use place::Places;
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use target::Target;
 use tokio::time::Instant;
@@ -52,6 +53,8 @@ pub struct Kustomizations {
     remotes: Option<RemoteBases>,
     places: Places,
     waiting: Waiting,
+    /// The removed objects that wait until everything is gone, which was deleted in full.
+    removing: Mutex<HashSet<ObjectKey>>,
     settings: Settings,
 }
 
@@ -84,6 +87,7 @@ impl Kustomizations {
             remotes,
             places: Places::default(),
             waiting: Waiting::default(),
+            removing: Mutex::default(),
             settings: Settings {
                 no_cross_namespace_refs: settings.no_cross_namespace_refs,
                 requeue_dependency: settings.requeue_dependency,
@@ -218,23 +222,58 @@ impl Controller for Kustomizations {
         if !removal::deletes_on_removal(&object) {
             return Ok(Finalized::Done);
         }
-        let applier = match self.applier(&object, &key).await {
+        let (everything, _) = plan::inventory(&object).stale(&Inventory::default());
+        let pruned = match self.remove(&object, &key, &everything).await {
+            Ok(pruned) => pruned,
+            // All of it was deleted before. What it took may be among that, such as the account's rights.
+            Err(_) if self.is_removing(&key) => prune::Pruned {
+                going: everything,
+                ..prune::Pruned::default()
+            },
+            Err(message) => return Err(message),
+        };
+        let now = Timestamp::now();
+        for (notice, told) in removal::removed(&object, &pruned, now) {
+            tell(&self.shared, Self::NAME, &*object, notice, &told).await;
+        }
+        let finalized = removal::finalized(&object, &pruned, now);
+        let mut removing = self.removing();
+        match finalized {
+            Finalized::Waits(_) => removing.insert(key),
+            Finalized::Done => removing.remove(&key),
+        };
+        Ok(finalized)
+    }
+}
+
+impl Kustomizations {
+    /// Removes everything that was applied.
+    async fn remove(
+        &self,
+        object: &Kustomization,
+        key: &ObjectKey,
+        everything: &[ObjectId],
+    ) -> Result<prune::Pruned, String> {
+        let applier = match self.applier(object, key).await {
             Ok(applier) => applier,
             // As in Flux: when the account is gone, so is the right to delete; the object must still go.
             Err(error) if error.is_not_found() => {
                 tracing::error!(object = %key, %error, "the applied objects stay");
-                return Ok(Finalized::Done);
+                return Ok(prune::Pruned::default());
             }
             // An API server that does not answer now is no reason to leave them behind.
             Err(error) => return Err(error.to_string()),
         };
-        let (everything, _) = plan::inventory(&object).stale(&Inventory::default());
-        let pruned = prune::prune(&applier, &everything, &[], &key, &self.shared.metrics).await;
-        let pruned = pruned.map_err(|failure| failure.message)?;
-        for (notice, told) in removal::removed(&object, &pruned, Timestamp::now()) {
-            tell(&self.shared, Self::NAME, &*object, notice, &told).await;
-        }
-        Ok(removal::finalized(&object, &pruned, Timestamp::now()))
+        let pruned = prune::prune(&applier, everything, &[], key, &self.shared.metrics).await;
+        pruned.map_err(|failure| failure.message)
+    }
+
+    fn is_removing(&self, key: &ObjectKey) -> bool {
+        self.removing().contains(key)
+    }
+
+    fn removing(&self) -> MutexGuard<'_, HashSet<ObjectKey>> {
+        self.removing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -275,6 +314,7 @@ mod tests {
             remotes: None,
             places: Places::default(),
             waiting: Waiting::default(),
+            removing: Mutex::default(),
             settings: Settings::for_tests(),
         };
         controller.finalize(Arc::new(object)).await

@@ -9,7 +9,7 @@ use crate::adapters::cluster::discovery::Discovery;
 use crate::adapters::cluster::objects;
 use crate::adapters::cluster::remote::{RemoteCluster, RemoteClusters};
 use crate::api::Kustomization;
-use crate::api::kustomization::SecretKeyReference;
+use crate::api::kustomization::KubeConfigReference;
 use crate::controllers::shared::Shared;
 use crate::domain::object::ObjectKey;
 use kube::Client;
@@ -39,33 +39,31 @@ impl Places {
         let account = object.spec.service_account_name.as_deref();
         let account = account.unwrap_or(default_account);
         let account = (!account.is_empty()).then(|| ObjectKey::new(&key.namespace, account));
-        let reference = object.spec.kube_config.as_ref();
-        let secret = reference.and_then(|reference| reference.secret_ref.as_ref());
-        let (client, discovery) = match secret {
+        let (client, discovery) = match &object.spec.kube_config {
             None => (local(shared, account).await?, &self.discovery),
-            Some(secret) => {
-                let cluster = self.cluster(shared, secret, key).await?;
+            Some(reference) => {
+                let cluster = &self.cluster(shared, reference, key).await?;
                 let client = match account {
                     None => cluster.client.clone(),
                     Some(account) => cluster.impersonator.client(&account)?,
                 };
-                return Ok(Applier::new(
-                    client,
-                    Arc::clone(&cluster.discovery),
-                    manager,
-                ));
+                return Ok(Applier::new(client, cluster.discovery.clone(), manager));
             }
         };
-        Ok(Applier::new(client, Arc::clone(discovery), manager))
+        Ok(Applier::new(client, discovery.clone(), manager))
     }
 
     /// The cluster whose kubeconfig is in a Secret.
     async fn cluster(
         &self,
         shared: &Shared,
-        reference: &SecretKeyReference,
+        reference: &KubeConfigReference,
         key: &ObjectKey,
     ) -> Result<Arc<RemoteCluster>, ClusterError> {
+        let Some(reference) = &reference.secret_ref else {
+            let words = "`spec.kubeConfig.configMapRef` is not supported yet";
+            return Err(ClusterError::Configuration(words.to_owned()));
+        };
         let secret = ObjectKey::new(&key.namespace, &reference.name);
         let data = objects::secret(&shared.client, &secret).await;
         // Not an error of what is applied, nor of the account: as long as it is missing, nothing is known.

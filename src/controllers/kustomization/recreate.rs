@@ -23,33 +23,31 @@ pub(super) fn is_immutable(error: &ClusterError) -> bool {
 /// Tries to create the object, in a dry run and under another name. `refused` is what was said against changing the one that is there.
 ///
 /// # Errors
-/// In words, when a new one would be refused too: deleting would then leave nothing.
+/// In words, unless the API server would take a new one: deleting could then leave nothing.
 pub(super) async fn trial(
     hands: Hands<'_>,
     manifest: &Manifest,
     refused: &ClusterError,
 ) -> Result<(), String> {
     let id = manifest.id();
-    let Some((other, object)) = renamed(&id, manifest) else {
-        return Ok(());
+    let because = match renamed(&id, manifest) {
+        None => "all objects of its kind would go with it, or it cannot be tried".to_owned(),
+        Some((other, object)) => match hands.applier.dry_run(&other, &object).await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_undecided(&error) => return Ok(()),
+            Err(error) => format!("a new one would be refused: {}", words(&error)),
+        },
     };
-    match hands.applier.dry_run(&other, &object).await {
-        Err(error) if is_refusal(&error) => Err(format!(
-            "{id} dry-run failed: {}; hint: it is not deleted and created anew, since a new one would be refused: {}",
-            words(refused),
-            words(&error)
-        )),
-        _ => Ok(()),
-    }
+    Err(format!(
+        "{id} dry-run failed: {}; hint: it is not deleted and created anew, since {because}",
+        words(refused)
+    ))
 }
 
 /// The same object by another name; `None` for kinds whose content says the name.
 fn renamed(id: &ObjectId, manifest: &Manifest) -> Option<(ObjectId, serde_json::Value)> {
     const LONGEST: usize = 40;
-    if matches!(
-        id.kind.as_str(),
-        "CustomResourceDefinition" | "APIService" | "Namespace"
-    ) {
+    if matches!(id.kind.as_str(), "CustomResourceDefinition" | "APIService") {
         return None;
     }
     let start: String = id.name.chars().take(LONGEST).collect();
@@ -61,11 +59,20 @@ fn renamed(id: &ObjectId, manifest: &Manifest) -> Option<(ObjectId, serde_json::
     Some((other, object))
 }
 
-/// Whether the object itself is refused, not its name, nor what the one that is there still takes up.
-fn is_refusal(error: &ClusterError) -> bool {
+/// Whether nothing but the other name, or what the object that is there still takes up, stands in the way. Several
+/// faults at once are told in brackets.
+fn is_undecided(error: &ClusterError) -> bool {
     let words = words(error);
-    let undecided = ["metadata.name", "already allocated"];
-    error.is_invalid() && !undecided.iter().any(|text| words.contains(text))
+    let fault = words.split_once("is invalid: ").map(|(_, fault)| fault);
+    let own = |fault: &str| {
+        fault.starts_with("metadata.name: ")
+            || (!fault.starts_with('[') && fault.contains("already allocated"))
+    };
+    match error {
+        ClusterError::Request { code: 422, .. } => fault.is_some_and(own),
+        ClusterError::Request { code: 403, .. } => words.contains("exceeded quota"),
+        _ => false,
+    }
 }
 
 /// Deletes the object and waits until it is gone.
@@ -126,15 +133,37 @@ mod tests {
 
     #[test]
     fn a_trial_says_nothing_where_the_old_object_or_the_other_name_is_in_the_way() {
-        assert!(is_refusal(&said(422, "spec.ports: Required value")));
-        let port = "spec.ports[0].nodePort: provided port is already allocated";
-        for (code, reason) in [
-            (422, port),
-            (422, "metadata.name: Invalid value"),
-            (403, "exceeded quota"),
-        ] {
-            assert!(!is_refusal(&said(code, reason)), "{reason}");
+        let own = "Service \"web\" is invalid: metadata.name: Invalid value: \"web-anew\"";
+        let port = "Service \"web\" is invalid: spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated";
+        let quota = "services \"web-anew\" is forbidden: exceeded quota: team";
+        for (code, reason) in [(422, own), (422, port), (403, quota)] {
+            assert!(is_undecided(&said(code, reason)), "{reason}");
         }
+    }
+
+    #[test]
+    fn whatever_else_a_trial_says_is_a_refusal() {
+        let field = "Job \"a\" is invalid: spec.template.spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: \"status.phase\": supported values: \"metadata.name\"";
+        let several = "Service \"web\" is invalid: [metadata.name: Invalid value: \"\", spec.ports: Required value]";
+        let both = "Service \"web\" is invalid: [spec.ports[0].nodePort: Invalid value: 30000: provided port is already allocated, spec.type: Required value]";
+        for (code, reason) in [
+            (422, field),
+            (422, several),
+            (422, both),
+            (403, "admission webhook \"policy\" denied the request: no"),
+            (400, "admission webhook \"policy\" denied the request: no"),
+            (500, "failed calling webhook \"policy\""),
+            (0, "connection refused"),
+        ] {
+            assert!(!is_undecided(&said(code, reason)), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_definition_is_never_tried() {
+        let object = json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "a.b"}});
+        let manifest = Manifest::new(object, None).expect("it is an object");
+        assert_eq!(renamed(&manifest.id(), &manifest), None);
     }
 
     #[test]
