@@ -13,7 +13,7 @@ use crate::domain::pull_request::forge::{Checks, PullRequest, PullState};
 use crate::domain::pull_request::group::version;
 use crate::domain::pull_request::marker::{Ended, Marker};
 use crate::domain::pull_request::ownership::{Head, Owner};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ use std::time::Duration;
 const CHECKS_SOON: Duration = Duration::from_secs(60);
 /// How long a branch that was just pushed is left to the process that pushed it, to open its pull request: what that may take.
 const OPENING: Duration = Duration::from_secs(60);
+/// How late Gitea may take note of a deleted branch.
+const LATE: Duration = Duration::from_secs(300);
 /// How soon after a merge, which moves the base for all the others.
 const MERGED_SOON: Duration = Duration::from_secs(2);
 
@@ -76,6 +78,14 @@ fn without(known: &Known) -> Decision {
 
 fn is_open(pull: &&PullRequest) -> bool {
     pull.state == PullState::Open
+}
+
+/// Whether it was closed soon after it was opened: what a forge notes late happened before. A person who
+/// deletes a branch and restores it is hardly ever as fast.
+fn is_soon(pull: &PullRequest) -> bool {
+    let open_for = |closed: Timestamp| closed.duration_since(pull.created);
+    let lag = SignedDuration::try_from(LATE).unwrap_or(SignedDuration::ZERO);
+    pull.closed.is_some_and(|closed| open_for(closed) <= lag)
 }
 
 fn close(pull: &PullRequest, why: Ended) -> Step {
@@ -165,6 +175,7 @@ impl Planner<'_> {
         self.known.pull_requests.iter().find(|pull| {
             pull.state == PullState::Closed
                 && pull.closed_with_branch
+                && is_soon(pull)
                 && pull.head_branch == self.wanted.branch
                 && Marker::read(&pull.body)
                     .is_some_and(|marker| marker.ended.is_none() && marker.head == head.commit)

@@ -165,6 +165,19 @@ fn one_that_the_forge_closed_for_an_earlier_branch_is_opened_again() {
 }
 
 #[test]
+fn one_that_was_open_for_long_was_not_closed_by_mistake() {
+    let mut model = proposed("1.1");
+    model.happens(&Event::TimePasses(301));
+    model.happens(&Event::ForgeClosesLate);
+    let decision = model.run("1.1", &RULES, false);
+    assert_eq!(steps(&decision), [""; 0]);
+    assert!(matches!(
+        decision.standing,
+        Standing::Skipped { number: 1, .. }
+    ));
+}
+
+#[test]
 fn one_whose_branch_a_person_deleted_stays_closed() {
     let mut model = proposed("1.1");
     model.happens(&Event::PersonDeletesTheBranch);

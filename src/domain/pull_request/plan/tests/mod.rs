@@ -337,7 +337,9 @@ impl Model {
 
     /// Somebody closes it, by itself or with a branch of its name.
     fn is_closed(&mut self, number: u64, with_branch: bool) {
+        let now = at(self.now);
         let pull = self.pull(number);
+        pull.closed = Some(now);
         pull.state = PullState::Closed;
         pull.closed_by = Some("jane".to_owned());
         pull.closed_with_branch = with_branch;
