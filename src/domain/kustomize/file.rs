@@ -8,6 +8,7 @@ use super::decode::{At, Fields, Located};
 use super::error::BuildError;
 use super::generators::{self, Generator};
 use super::labels::{self, Label};
+use super::lines::Lines;
 use super::order::{self, Sort};
 use super::plugins::Plugins;
 use super::replacements::{self, Replacement};
@@ -90,7 +91,7 @@ pub(super) struct Kustomization {
     pub(super) common_labels: BTreeMap<String, String>,
     pub(super) common_annotations: BTreeMap<String, String>,
     pub(super) patches: Vec<Located<Patch>>,
-    pub(super) patches_strategic_merge: Vec<Located<String>>,
+    pub(super) patches_strategic_merge: Vec<(Located<String>, Lines)>,
     pub(super) patches_json6902: Vec<Located<Patch>>,
     pub(super) replicas: Vec<Located<Replica>>,
     pub(super) replacements: Vec<Located<Replacement>>,
@@ -150,7 +151,7 @@ pub(super) fn parse(path: &str, file: &str, bytes: &[u8]) -> Result<Kustomizatio
         common_labels: fields.pairs("commonLabels")?,
         common_annotations: fields.pairs("commonAnnotations")?,
         patches: located(&fields, "patches", patch::parse)?,
-        patches_strategic_merge: fields.texts("patchesStrategicMerge")?,
+        patches_strategic_merge: Lines::texts(&fields, "patchesStrategicMerge")?,
         patches_json6902: located(&fields, "patchesJson6902", patch::parse_json6902)?,
         replicas: located(&fields, "replicas", replicas::parse)?,
         replacements: located(&fields, "replacements", replacements::parse)?,

@@ -33,13 +33,16 @@ pub(super) fn parse(
     lines: Lines,
 ) -> Result<Option<Vec<Operation>>, String> {
     let value: Value = if text.starts_with('[') {
-        serde_json::from_str(text).map_err(|error| error.to_string())?
+        serde_json::from_str(text).map_err(|error| not_json(file, &error, lines))?
     } else {
         let documents = documents(file, text.as_bytes(), Rules::Kubernetes)
             .map_err(|error| lines.error(error).to_string())?;
         match documents.first() {
             None => return Ok(None),
-            Some(document) => document.root.to_json().map_err(|error| error.to_string())?,
+            Some(document) => document.root.to_json().map_err(|error| {
+                let line = lines.line(error.line());
+                format!("{file}:{line}: {}", error.reason())
+            })?,
         }
     };
     match value {
@@ -51,6 +54,14 @@ pub(super) fn parse(
             .map(Some),
         _ => Err("expected a list of operations".to_owned()),
     }
+}
+
+/// What is wrong with a text that begins as JSON, and where.
+fn not_json(file: &str, error: &serde_json::Error, lines: Lines) -> String {
+    let words = error.to_string();
+    let reason = words.split(" at line ").next().unwrap_or_default();
+    let line = lines.line(u32::try_from(error.line()).unwrap_or(u32::MAX));
+    format!("{file}:{line}: not valid JSON: {reason}")
 }
 
 fn operation(value: Value) -> Result<Operation, String> {

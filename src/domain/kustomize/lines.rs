@@ -2,8 +2,9 @@
 //!
 //! Invariant: a line that is told is one of the file. What is absent: columns.
 
-use super::decode::At;
-use crate::domain::manifest::ManifestError;
+use super::decode::{At, Fields, Located};
+use super::error::BuildError;
+use crate::domain::manifest::{ManifestError, Node};
 
 /// Which lines of a file those of a text are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,20 +12,39 @@ pub enum Lines {
     /// Its own: the text is the whole file, or stands in none.
     #[default]
     Own,
-    /// Those below this one: the text is a block.
+    /// Those below this one: the text is a literal block.
     Below(u32),
-    /// This one: the text is in quotes, which may break its lines in other places.
+    /// This one: quotes and folds may break lines in other places.
     All(u32),
 }
 
 impl Lines {
-    /// The lines of the text that `at` holds, without the blank ones that it begins with.
-    pub(super) fn of(at: &At<'_>) -> Self {
-        // A block begins below its header, with its first line that is not blank.
-        match at.node.line() {
-            content if content > at.line => Self::Below(content - 1),
+    /// The lines of `text`, which `at` holds, perhaps without the blank lines that it begins with.
+    pub(super) fn of(at: &At<'_>, text: &str) -> Self {
+        match at.node {
+            // It says the line of the first that is not blank.
+            Node::Scalar(scalar) if scalar.literal => {
+                let begins = text.len() - text.trim_start().len();
+                let blank = text[..begins].matches('\n').count();
+                let above = (scalar.line as usize).saturating_sub(1 + blank);
+                Self::Below(u32::try_from(above).unwrap_or(u32::MAX))
+            }
             _ => Self::All(at.line),
         }
+    }
+
+    /// The texts of a list, each with its lines.
+    pub(super) fn texts(
+        fields: &Fields<'_>,
+        name: &str,
+    ) -> Result<Vec<(Located<String>, Self)>, BuildError> {
+        let items = fields.items(name)?;
+        let texts = items.iter().map(|at| {
+            let text = at.locate(at.text()?.to_owned());
+            let lines = Self::of(at, &text.value);
+            Ok((text, lines))
+        });
+        texts.collect()
     }
 
     /// The line of the file that a line of the text is.

@@ -55,6 +55,7 @@ fn text(scalar: &Scalar, bits: Bits) -> Scalar {
     };
     Scalar {
         quoted: true,
+        literal: scalar.literal,
         ..Scalar::new(text, ScalarKind::Text, scalar.line)
     }
 }

@@ -71,7 +71,10 @@ pub(super) fn parse(at: &At<'_>) -> Result<Sort, BuildError> {
                 names("orderLast")?,
             ))))
         }
-        _ => Err(at.error("expected `order` to be `fifo` or `legacy`")),
+        _ => {
+            let at = fields.get("order").unwrap_or_else(|| at.clone());
+            Err(at.error("expected `order` to be `fifo` or `legacy`"))
+        }
     }
 }
 

@@ -20,30 +20,29 @@ use crate::domain::manifest::{Document, Node, Source, documents_with_repeated_ke
 
 /// Reads one entry of `patches`.
 pub(super) fn parse(at: &At<'_>) -> Result<Patch, BuildError> {
-    let mut patch = parse_any(at)?;
-    patch.patch = patch.patch.trim().to_owned();
+    let patch = parse_any(at, |text| text.trim().to_owned())?;
     one_of(at, &patch).map(|()| patch)
 }
 
 /// Reads one entry of `patchesJson6902`.
 pub(super) fn parse_json6902(at: &At<'_>) -> Result<Patch, BuildError> {
-    let patch = parse_any(at)?;
+    let patch = parse_any(at, |text| text)?;
     match &patch.target {
         Some(target) if !target.name.is_empty() => one_of(at, &patch).map(|()| patch),
         _ => Err(at.error("expected a `target` with a `name`")),
     }
 }
 
-fn parse_any(at: &At<'_>) -> Result<Patch, BuildError> {
+fn parse_any(at: &At<'_>, read: impl Fn(String) -> String) -> Result<Patch, BuildError> {
     let fields = at.fields()?;
     fields.only(&["path", "patch", "target", "options"])?;
     let mut patch = Patch {
         path: fields.text("path")?,
-        patch: fields.text("patch")?,
+        patch: read(fields.text("patch")?),
         ..Patch::default()
     };
     if let Some(at) = fields.get("patch").filter(|_| !patch.patch.is_empty()) {
-        patch.lines = Lines::of(&at);
+        patch.lines = Lines::of(&at, &patch.patch);
     }
     if let Some(at) = fields.get("target") {
         patch.target = Some(selector::parse(&at.fields()?)?);
@@ -207,7 +206,7 @@ fn strategic_patch(
         ("metadata.name", resource.name()),
     ] {
         if value.is_empty() {
-            return Err(format!("line {line}: `{field}` is missing"));
+            return Err(format!("{file}:{line}: `{field}` is missing"));
         }
     }
     if patch.value.has_options {

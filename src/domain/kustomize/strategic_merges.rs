@@ -16,14 +16,14 @@ use super::resource::{Resource, check_unique};
 pub(super) fn apply(
     context: &Context<'_>,
     resources: &mut Vec<Resource>,
-    entries: &[Located<String>],
+    entries: &[(Located<String>, Lines)],
 ) -> Result<(), BuildError> {
     let mut patches = Vec::new();
-    for entry in entries {
-        patches.extend(load(context, entry)?);
+    for (entry, lines) in entries {
+        patches.extend(load(context, entry, *lines)?);
     }
     match entries.first() {
-        Some(entry) if patches.is_empty() => Err(entry.patch_error("no patch is in it")),
+        Some((entry, _)) if patches.is_empty() => Err(entry.patch_error("no patch is in it")),
         _ => merge(context, resources, patches),
     }
 }
@@ -35,8 +35,9 @@ pub(super) type StrategicMerge = (Located<Patch>, Resource);
 pub(super) fn load(
     context: &Context<'_>,
     entry: &Located<String>,
+    lines: Lines,
 ) -> Result<Vec<StrategicMerge>, BuildError> {
-    read(context, entry).or_else(|no_patch| {
+    read(context, entry, lines).or_else(|no_patch| {
         // No path has lines.
         if entry.value.contains('\n') {
             return Err(no_patch);
@@ -56,13 +57,10 @@ pub(super) fn load(
 pub(super) fn read(
     context: &Context<'_>,
     entry: &Located<String>,
+    lines: Lines,
 ) -> Result<Vec<StrategicMerge>, BuildError> {
     let place = entry.place(Patch {
-        lines: match entry.line {
-            0 => Lines::Own,
-            // Where its text begins, if it has several lines.
-            line => Lines::Below(line - 1),
-        },
+        lines,
         ..Patch::default()
     });
     let overlays = strategic_patches(&entry.file, &entry.value, &place)

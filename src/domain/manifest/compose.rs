@@ -247,6 +247,7 @@ impl<'a> Composer<'a> {
         let merge = plain && may_merge && text == "<<";
         let mut scalar = self.resolve(text, plain, tag)?;
         scalar.quoted = !plain;
+        scalar.literal = style == ScalarStyle::Literal;
         if self.open.is_empty() {
             self.document_line = self.line;
         }

@@ -43,6 +43,8 @@ pub struct Scalar {
     pub line: u32,
     /// Whether the document quotes it, or writes it as a block.
     pub quoted: bool,
+    /// Whether the document writes it as a literal block: its lines are lines of the document then.
+    pub literal: bool,
     /// Ties scalars of one object together that change as one; 0 for none. Only builds use it.
     pub tie: u32,
 }
@@ -55,6 +57,7 @@ impl Scalar {
             kind,
             line,
             quoted: false,
+            literal: false,
             tie: 0,
         }
     }

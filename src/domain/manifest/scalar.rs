@@ -53,6 +53,15 @@ pub enum ScalarError {
 }
 
 impl ScalarError {
+    /// Where it is, counted from 1.
+    pub fn line(&self) -> u32 {
+        match self {
+            Self::NotFinite { line, .. }
+            | Self::RepeatedKey { line, .. }
+            | Self::WrongTag { line, .. } => *line,
+        }
+    }
+
     /// What is wrong, without the line.
     pub fn reason(&self) -> String {
         let words = self.to_string();

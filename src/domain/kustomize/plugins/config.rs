@@ -11,6 +11,7 @@ use super::super::context::Context;
 use super::super::decode::{At, Fields, Located};
 use super::super::error::BuildError;
 use super::super::file::CHARTS;
+use super::super::lines::Lines;
 use super::super::loose::{self, Bits};
 use super::super::origin::Origin;
 use super::super::resource::{Resource, check_unique};
@@ -38,19 +39,23 @@ pub(super) struct Config {
 /// kustomization, whose build gives configs. Those in place come first.
 pub(super) fn load(
     context: &Context<'_>,
-    entries: &[Located<String>],
+    entries: &[(Located<String>, Lines)],
     accumulated: &mut Accumulated,
 ) -> Result<Vec<Config>, BuildError> {
     let (mut inline, mut named) = (Vec::new(), Vec::new());
-    for entry in entries {
-        match objects(&entry.field, entry.value.as_bytes(), context.budget) {
+    for (entry, lines) in entries {
+        match objects(&entry.file, entry.value.as_bytes(), context.budget) {
             Ok(found) => {
                 let mut found = context.schemas.meet(found);
                 let file = entry.file.rsplit('/').next().unwrap_or_default();
                 context.note_origin(file, &mut found)?;
-                inline.extend(found.into_iter().map(|found| moved(found, entry)));
+                inline.extend(found.into_iter().map(|found| moved(found, *lines)));
             }
             Err(error) if entry.value.contains(['\n', '{']) => {
+                let error = match error {
+                    BuildError::Manifest(error) => BuildError::Manifest(lines.error(error)),
+                    other => other,
+                };
                 return Err(entry.error(format!("expected a path, or a config: {error}")));
             }
             Err(_) => {
@@ -66,21 +71,20 @@ pub(super) fn load(
 }
 
 /// An object from a text in place, with the lines of the file the text stands in.
-fn moved(mut resource: Resource, entry: &Located<String>) -> Resource {
-    let before = entry.line.saturating_sub(1);
-    resource.source.file.clone_from(&entry.file);
-    resource.source.line += before as usize;
-    move_lines(&mut resource.root, before);
+fn moved(mut resource: Resource, lines: Lines) -> Resource {
+    let line = u32::try_from(resource.source.line).unwrap_or(u32::MAX);
+    resource.source.line = lines.line(line) as usize;
+    move_lines(&mut resource.root, lines);
     resource
 }
 
-fn move_lines(node: &mut Node, lines: u32) {
+fn move_lines(node: &mut Node, lines: Lines) {
     match node {
-        Node::Scalar(scalar) => scalar.line += lines,
+        Node::Scalar(scalar) => scalar.line = lines.line(scalar.line),
         Node::Sequence(items) => items.iter_mut().for_each(|item| move_lines(item, lines)),
         Node::Mapping(Mapping { entries }) => {
             for entry in entries {
-                entry.line += lines;
+                entry.line = lines.line(entry.line);
                 move_lines(&mut entry.value, lines);
             }
         }

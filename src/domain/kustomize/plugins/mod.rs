@@ -15,6 +15,7 @@ use super::build_metadata::Notes;
 use super::context::Context;
 use super::decode::{Fields, Located};
 use super::error::BuildError;
+use super::lines::Lines;
 use super::resource::Resource;
 use config::Config;
 use generators::Generator;
@@ -23,9 +24,9 @@ use transformers::Transformer;
 /// The entries of the three fields: paths, or configs in place.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Plugins {
-    generators: Vec<Located<String>>,
-    transformers: Vec<Located<String>>,
-    validators: Vec<Located<String>>,
+    generators: Vec<(Located<String>, Lines)>,
+    transformers: Vec<(Located<String>, Lines)>,
+    validators: Vec<(Located<String>, Lines)>,
 }
 
 impl Plugins {
@@ -104,12 +105,13 @@ fn transform(
     transformer.apply(context, &mut accumulated.resources)
 }
 
-fn entries(fields: &Fields<'_>, name: &str) -> Result<Vec<Located<String>>, BuildError> {
+fn entries(fields: &Fields<'_>, name: &str) -> Result<Vec<(Located<String>, Lines)>, BuildError> {
     let mut entries = Vec::new();
     for at in fields.items(name)? {
         // As in kustomize a null is an empty text, which holds no config.
         if !at.node.is_null() {
-            entries.push(at.locate(at.text()?.to_owned()));
+            let text = at.text()?;
+            entries.push((at.locate(text.to_owned()), Lines::of(&at, text)));
         }
     }
     Ok(entries)

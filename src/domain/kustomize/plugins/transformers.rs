@@ -227,10 +227,11 @@ fn json_patch(config: &Config) -> Result<Located<Patch>, BuildError> {
         return Err(config.error("expected either `path` or `jsonOp`"));
     }
     let lines = fields.get("jsonOp").filter(|_| path.is_empty());
+    let lines = lines.map_or(Lines::Own, |at| Lines::of(&at, &patch));
     Ok(config.place(Patch {
         path,
         patch,
-        lines: lines.map_or(Lines::Own, |at| Lines::of(&at)),
+        lines,
         target: Some(target),
         ..Patch::default()
     }))
@@ -243,11 +244,16 @@ fn strategic_merge(
     let fields = config.fields()?;
     let mut patches = Vec::new();
     for path in fields.texts("paths")? {
-        patches.extend(strategic_merges::load(context, &path)?);
+        patches.extend(strategic_merges::load(
+            context,
+            &path,
+            Lines::All(path.line),
+        )?);
     }
     if let Some(at) = fields.get("patches") {
         let text = at.locate(at.text()?.to_owned());
-        patches.extend(strategic_merges::read(context, &text)?);
+        let lines = Lines::of(&at, &text.value);
+        patches.extend(strategic_merges::read(context, &text, lines)?);
     }
     if patches.is_empty() {
         return Err(config.error("no patch is in it; hint: `paths` or `patches`"));

@@ -277,7 +277,11 @@ impl<'a> Reader<'a> {
         }
         self.advance()?;
         // Its own line is the first of its text, which no other line precedes.
-        self.scalar(text, ScalarKind::Text, number + 1, true)
+        let mut node = self.scalar(text, ScalarKind::Text, number + 1, true)?;
+        if let Node::Scalar(scalar) = &mut node {
+            scalar.literal = true;
+        }
+        Some(node)
     }
 
     /// A key as its mapping has it, if it is a string that is not there yet.
