@@ -125,16 +125,19 @@ impl Context<'_> {
         }
         self.budget.look(kustomization.replicas.len(), resources)?;
         for replica in &kustomization.replicas {
-            replicas::apply(resources, replica, &tables.replicas)?;
+            let changed = replicas::apply(resources, replica, &tables.replicas);
+            changed.map_err(|error| error.of_entry(replica))?;
             notes.ran("ReplicaCountTransformer", resources)?;
         }
         self.budget.walk(kustomization.images.len(), resources)?;
         for image in &kustomization.images {
-            images::apply(resources, image, &tables.images, self.budget)?;
+            let changed = images::apply(resources, image, &tables.images, self.budget);
+            changed.map_err(|error| error.of_entry(image))?;
             notes.ran("ImageTagTransformer", resources)?;
         }
         for replacement in &kustomization.replacements {
-            replacements::apply(self, resources, replacement)?;
+            let changed = replacements::apply(self, resources, replacement);
+            changed.map_err(|error| error.of_entry(replacement))?;
         }
         if !kustomization.replacements.is_empty() {
             notes.ran("ReplacementTransformer", resources)?;
@@ -306,7 +309,8 @@ fn label(
     notes: &mut Notes<'_>,
 ) -> Result<(), BuildError> {
     for label in &kustomization.labels {
-        labels::apply(resources, label, tables, budget)?;
+        let changed = labels::apply(resources, label, tables, budget);
+        changed.map_err(|error| error.of_entry(label))?;
         notes.ran("LabelTransformer", resources)?;
     }
     let (labels, annotations) = (

@@ -1,5 +1,6 @@
 //! Why a build fails: which file, which field, which line, and what was expected there.
 
+use super::decode::Located;
 use super::remote::RemoteError;
 use crate::domain::manifest::{ManifestError, Source};
 use crate::domain::tree::TreeError;
@@ -134,7 +135,8 @@ pub enum BuildError {
     /// A transformer met an object it cannot change.
     #[error("{}{transformer}: {object} ({at}): `{field}`: {reason}", before(.kustomization))]
     Transform {
-        /// The kustomization file whose step it is; empty while that is not known.
+        /// The kustomization file whose step it is, and the line where that is one of several; empty while that is not
+        /// known.
         kustomization: String,
         /// The step.
         transformer: &'static str,
@@ -167,6 +169,14 @@ impl BuildError {
             file.clone_into(kustomization);
         }
         self
+    }
+
+    /// The error of one entry of a list of steps.
+    pub(super) fn of_entry<T>(self, entry: &Located<T>) -> Self {
+        match entry.line {
+            0 => self,
+            line => self.in_kustomization(&format!("{}:{line}", entry.file)),
+        }
     }
 
     /// What there is too much of.

@@ -235,7 +235,11 @@ fn apply_json(
         }
         resource.expose_memory();
         let refuse = |resource: &Resource, reason: String| {
-            patch.patch_error(format!("{}: {reason}", resource.identity()))
+            misfit(
+                patch,
+                &patch.value.path,
+                format!("{}: {reason}", resource.identity()),
+            )
         };
         let nodes = budget::nodes(&resource.root);
         context.budget.work(200 + nodes.saturating_mul(30))?;
@@ -254,6 +258,14 @@ fn apply_json(
         resource.texts_only("annotations");
     }
     Ok(())
+}
+
+/// The error of a patch that fits no object, or not one it meets; `from` is named where it is a file.
+fn misfit(patch: &Located<Patch>, from: &str, reason: String) -> BuildError {
+    match patch.value.path.as_str() {
+        "" => patch.patch_error(reason),
+        _ => patch.patch_error(format!("{from}: {reason}")),
+    }
 }
 
 fn compile(patch: &Located<Patch>, target: &PatchTarget) -> Result<Selector, BuildError> {
@@ -281,13 +293,16 @@ pub(super) fn named(
     overlay: &Resource,
 ) -> Result<usize, BuildError> {
     let identity = overlay.identity();
+    let from = overlay.source.to_string();
     let mut matching = (0..resources.len()).filter(|index| resources[*index].was(&identity));
     match (matching.next(), matching.next()) {
         (Some(index), None) => Ok(index),
-        (None, _) => Err(patch.patch_error(format!("no object is `{identity}`"))),
-        (Some(_), Some(_)) => {
-            Err(patch.patch_error(format!("several objects are or were `{identity}`")))
-        }
+        (None, _) => Err(misfit(patch, &from, format!("no object is `{identity}`"))),
+        (Some(_), Some(_)) => Err(misfit(
+            patch,
+            &from,
+            format!("several objects are or were `{identity}`"),
+        )),
     }
 }
 
@@ -362,7 +377,7 @@ fn merge(
     }
     let object = std::mem::replace(&mut resource.root, Node::null());
     let merged = strategic::merge(object, overlay, context.schemas.start())
-        .map_err(|reason| patch.patch_error(format!("{identity}: {reason}")))?;
+        .map_err(|reason| misfit(patch, &patch.value.path, format!("{identity}: {reason}")))?;
     let Some(root) = merged else {
         return Ok(());
     };
