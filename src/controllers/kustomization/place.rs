@@ -40,17 +40,17 @@ impl Places {
         let account = account.unwrap_or(default_account);
         let account = (!account.is_empty()).then(|| ObjectKey::new(&key.namespace, account));
         let (client, discovery) = match &object.spec.kube_config {
-            None => (local(shared, account).await?, &self.discovery),
+            None => (local(shared, account).await?, Arc::clone(&self.discovery)),
             Some(reference) => {
-                let cluster = &self.cluster(shared, reference, key).await?;
+                let cluster = self.cluster(shared, reference, key).await?;
                 let client = match account {
                     None => cluster.client.clone(),
                     Some(account) => cluster.impersonator.client(&account)?,
                 };
-                return Ok(Applier::new(client, cluster.discovery.clone(), manager));
+                (client, Arc::clone(&cluster.discovery))
             }
         };
-        Ok(Applier::new(client, discovery.clone(), manager))
+        Ok(Applier::new(client, discovery, manager))
     }
 
     /// The cluster whose kubeconfig is in a Secret.
